@@ -1,0 +1,44 @@
+# The two commands: `make run` and `make test`. Each makes the environment that it needs.
+PYTHON ?= python3
+CORES ?= all
+BIN := .venv/bin
+
+.PHONY: run test test-fast check lock clean
+
+# The whole experiment of params.yaml; ends with the path of the report.
+run: .venv/run.done
+	$(BIN)/snakemake --cores $(CORES)
+
+# All tests.
+test: .venv/test.done
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Without those marked slow.
+test-fast: .venv/test.done
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+# Formatting and lint.
+check: .venv/test.done
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakemake --lint
+
+.venv/run.done: requirements.lock
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	touch $@
+
+.venv/test.done: requirements-test.lock .venv/run.done
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-test.lock
+	touch $@
+
+# Renews the lock files (needs uv); no index address is written into them.
+LOCK = uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+lock:
+	$(LOCK) --extra cpu -o requirements.lock
+	$(LOCK) --extra gpu -o requirements-gpu.lock
+	$(LOCK) --extra cpu --group test -c requirements.lock -o requirements-test.lock
+
+clean:
+	rm -rf .venv .snakemake logs results data

@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+
+from refold.core import intensity
+from refold.core.errors import RefoldError
+
+
+def rng():
+    return np.random.default_rng(5)
+
+
+def test_modes():
+    assert intensity.modes("auto", ("CT", "MRI", "T1")) == ("ct", "zscore", "zscore")
+    assert intensity.modes("minmax", ("CT", "PET")) == ("minmax", "minmax")
+    assert intensity.modes(["ct", "none"], ("CT", "PET")) == ("ct", "none")
+    with pytest.raises(RefoldError, match="1 channels, the data have 2"):
+        intensity.modes(["ct"], ("CT", "PET"))
+
+
+def test_each_mode_by_hand():
+    image = np.stack([np.array([[0.0, 2.0], [4.0, 6.0]])] * 4, -1)
+    got, messages = intensity.normalise(image, ("zscore", "minmax", "none", "ct"))
+    assert messages == []
+    sd = np.sqrt(5)  # of 0 2 4 6
+    assert np.allclose(got[..., 0], [[-3 / sd, -1 / sd], [1 / sd, 3 / sd]])
+    assert np.allclose(got[..., 1], [[0, 1 / 3], [2 / 3, 1]])
+    assert np.array_equal(got[..., 2], image[..., 2])
+    assert np.array_equal(got[..., 3], image[..., 3])
+    assert got.dtype == np.float32
+
+
+def test_the_input_is_not_changed():
+    image = rng().normal(size=(4, 4, 1)).astype(np.float32)
+    before = image.copy()
+    intensity.normalise(image, ("zscore",))
+    assert np.array_equal(image, before)
+
+
+def test_zscore_inside_the_mask_alone():
+    image = rng().normal(7, 3, (10, 10, 2)).astype(np.float32)
+    mask = np.zeros((10, 10), bool)
+    mask[2:7, 3:9] = True
+    got, _ = intensity.normalise(image, ("zscore", "minmax"), mask)
+    assert abs(got[mask][:, 0].mean()) < 1e-5 and abs(got[mask][:, 0].std() - 1) < 1e-5
+    assert (got[~mask][:, 0] == 0).all()
+    assert (got[..., 1].min(), got[..., 1].max()) == (0, 1)
+
+
+@pytest.mark.parametrize("mode", ("zscore", "minmax"))
+def test_constant_channel_becomes_zero_and_says_so(mode):
+    got, messages = intensity.normalise(np.full((3, 3, 2), 5.0), ("none", mode))
+    assert (got[..., 1] == 0).all() and (got[..., 0] == 5).all()
+    assert len(messages) == 1 and "channel 1" in messages[0]
+
+
+def test_large_intensities_keep_their_precision():
+    image = (1.7e6 + rng().normal(size=(50, 50, 1)) * 10).astype(np.float32)
+    got, _ = intensity.normalise(image, ("zscore",))
+    exact = image.astype(np.float64)
+    assert np.allclose(got, (exact - exact.mean()) / exact.std(), atol=1e-5)
+
+
+def test_ct_statistics_equal_numpy_and_clip():
+    samples = [rng().normal(40, 60, (n, 2)).astype(np.float32) for n in (500, 30, 0)]
+    statistics = intensity.fit(samples, ("ct", "zscore"))
+    column = np.concatenate(samples)[:, 0].astype(float)
+    low, high = np.percentile(column, 0.5), np.percentile(column, 99.5)
+    assert (statistics.p0_5[0], statistics.p99_5[0]) == (low, high)
+    assert (statistics.mean[0], statistics.sd[0]) == (pytest.approx(column.mean()), pytest.approx(column.std()))
+    assert statistics.mean[1] is None and statistics.cases == 3
+
+    image = rng().normal(40, 300, (6, 6, 6, 2)).astype(np.float32)
+    got = intensity.apply(image, statistics)
+    want = (image[..., 0].clip(low, high) - column.mean()) / column.std()
+    assert np.allclose(got[..., 0], want, atol=1e-5)
+    assert np.array_equal(got[..., 1], image[..., 1])
+
+
+def test_ct_statistics_follow_the_cases_given():
+    train = [rng().normal(0, 1, (100, 1)), rng().normal(5, 1, (100, 1))]
+    held_out = np.full((100, 1), 1e6)
+    assert intensity.fit(train, ("ct",)).p99_5[0] < 10
+    assert intensity.fit([*train, held_out], ("ct",)).p99_5[0] == 1e6
+
+
+def test_statistics_as_json():
+    statistics = intensity.fit([rng().normal(size=(50, 3))], ("ct", "none", "ct"))
+    assert intensity.Statistics.from_json(statistics.to_json()) == statistics
+
+
+def test_without_ct_nothing_is_learnt():
+    statistics = intensity.fit([], ("zscore",))
+    image = np.ones((2, 2, 1), np.float32)
+    assert intensity.apply(image, statistics) is image
+
+
+def test_ct_without_foreground_is_refused():
+    with pytest.raises(RefoldError, match="the training cases have none"):
+        intensity.fit([np.empty((0, 1))], ("ct",))

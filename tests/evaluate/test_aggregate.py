@@ -1,0 +1,206 @@
+import json
+import math
+
+import numpy as np
+import pytest
+
+from refold.core.errors import RefoldError
+from refold.core.files import read_csv
+from refold.core.params import METRICS
+from refold.evaluate.__main__ import main
+from refold.evaluate.aggregate import COMPARED
+
+METHODS = {"good": 0.1, "bad": 0.6}
+
+
+@pytest.fixture
+def evaluated(project):
+    """Two methods, two folds and a held-out case; the bad one misses a lesion."""
+    miss = np.where(project.truth["c2"] == 2, 0, project.truth["c2"]).astype(np.uint8)
+    for method, wrong in METHODS.items():
+        for fold in ("0", "1", "holdout"):
+            project.predict(method, fold, wrong, **({"c2": miss} if method == "bad" else {}))
+            project.evaluate(method, fold)
+    return project
+
+
+def aggregate(*folds, methods=("good", "bad")):
+    main(["aggregate", "--methods", *methods, "--folds", *folds])
+
+
+def rows(name, **wanted):
+    return [r for r in read_csv(f"results/metrics/{name}.csv") if all(r[k] == v for k, v in wanted.items())]
+
+
+def test_summary_holds_the_numbers_of_the_cases(evaluated):
+    aggregate("0", "1", "holdout")
+    for label in ("organ", "lesion"):
+        dice = [
+            float(r["value"])
+            for r in rows("cases", method="good", label=label, metric="dice")
+            if r["fold"] != "holdout"
+        ]
+        assert len(dice) == 5
+        (row,) = rows("summary", set="cross-validation", method="good", fold="all", label=label, metric="dice")
+        assert (row["n"], row["n_nan"]) == ("5", "0")
+        expected = {"mean": np.mean(dice), "sd": np.std(dice, ddof=1), "median": np.median(dice)}
+        expected |= {"min": min(dice), "max": max(dice)}
+        assert {k: float(row[k]) for k in expected} == pytest.approx(expected, abs=1e-6)
+        assert min(dice) < float(row["ci_low"]) < np.mean(dice) < float(row["ci_high"]) < max(dice)
+    (row,) = rows("summary", set="holdout", method="good", label="organ", metric="dice")
+    assert (row["fold"], row["n"], row["ci_low"], row["sd"]) == ("all", "1", "nan", "nan")
+    assert len(rows("summary", method="good", set="cross-validation")) == 3 * 3 * len(METRICS)
+
+
+def test_mean_label_is_the_mean_over_the_labels_of_a_case(evaluated):
+    aggregate("0", "1")
+    cases = ("c2", "c3", "c4")
+    means = [np.mean([float(r["value"]) for r in rows("cases", method="bad", case=c, metric="dice")]) for c in cases]
+    (row,) = rows("summary", method="bad", fold="1", label="mean", metric="dice")
+    assert [float(row[k]) for k in ("mean", "min", "max")] == pytest.approx(
+        [np.mean(means), min(means), max(means)], abs=1e-6
+    )
+
+
+def test_a_missed_label_counts_and_is_counted(evaluated):
+    aggregate("0", "1")
+    (dice,) = rows("summary", method="bad", fold="1", label="lesion", metric="dice")
+    assert (dice["n"], dice["n_missed"], dice["min"]) == ("3", "1", "0.000000")
+    (hd95,) = rows("summary", method="bad", fold="1", label="lesion", metric="hd95")
+    assert (hd95["n"], hd95["n_nan"]) == ("2", "1")
+    (penalised,) = rows("summary", method="bad", fold="1", label="lesion", metric="hd95_penalised")
+    assert float(penalised["max"]) == pytest.approx(math.hypot(6, 10, 12), abs=1e-6)
+    (good,) = rows("summary", method="good", fold="1", label="lesion", metric="dice")
+    assert good["n_missed"] == "0"
+    (both,) = rows("summary", method="bad", fold="all", label="mean", metric="hd95")
+    # of that case, the organ alone has a distance: NaN is left out, not made 0
+    assert (both["n"], both["n_missed"]) == ("5", "1")
+
+
+def test_metrics_json_agrees_with_the_summary_and_writes_null_for_nan(project):
+    nothing = np.zeros((6, 5, 4), np.uint8)
+    project.predict("unet", "0", 0.1, c0=nothing, c1=nothing)
+    project.evaluate("unet", "0")
+    aggregate("0", methods=["unet"])
+    metrics = json.loads((project.root / "results/metrics/metrics.json").read_text())
+    assert metrics["unet"]["organ"]["hd95"] is None
+    assert metrics["unet"]["mean"]["dice"] == 0
+    (row,) = rows("summary", fold="all", label="organ", metric="hd95_penalised")
+    assert metrics["unet"]["organ"]["hd95_penalised"] == float(row["mean"])
+    (row,) = rows("summary", fold="all", label="organ", metric="hd95")
+    assert (row["n"], row["n_nan"], row["mean"], row["ci_low"]) == ("0", "2", "nan", "nan")
+    assert rows("comparisons") == []
+
+
+def test_comparison_by_hand(evaluated):
+    aggregate("0", "1", "holdout")
+    assert len(rows("comparisons")) == 2 * 3 * len(COMPARED)
+    (row,) = rows("comparisons", set="cross-validation", label="organ", metric="dice")
+    good, bad = (
+        {r["case"]: float(r["value"]) for r in rows("cases", method=m, label="organ", metric="dice")} for m in METHODS
+    )
+    by_case = {c: good[c] - bad[c] for c in ("c0", "c1", "c2", "c3", "c4")}
+    # c0 and c1 are one patient, whose differences are averaged for the test
+    assert (row["method_a"], row["method_b"], row["n"]) == ("good", "bad", "4")
+    assert float(row["difference"]) == pytest.approx(np.mean(list(by_case.values())), abs=1e-6)
+    assert float(row["ci_low"]) < float(row["difference"]) < float(row["ci_high"])
+    # bad misses the lesion of c2 but has its organ exactly, the least of four differences in size and alone negative:
+    # of the 2^4 sign patterns, 2 at either end are as extreme
+    others = [(by_case["c0"] + by_case["c1"]) / 2, by_case["c3"], by_case["c4"]]
+    assert 0 < -by_case["c2"] < min(others)
+    assert (row["p"], row["p_holm"]) == ("0.250000", "0.250000")
+
+
+def test_holm_corrects_over_the_pairs_of_methods(evaluated):
+    for fold in ("0", "1"):
+        evaluated.predict("middle", fold, 0.3)
+        evaluated.evaluate("middle", fold)
+    aggregate("0", "1", methods=("good", "middle", "bad"))
+    table = rows("comparisons", label="lesion", metric="dice")
+    assert [(r["method_a"], r["method_b"]) for r in table] == [("good", "middle"), ("good", "bad"), ("middle", "bad")]
+    # all three pairs differ with the same sign in each of four patients: p = 1/8, times three
+    assert [(r["p"], r["p_holm"]) for r in table] == [("0.125000", "0.375000")] * 3
+
+
+def test_the_same_method_twice_differs_by_nothing(project):
+    for method in ("one", "two"):
+        for fold in ("0", "1"):
+            project.predict(method, fold, 0.0)
+            project.evaluate(method, fold)
+    aggregate("0", "1", methods=["one", "two"])
+    (row,) = rows("comparisons", label="organ", metric="dice")
+    assert [row[k] for k in ("difference", "ci_low", "ci_high", "p")] == ["0.000000"] * 3 + ["1.000000"]
+
+
+def test_repeats_count_each_case_once(project):
+    project.change(
+        "results/splits.json",
+        lambda v: v.update(folds=[{"fold": k, "repeat": k, "train": [], "test": ["c0", "c1"]} for k in (0, 1)]),
+    )
+    project.folds = {"0": ["c0", "c1"], "1": ["c0", "c1"]}
+    nothing = np.zeros((6, 5, 4), np.uint8)
+    project.predict("unet", "0", 0.0)
+    project.predict("unet", "1", 0.0, c0=nothing)
+    for fold in ("0", "1"):
+        project.evaluate("unet", fold)
+    aggregate("0", "1", methods=["unet"])
+    (row,) = rows("summary", fold="all", label="organ", metric="dice")
+    assert (row["n"], row["mean"], row["min"], row["n_missed"]) == ("2", "0.750000", "0.500000", "1")
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [("data", "data"), ("split", "split"), ("evaluate", "evaluate"), ("predict", r"params\.predict")],
+)
+def test_folds_of_different_runs_are_refused(evaluated, key, message):
+    def spoil(v):
+        (v["hashes"]["params"] if key == "predict" else v["hashes"])[key] = "f" * 64
+
+    evaluated.change("results/metrics/folds/bad/fold-1.json", spoil)
+    with pytest.raises(RefoldError, match=rf"bad/fold-1\.json and .* disagree about {message} \(ffffffffffff, "):
+        aggregate("0", "1")
+    assert not (evaluated.root / "results/metrics/summary.csv").exists()
+
+
+def test_a_holdout_of_other_models_is_refused(evaluated):
+    evaluated.change("results/metrics/folds/bad/fold-0.json", lambda v: v["hashes"]["models"].update({"0": "e" * 64}))
+    with pytest.raises(RefoldError, match=r"fold-holdout\.json and .*bad/fold-0\.json disagree about models\.0"):
+        aggregate("0", "1", "holdout")
+
+
+def test_folds_of_another_tolerance_are_refused(evaluated):
+    evaluated.stamp(nsd_tolerance=2.0)
+    with pytest.raises(RefoldError, match=r"good/fold-0\.json and params\.yaml disagree about evaluate"):
+        aggregate("0", "1")
+
+
+def test_an_edited_table_is_refused(evaluated):
+    path = evaluated.root / "results/metrics/folds/good/fold-1.csv"
+    path.write_text(path.read_text().replace("c3", "c9"))
+    with pytest.raises(RefoldError, match=r"fold-1\.csv and .*fold-1\.json do not belong together"):
+        aggregate("0", "1")
+
+
+def test_a_missing_fold_is_named(evaluated):
+    (evaluated.root / "results/metrics/folds/bad/fold-1.json").unlink()
+    with pytest.raises(RefoldError, match=r"bad/fold-1\.json is missing"):
+        aggregate("0", "1")
+
+
+def test_hashes(evaluated):
+    aggregate("0", "1", "holdout")
+    hashes = json.loads((evaluated.root / "results/metrics/hashes.json").read_text())
+    assert hashes.keys() == {"data", "split", "params", "models"}
+    assert hashes["models"] == {m: {"0": "0" * 64, "1": "1" * 64} for m in METHODS}
+    assert hashes["params"].keys() == {"methods.good", "methods.bad", "predict", "evaluate"}
+
+
+def test_same_bytes_again(evaluated):
+    def written():
+        return {p.name: p.read_bytes() for p in (evaluated.root / "results/metrics").glob("*.*")}
+
+    aggregate("0", "1", "holdout")
+    first = written()
+    assert first.keys() == {"cases.csv", "summary.csv", "comparisons.csv", "metrics.json", "hashes.json"}
+    aggregate("0", "1", "holdout")
+    assert written() == first

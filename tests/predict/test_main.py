@@ -1,0 +1,207 @@
+"""Prediction as its command runs it, with the method that needs no TensorFlow."""
+
+import argparse
+import json
+
+import numpy as np
+import pytest
+
+from refold.core import cases, geometry, images, store
+from refold.core.cases import Case, Description, Labels
+from refold.core.errors import RefoldError
+from refold.core.files import read_json, sha256_file, write_json
+from refold.core.params import Stamps, validate
+from refold.predict import __main__ as predict
+from refold.train import __main__ as train
+
+NAMES = [f"case{i}" for i in range(6)]
+VALUES = (0, 2, 255)
+
+
+def affine_3d():
+    """LPS with a shift: the file's first two axes run against the world's."""
+    affine = np.diag([-1.0, -1.5, 2.0, 1.0])
+    affine[:3, 3] = [30, 20, -10]
+    return affine
+
+
+def make(folder, name, shape, seed):
+    rng = np.random.default_rng(seed)
+    label = np.zeros(shape, np.uint8)
+    label[tuple(slice(2, 5) for _ in shape)] = 1
+    label[tuple(slice(6, 9) for _ in shape)] = 2
+    image = (10.0 * label + 1 + rng.uniform(0, 0.5, shape)).astype(np.float32)[..., None]
+    affine = affine_3d() if len(shape) == 3 else np.eye(3)
+    record = geometry.record(shape, affine)
+    moved = geometry.canonical(label, record.transform)
+    store.write(
+        folder,
+        name,
+        geometry.canonical(image, record.transform),
+        moved,
+        {i: np.argwhere(moved == i) for i in (1, 2)},
+        np.zeros((0, 1), np.float32),
+        record,
+    )
+    return label
+
+
+@pytest.fixture(params=[(10, 11, 12), (10, 11)], ids=["3d", "2d"])
+def project(request, tmp_path, monkeypatch):
+    """A project after preprocess and split, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    shape = request.param
+    (tmp_path / "data/preprocessed").mkdir(parents=True)
+    truths = {n: make("data/preprocessed", n, shape, i) for i, n in enumerate(NAMES)}
+    labels = Labels(VALUES, ("background", "a", "b"))
+    Description("t", "raw", len(shape), ("MR",), ("MR",), labels, "case").write()
+    spacing = (1.0, 1.5, 2.0)[: len(shape)]
+    cases.write([Case(n, n, (n,), n, 1, shape, spacing, "LPS", (1, 1, 1), n) for n in NAMES])
+    write_json("data/fingerprint.json", {"normalisation": ["none"]})
+    write_splits(
+        [(["case0", "case1"], ["case2", "case3"]), (["case2", "case3"], ["case0", "case1"])], ["case4", "case5"]
+    )
+    Stamps().write(validate({"methods": {"otsu": {"kind": "threshold"}}}))
+    return truths
+
+
+def write_splits(folds, holdout=()):
+    write_json(
+        "results/splits.json",
+        {
+            "folds": [{"fold": i, "repeat": 0, "train": a, "test": b} for i, (a, b) in enumerate(folds)],
+            "holdout": list(holdout),
+            "patients": {n: n for n in NAMES},
+        },
+    )
+
+
+def arguments(fold, **changes):
+    values = {
+        "method": "otsu",
+        "fold": fold,
+        "models": None,
+        "params": "results/.params",
+        "cases": cases.CASES,
+        "dataset": cases.DATASET,
+        "fingerprint": "data/fingerprint.json",
+        "preprocessed": "data/preprocessed",
+        "splits": "results/splits.json",
+        "out": None,
+        "checkpoints": "results/.checkpoints",
+    }
+    return argparse.Namespace(**{**values, **changes})
+
+
+def trained(*folds):
+    for fold in folds:
+        train.run(arguments(fold))
+
+
+def test_a_fold_on_the_cases_own_grid_with_the_declared_values(project):
+    trained(0)
+    predict.run(arguments("0"))
+    manifest = read_json("results/predictions/otsu/fold-0/predictions.json")
+    assert set(manifest["cases"]) == {"case2", "case3"} and manifest["fold"] == 0
+    assert manifest["hashes"]["models"]["0"] == sha256_file("results/models/otsu/fold-0/model.json")
+    for case, entry in manifest["cases"].items():
+        path = f"results/predictions/otsu/fold-0/{entry['file']}"
+        assert sha256_file(path) == entry["sha256"]
+        image = images.read(path, label=True)
+        expected = np.array(VALUES)[project[case]]
+        np.testing.assert_array_equal(image.data, expected)
+        assert image.data.dtype == np.uint8
+        if image.dimension == 3:
+            np.testing.assert_allclose(image.affine, affine_3d())
+
+
+def test_twice_the_same_bytes_and_no_leftovers(project):
+    trained(0)
+    predict.run(arguments("0"))
+    folder = predict.Path("results/predictions/otsu/fold-0")
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    (folder / "old.nii.gz").write_bytes(b"of an earlier split")
+    predict.run(arguments("0"))
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+
+
+def test_held_out_cases_by_the_mean_of_the_folds(project):
+    trained(0, 1)
+    models = ["results/models/otsu/fold-0", "results/models/otsu/fold-1"]
+    predict.run(arguments("holdout", models=models))
+    manifest = read_json("results/predictions/otsu/fold-holdout/predictions.json")
+    assert set(manifest["cases"]) == {"case4", "case5"} and manifest["fold"] == "holdout"
+    assert set(manifest["hashes"]["models"]) == {"0", "1"}
+
+
+def test_probabilities_of_the_folds_are_averaged(project, monkeypatch):
+    trained(0, 1)
+    seen = []
+
+    class Fixed:
+        file = "model.json"
+        answers = iter([[0.6, 0.4, 0.0], [0.1, 0.2, 0.7]] * 2)
+
+        def load(self, folder, card):
+            pass
+
+        def predict_proba(self, image):
+            return np.broadcast_to(np.array(next(Fixed.answers), np.float32), (*image.shape[:-1], 3)).copy()
+
+    monkeypatch.setattr(predict, "create", lambda *a: Fixed())
+    original = geometry.to_original
+    monkeypatch.setattr(geometry, "to_original", lambda p, r: seen.append(p.reshape(-1, 3)[0].copy()) or original(p, r))
+    predict.run(arguments("holdout", models=["results/models/otsu/fold-0", "results/models/otsu/fold-1"]))
+    np.testing.assert_allclose(seen[0], [0.35, 0.3, 0.35], atol=1e-6)
+
+
+def test_a_model_that_saw_the_patient_is_refused(project):
+    trained(0)
+    card = read_json("results/models/otsu/fold-0/card.json")
+    card["training"]["inner_validation"] = ["case2"]
+    write_json("results/models/otsu/fold-0/card.json", card)
+    with pytest.raises(RefoldError, match=r"trained on patients to be predicted: case2"):
+        predict.run(arguments("0"))
+    assert not predict.Path("results/predictions/otsu/fold-0/predictions.json").exists()
+
+
+def test_another_split_is_refused(project):
+    trained(0)
+    write_splits([(["case0", "case2"], ["case1", "case3"])])
+    with pytest.raises(RefoldError, match="another split"):
+        predict.run(arguments("0"))
+
+
+def test_a_changed_model_is_refused(project):
+    trained(0)
+    path = predict.Path("results/models/otsu/fold-0/model.json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "assignment": [0, 0, 0]}))
+    with pytest.raises(RefoldError, match=r"not the model that card\.json describes"):
+        predict.run(arguments("0"))
+
+
+def test_folds_of_different_data_are_not_averaged(project):
+    trained(0, 1)
+    card = read_json("results/models/otsu/fold-1/card.json")
+    card["hashes"]["data"] = "other"
+    write_json("results/models/otsu/fold-1/card.json", card)
+    with pytest.raises(RefoldError, match="different data"):
+        predict.run(arguments("holdout", models=["results/models/otsu/fold-0", "results/models/otsu/fold-1"]))
+
+
+def test_a_missing_case_is_named(project):
+    trained(0)
+    predict.Path("data/preprocessed/case3.h5").unlink()
+    with pytest.raises(RefoldError, match=r"case3\.h5 is missing"):
+        predict.run(arguments("0"))
+    assert not predict.Path("results/predictions/otsu/fold-0/predictions.json").exists()
+
+
+def test_no_holdout_says_what_to_set(project):
+    trained(0)
+    write_json("results/splits.json", {**read_json("results/splits.json"), "holdout": []})
+    card = read_json("results/models/otsu/fold-0/card.json")
+    card["hashes"]["split"] = sha256_file("results/splits.json")
+    write_json("results/models/otsu/fold-0/card.json", card)
+    with pytest.raises(RefoldError, match=r"split\.test_fraction"):
+        predict.run(arguments("holdout", models=["results/models/otsu/fold-0"]))

@@ -1,0 +1,423 @@
+"""Small but complete results in all the formats the report reads, with right numbers."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from refold.core import cases as case_table
+from refold.core import images
+from refold.core.cases import Case, Description, Labels
+from refold.core.files import sha256_file, write_csv, write_json
+from refold.core.params import Stamps, validate
+from refold.report.inputs import Folders
+
+METRICS = ("dice", "iou", "f1", "precision", "recall", "hd95", "hd95_penalised", "assd", "nsd", "volume_error")
+SCORES = ("method", "fold", "case", "patient", "label", "metric", "value")
+SUMMARY = (
+    "set",
+    "method",
+    "fold",
+    "label",
+    "metric",
+    "n",
+    "n_nan",
+    "mean",
+    "sd",
+    "median",
+    "min",
+    "max",
+    "ci_low",
+    "ci_high",
+    "n_both_empty",
+    "n_false_positive",
+    "n_missed",
+)
+COMPARISONS = ("set", "method_a", "method_b", "label", "metric", "n", "difference", "ci_low", "ci_high", "p", "p_holm")
+NAN = math.nan
+
+
+class Made:
+    """A results folder. ``folders`` is what `refold.report.inputs.read` takes."""
+
+    def __init__(self, root: Path, methods: dict, folds: list[int]):
+        self.root = root
+        self.methods = list(methods)
+        self.folds = folds
+        self.folders = Folders(root / "data", root / "results", root / "results" / ".params")
+
+    def arguments(self) -> list[str]:
+        f = self.folders
+        return [
+            "--methods",
+            *self.methods,
+            "--folds",
+            *map(str, self.folds),
+            "--data",
+            str(f.data),
+            "--results",
+            str(f.results),
+            "--params",
+            str(f.params),
+            "--out",
+            str(self.root / "report.html"),
+        ]
+
+
+def _ball(shape, centre, radius) -> np.ndarray:
+    grid = np.indices(shape).reshape(len(shape), -1).T
+    return (((grid - np.array(centre)) ** 2).sum(axis=1) <= radius**2).reshape(shape)
+
+
+def score(truth: np.ndarray, prediction: np.ndarray, spacing) -> dict[str, float]:
+    """Metrics of one mask; the distances are between all foreground voxels, which is enough to fill a table."""
+    both = float((truth & prediction).sum())
+    t, p = float(truth.sum()), float(prediction.sum())
+    if t == p == 0:
+        return dict.fromkeys(METRICS, NAN) | {"volume_error": 0.0}
+    dice = 2 * both / (t + p)
+    found = {
+        "dice": dice,
+        "f1": dice,
+        "iou": both / (t + p - both),
+        "precision": both / p if p else 0.0,
+        "recall": both / t if t else 0.0,
+        "volume_error": (p - t) * math.prod(spacing) / 1000,
+        "hd95": NAN,
+        "assd": NAN,
+        "nsd": 0.0,
+        "hd95_penalised": float(np.linalg.norm(np.array(truth.shape) * spacing)),
+    }
+    if t and p:
+        a, b = (np.argwhere(m)[::3] * np.array(spacing) for m in (truth, prediction))
+        near = np.sqrt(((a[:, None] - b[None]) ** 2).sum(-1)).min(axis=1)
+        far = float(np.percentile(near, 95))
+        found |= {"hd95": far, "hd95_penalised": far, "assd": float(near.mean()), "nsd": float((near <= 1).mean())}
+    return found
+
+
+def _row(head: dict, values: list[float], counts=(0, 0, 0)) -> dict:
+    known = [v for v in values if not math.isnan(v)]
+    mean = float(np.mean(known)) if known else NAN
+    half = 1.96 * float(np.std(known)) / math.sqrt(len(known)) if known else NAN
+    return {
+        **head,
+        "n": len(known),
+        "n_nan": len(values) - len(known),
+        "mean": mean,
+        "sd": float(np.std(known, ddof=1)) if len(known) > 1 else NAN,
+        "median": float(np.median(known)) if known else NAN,
+        "min": min(known, default=NAN),
+        "max": max(known, default=NAN),
+        "ci_low": mean - half,
+        "ci_high": mean + half,
+        **dict(zip(("n_both_empty", "n_false_positive", "n_missed"), counts, strict=True)),
+    }
+
+
+def make(
+    root: Path,
+    names: list[str],
+    methods: dict,
+    folds: int,
+    labels: Labels,
+    dimension: int = 3,
+    size: int = 22,
+    run: list[int] | None = None,
+    held: int = 0,
+    nan_metric: str | None = None,
+) -> Made:
+    """Write an experiment: raw data, predictions, and every table, all belonging together."""
+    rng = np.random.default_rng(7)
+    params = validate(
+        {
+            "dataset": {"name": "toy", "source": str(root / "raw")},
+            "methods": methods,
+            "split": {"folds": max(2, folds)},
+            "report": {"title": "Toy <b>&</b> ünïcode 海马"},
+        }
+    )
+    made = Made(root, methods, run or list(range(folds)))
+    f, d = made.folders, dimension
+    Stamps(f.params).write(params)
+    spacing = (1.0, 1.2, 2.0) if d == 3 else (1.0, 1.0)
+    shape = (size, size + 4, size - 6) if d == 3 else (2 * size, 2 * size + 8)
+    affine = np.diag([-spacing[0], spacing[1], spacing[2], 1.0]) if d == 3 else np.eye(3)
+    ending = ".nii.gz" if d == 3 else ".png"
+    channels = ("T1", "FLAIR") if d == 3 else ("red", "green", "blue")
+    values = np.array(labels.values)
+
+    truths, cases = {}, []
+    for i, name in enumerate(names):
+        truth = np.zeros(shape, np.uint8)
+        truth[_ball(shape, [n // 2 for n in shape], 0.28 * min(shape[:2]))] = 1
+        if len(labels) > 2 and i % 4 != 1:
+            truth[_ball(shape, [n // 2 + 3 for n in shape], 2 + i % 2)] = 2
+        truths[name] = truth
+        grey = truth.astype(np.float32)[..., None] * (60, 90, 40)[: len(channels)] + rng.normal(
+            80, 9, (*shape, len(channels))
+        )
+        image, label = f"imagesTr/{name}{ending}", f"labelsTr/{name}{ending}"
+        if d == 3:
+            images.write_image(root / "raw" / image, grey.astype(np.float32), affine)
+        else:
+            (root / "raw/imagesTr").mkdir(parents=True, exist_ok=True)
+            Pillow.fromarray(np.clip(grey, 0, 255).astype(np.uint8).swapaxes(0, 1)).save(root / "raw" / image)
+        images.write_label(root / "raw" / label, values[truth].astype(np.uint8), affine)
+        counts = np.bincount(truth.ravel(), minlength=len(labels))
+        cases.append(
+            Case(
+                name,
+                f"P{i // 2}" if d == 3 else name,
+                (image,),
+                label,
+                len(channels),
+                shape,
+                spacing,
+                "LAS" if d == 3 else "XY",
+                tuple(map(int, counts)),
+                "0" * 64,
+            )
+        )
+    description = Description(
+        "toy", str(root / "raw"), d, channels, ("MRI",) * len(channels), labels, "table" if d == 3 else "case"
+    )
+    description.write(f.data / "dataset.json")
+    case_table.write(cases, f.data / "cases.csv")
+    write_json(
+        f.data / "checks.json",
+        {
+            "errors": [],
+            "warnings": [
+                {"check": "empty-label", "case": n, "file": "x", "message": f"label 2 of {n} is empty"}
+                for n in names[1::4]
+                if len(labels) > 2
+            ],
+        },
+    )
+    write_json(
+        f.data / "fingerprint.json",
+        {
+            "warnings": [],
+            "normalisation": ["zscore"] * len(channels),
+            "target_spacing": list(spacing) if d == 3 else None,
+        },
+    )
+
+    patients = {c.case: c.patient for c in cases}
+    holdout = names[len(names) - held :]
+    rest = [n for n in names if n not in holdout]
+    groups = list(dict.fromkeys(patients[n] for n in rest))
+    tests = [[n for n in rest if groups.index(patients[n]) % max(2, folds) == k] for k in range(folds)]
+    write_json(
+        f.results / "splits.json",
+        {
+            "kind": "grouped",
+            "seed": 1,
+            "holdout": holdout,
+            "patients": patients,
+            "notes": ["a stratum was <small>"],
+            "stratified_by": {"foreground": {}},
+            "folds": [
+                {"fold": k, "repeat": 0, "train": [n for n in rest if n not in t], "test": t}
+                for k, t in enumerate(tests)
+            ],
+        },
+    )
+    split = sha256_file(f.results / "splits.json")
+
+    rows, states = [], {}
+    for m, k in itertools.product(made.methods, [*made.folds, *(["holdout"] if held else [])]):
+        folder = f.results / "predictions" / m / f"fold-{k}"
+        model = f.results / "models" / m / f"fold-{k}"
+        weak = params.methods[m].kind == "threshold"
+        done = {}
+        for name in holdout if k == "holdout" else tests[k]:
+            i, truth = names.index(name), truths[name]
+            prediction = np.roll(truth, (3 if weak else 1, (i % 3)), (0, 1))
+            if len(labels) > 2:
+                if i == 2:
+                    prediction[prediction == 2] = 0  # missed
+                if weak and i == 1:
+                    prediction[1:3, 1:3] = 2  # invented
+            if d == 3:
+                images.write_label(folder / f"{name}{ending}", values[prediction].astype(np.uint8), affine)
+            else:
+                images.write_label(folder / f"{name}{ending}", values[prediction].astype(np.uint8), affine)
+            done[name] = {"file": f"{name}{ending}", "sha256": sha256_file(folder / f"{name}{ending}")}
+            for index, label in enumerate(labels.foreground, start=1):
+                found = score(truth == index, prediction == index, spacing)
+                states[m, str(k), name, label] = bool((truth == index).any()), bool((prediction == index).any())
+                for metric, value in found.items():
+                    value = NAN if metric == nan_metric else value
+                    rows.append(
+                        {
+                            "method": m,
+                            "fold": str(k),
+                            "case": name,
+                            "patient": patients[name],
+                            "label": label,
+                            "metric": metric,
+                            "value": value,
+                        }
+                    )
+        write_json(
+            folder / "predictions.json",
+            {
+                "method": m,
+                "fold": k,
+                "hashes": {"split": split},
+                "cases": done,
+                "warnings": [f"{m} <fell> back"] if weak else [],
+            },
+        )
+        if k == "holdout":
+            continue
+        write_json(
+            model / "card.json",
+            {
+                "method": m,
+                "kind": params.methods[m].kind,
+                "fold": k,
+                "hashes": {"split": split},
+                "warnings": [],
+                "training": {}
+                if weak
+                else {"plan": {"patch": [16] * d, "strides": [[1] * d, [2] * d]}, "parameters": 12345},
+            },
+        )
+        columns = ["epoch", "learning_rate", "loss", "validation_loss", "validation_dice"]
+        history = (
+            []
+            if weak
+            else [
+                {
+                    "epoch": e,
+                    "learning_rate": "0.003",
+                    "loss": 2 / (e + k),
+                    "validation_loss": 2.2 / (e + k) if e % 5 == 0 else NAN,
+                    "validation_dice": 1 - 1 / (e + 1) if e % 5 == 0 else NAN,
+                }
+                for e in range(1, 21)
+            ]
+        )
+        write_csv(model / "history.csv", columns, history)
+
+    folder = f.results / "metrics"
+    write_csv(folder / "cases.csv", SCORES, rows)
+    _summarise(folder, rows, states, made, labels, held)
+    write_json(folder / "metrics.json", {})
+    write_json(folder / "hashes.json", {"split": split, "params": {"split": "ab" * 32}})
+    return made
+
+
+def _summarise(folder: Path, rows: list[dict], states: dict, made: Made, labels: Labels, held: int) -> None:
+    by: dict[tuple, dict] = {}
+    for r in rows:
+        by.setdefault((r["method"], r["label"], r["metric"]), {})[r["fold"], r["case"]] = r["value"]
+    summary, sets = (
+        [],
+        [("cross-validation", [str(k) for k in made.folds])] + ([("holdout", ["holdout"])] if held else []),
+    )
+    for (set_, folds), method in itertools.product(sets, made.methods):
+        for fold, metric in itertools.product(["all", *(folds if set_ != "holdout" else [])], METRICS):
+            mean_over: dict[tuple, list[float]] = {}
+            for label in labels.foreground:
+                part = {
+                    key: v
+                    for key, v in by[method, label, metric].items()
+                    if key[0] in folds and fold in ("all", key[0])
+                }
+                for key, v in part.items():
+                    mean_over.setdefault(key, []).append(v)
+                kinds = [states[method, *key, label] for key in part]
+                counts = [kinds.count(k) for k in ((False, False), (False, True), (True, False))]
+                summary.append(
+                    _row(
+                        {"set": set_, "method": method, "fold": fold, "label": label, "metric": metric},
+                        list(part.values()),
+                        counts,
+                    )
+                )
+            means = [float(np.nanmean(v)) if not np.isnan(v).all() else NAN for v in mean_over.values()]
+            summary.append(
+                _row({"set": set_, "method": method, "fold": fold, "label": "mean", "metric": metric}, means)
+            )
+    write_csv(folder / "summary.csv", SUMMARY, summary)
+    whole = {(r["set"], r["method"], r["label"], r["metric"]): r for r in summary if r["fold"] == "all"}
+    pairs = []
+    for (set_, _), (a, b) in itertools.product(sets, itertools.combinations(made.methods, 2)):
+        for label, metric in itertools.product([*labels.foreground, "mean"], ("dice", "nsd", "hd95_penalised")):
+            gap = whole[set_, a, label, metric]["mean"] - whole[set_, b, label, metric]["mean"]
+            pairs.append(
+                {
+                    "set": set_,
+                    "method_a": a,
+                    "method_b": b,
+                    "label": label,
+                    "metric": metric,
+                    "n": 9,
+                    "difference": gap,
+                    "ci_low": gap - 0.01,
+                    "ci_high": gap + 0.01,
+                    "p": 0.00001,
+                    "p_holm": 0.0312 if label == "mean" else 0.2,
+                }
+            )
+    write_csv(folder / "comparisons.csv", COMPARISONS, pairs)
+
+
+THREE = Labels((0, 1, 2), ("background", "organ <i>", "läsion"))
+NAMES = [
+    "scan_01",
+    "scan_02",
+    "scan_<script>alert(1)<!--",
+    "scan_04",
+    "scan_05",
+    "scan_é海",
+    "scan_07",
+    "scan_08",
+    "scan_09",
+]
+
+
+@pytest.fixture(scope="session")
+def volumes(tmp_path_factory) -> Made:
+    """3-D, two methods, three folds, nine cases with odd names; one missed and one invented lesion, some empty."""
+    return make(
+        tmp_path_factory.mktemp("volumes"), NAMES, {"unet": {"kind": "unet"}, "otsu": {"kind": "threshold"}}, 3, THREE
+    )
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory) -> Made:
+    """2-D RGB, one label with the value 255, one method, one fold of two."""
+    return make(
+        tmp_path_factory.mktemp("pictures"),
+        [f"n{i}" for i in range(6)],
+        {"unet": {"kind": "unet"}},
+        2,
+        Labels((0, 255), ("background", "nucleus")),
+        dimension=2,
+        run=[0],
+    )
+
+
+@pytest.fixture(scope="session")
+def held_out(tmp_path_factory) -> Made:
+    """3-D with a held-out test set, and a metric that is defined for no case."""
+    return make(
+        tmp_path_factory.mktemp("held"),
+        [f"c{i}" for i in range(8)],
+        {"unet": {"kind": "unet"}},
+        2,
+        THREE,
+        held=2,
+        size=16,
+        nan_metric="nsd",
+    )

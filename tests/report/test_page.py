@@ -1,0 +1,475 @@
+"""The page as a reader's program sees it: whole, closed to the network, escaped, and equal to the tables."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from refold.core.errors import RefoldError
+from refold.core.files import number, read_csv, read_json, write_csv, write_json
+from refold.report import inputs, page
+
+VOID = {"meta", "br", "hr", "img", "input", "link", "image", "use", "path", "rect", "circle"}
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Reader(HTMLParser):
+    """Collects what the tests ask for, and fails on tags that do not match."""
+
+    def __init__(self):
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.tags: list[tuple[str, dict]] = []
+        self.tables: list[list[list[str]]] = []
+        self.anchors: list[str] = []
+        self.words: list[str] = []
+        self._cell: list[str] | None = None
+        self._small = 0
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        self.tags.append((tag, found))
+        if len(found) < len(attrs):
+            raise AssertionError(f"<{tag}> has an attribute twice: {attrs}")
+        if "id" in found:
+            self.ids.append(found["id"])
+        if (link := found.get("href", "")).startswith("#"):
+            self.links.append(link[1:])
+        if tag == "table":
+            self.tables.append([])
+        if tag == "tr":
+            self.tables[-1].append([])
+            self.anchors.append(found.get("id", ""))
+        if tag in ("td", "th"):
+            self._cell = []
+        if tag == "small":
+            self._small += 1
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        if tag in VOID:
+            return
+        assert self.open and self.open[-1] == tag, f"</{tag}> closes <{self.open[-1:]}> at {self.getpos()}"
+        self.open.pop()
+        if tag in ("td", "th"):
+            self.tables[-1][-1].append("".join(self._cell).strip())
+            self._cell = None
+        if tag == "small":
+            self._small -= 1
+
+    def handle_data(self, data):
+        if self._cell is not None and not self._small:
+            self._cell.append(data)
+        if not self.open or self.open[-1] not in ("script", "style"):
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", "".join(self.words))
+
+    def table(self, *columns: str) -> list[dict[str, str]]:
+        """The first table with these columns, rows as dictionaries."""
+        for rows in self.tables:
+            if rows and set(columns) <= set(rows[0]):
+                return [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
+        raise AssertionError(f"no table has the columns {columns}")
+
+
+def render(made) -> str:
+    return page.render(inputs.read(made.methods, made.folds, made.folders))
+
+
+def parse(text: str) -> Reader:
+    reader = Reader()
+    reader.feed(text)
+    reader.close()
+    assert reader.open == [], f"never closed: {reader.open}"
+    return reader
+
+
+@pytest.fixture(scope="module", params=["volumes", "pictures", "held_out"])
+def made(request):
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="module")
+def texts():
+    return {}
+
+
+@pytest.fixture
+def text(made, texts):
+    if made.root not in texts:
+        texts[made.root] = render(made)
+    return texts[made.root]
+
+
+@pytest.fixture
+def reader(text):
+    return parse(text)
+
+
+@pytest.fixture
+def copy(volumes, tmp_path):
+    """A copy of the 3-D experiment that a test may spoil."""
+    shutil.copytree(volumes.root, tmp_path / "x")
+    copied = type(volumes)(tmp_path / "x", dict.fromkeys(volumes.methods), volumes.folds)
+    return copied
+
+
+def test_anchors_lead_somewhere(reader):
+    assert len(set(reader.ids)) == len(reader.ids), "an id stands twice"
+    assert reader.links
+    assert set(reader.links) <= set(reader.ids)
+
+
+def test_pictures_have_words(reader):
+    for tag, attrs in reader.tags:
+        if tag == "img":
+            assert attrs.get("alt")
+        if tag == "svg":
+            assert attrs.get("role") in ("img", "group") and attrs.get("aria-label"), attrs
+        if tag == "input":
+            assert attrs["type"] in ("checkbox", "search")
+
+
+def test_headings_descend_by_one(reader):
+    levels = [int(tag[1]) for tag, _ in reader.tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(b <= a + 1 for a, b in itertools.pairwise(levels))
+
+
+def test_opens_offline(text, reader):
+    for tag, attrs in reader.tags:
+        assert tag not in ("link", "iframe", "object", "embed", "base")
+        for key in ("src", "href", "xlink:href", "srcset", "action", "poster"):
+            assert attrs.get(key, "#").startswith(("#", "data:image/png;base64,")), (tag, attrs)
+    assert not re.search(r"url\((?!#)", text)
+    assert "@import" not in text and "http:" not in text and "https:" not in text
+    assert "fetch(" not in text and "XMLHttpRequest" not in text
+
+
+def test_no_place_of_this_machine(text, made):
+    shown = text.replace(str(made.root / "raw"), "")  # dataset.source is the user's own parameter
+    assert str(made.root) not in shown
+    assert str(Path.home()) not in shown
+
+
+def test_small(text):
+    assert len(text) < 1_500_000
+
+
+def test_same_bytes(volumes, tmp_path):
+    found = []
+    for i, seed in enumerate(("0", "12345")):
+        out = tmp_path / f"{i}.html"
+        command = [sys.executable, "-m", "refold.report", *volumes.arguments()[:-1], str(out)]
+        environment = {
+            "PYTHONPATH": str(ROOT / "workflow"),
+            "PYTHONHASHSEED": seed,
+            "PATH": "",
+            "HOME": str(tmp_path),
+            "SOURCE_DATE_EPOCH": str(10**9 * i),
+        }
+        subprocess.run(command, check=True, env=environment, cwd=tmp_path, capture_output=True)
+        found.append(out.read_bytes())
+    assert found[0] == found[1]
+    assert found[0].decode() == render(volumes)
+
+
+def test_names_are_escaped(volumes, texts):
+    text = texts.get(volumes.root) or render(volumes)
+    assert "<script>alert" not in text
+    assert text.count("<script>") == 1  # the report's own
+    assert "organ <i>" not in text and "Toy <b>" not in text and "<fell>" not in text
+    reader = parse(text)
+    assert "scan_<script>alert(1)<!--" in reader.text
+    assert "scan_é海" in reader.text
+    assert "Toy <b>&</b> ünïcode 海马" in reader.text
+    assert "otsu <fell> back" in reader.text
+
+
+# ---------------------------------------------------------------- numbers
+
+
+def shown(value: str, digits: int) -> str:
+    return "–" if math.isnan(float(value)) else f"{float(value):.{digits}f}"
+
+
+def test_every_case_equals_the_csv(made, reader):
+    labels = read_json(made.folders.data / "dataset.json")["labels"][1:]
+    unit = "mm" if len(labels) > 1 else "px"
+    values = {
+        (r["case"], r["method"], r["fold"], r["label"], r["metric"]): r["value"]
+        for r in read_csv(made.folders.results / "metrics/cases.csv")
+    }
+    rows = reader.table("Case", "Method", "Fold", f"Dice {labels[0]['name']}")
+    assert len(rows) == len({key[:3] for key in values})
+    for row in rows:
+        key = (row["Case"], row["Method"], row["Fold"].replace("held out", "holdout"))
+        for label in (x["name"] for x in labels):
+            assert row[f"Dice {label}"] == shown(values[*key, label, "dice"], 4)
+            assert row[f"HD95 {label} ({unit})"] == shown(values[*key, label, "hd95"], 2)
+        known = [v for x in labels if not math.isnan(v := float(values[*key, x["name"], "dice"]))]
+        if len(labels) > 1:
+            assert row["Mean Dice"] == shown(str(sum(known) / len(known)) if known else "nan", 4)
+    worst = [row.get("Mean Dice") or row[f"Dice {labels[0]['name']}"] for row in rows]
+    defined = [float(w) for w in worst if w != "–"]
+    assert defined == sorted(defined)
+    assert worst[len(defined) :] == ["–"] * (len(worst) - len(defined))
+
+
+TITLES = {
+    "dice": ("Dice", 4),
+    "nsd": ("NSD", 4),
+    "hd95": ("HD95", 2),
+    "assd": ("ASSD", 2),
+    "hd95_penalised": ("HD95, penalised", 2),
+    "iou": ("IoU", 4),
+    "f1": ("F1", 4),
+    "precision": ("Precision", 4),
+    "recall": ("Recall", 4),
+    "volume_error": ("Volume error", 3),
+}
+
+
+def test_tables_equal_the_summary(made, reader):
+    summary = [r for r in read_csv(made.folders.results / "metrics/summary.csv") if r["fold"] == "all"]
+    titled = {title: name for name, (title, _) in TITLES.items()}
+    rows = {
+        (r["Evaluation"], titled[r["Metric"].split(" (")[0]], r["Method"], r["Label"]): r
+        for r in reader.table("Evaluation", "Metric", "SD")
+    }
+    assert len(rows) == len(summary)
+    for r in summary:
+        label = "mean of labels" if r["label"] == "mean" else r["label"]
+        row, digits = rows[r["set"], r["metric"], r["method"], label], TITLES[r["metric"]][1]
+        for column, key in (
+            ("Mean", "mean"),
+            ("Low", "ci_low"),
+            ("High", "ci_high"),
+            ("SD", "sd"),
+            ("Median", "median"),
+            ("Min", "min"),
+            ("Max", "max"),
+        ):
+            assert float(row[column].replace("–", "nan")) == pytest.approx(
+                round(float(r[key]), digits), abs=1e-9, nan_ok=True
+            )
+        assert (row["n"], row["Not defined"]) == (r["n"], r["n_nan"])
+
+
+def test_folds_equal_the_summary(made, reader):
+    names = {x["name"] for x in read_json(made.folders.data / "dataset.json")["labels"][1:]}
+    rows = {(r["Method"], r["Label"]): r for r in reader.table("Method", "Label", "All folds")}
+    for r in read_csv(made.folders.results / "metrics/summary.csv"):
+        if r["metric"] != "dice" or (r["label"] == "mean" and len(names) == 1):
+            continue
+        column = {"all": "All folds"}.get(r["fold"], f"Fold {r['fold']}") if r["set"] != "holdout" else "Held out"
+        label = "mean of labels" if r["label"] == "mean" else r["label"]
+        assert rows[r["method"], label][column] == shown(r["mean"], 4)
+
+
+def test_failures_equal_the_summary(volumes, texts):
+    reader = parse(texts.get(volumes.root) or render(volumes))
+    rows = {(r["Method"], r["Label"]): r for r in reader.table("Missed", "Invented")}
+    for r in read_csv(volumes.folders.results / "metrics/summary.csv"):
+        if r["metric"] == "dice" and r["fold"] == "all" and r["label"] != "mean":
+            row = rows[r["method"], r["label"]]
+            assert (row["Missed"], row["Invented"], row["Both empty"]) == (
+                r["n_missed"],
+                r["n_false_positive"],
+                r["n_both_empty"],
+            )
+    assert rows["otsu", "läsion"]["Invented"] == "1"
+    assert rows["unet", "läsion"]["Missed"] != "0"
+
+
+def test_differences_equal_the_csv(volumes, texts):
+    reader = parse(texts.get(volumes.root) or render(volumes))
+    words = {"Dice": "dice", "NSD": "nsd", "HD95, penalised (mm)": "hd95_penalised"}
+    rows = {(r["Methods"], words[r["Metric"]], r["Label"]): r for r in reader.table("Methods", "p (Holm)")}
+    csv = read_csv(volumes.folders.results / "metrics/comparisons.csv")
+    assert len(rows) == len(csv)
+    for r in csv:
+        label = "mean of labels" if r["label"] == "mean" else r["label"]
+        row = rows[f"{r['method_a']} less {r['method_b']}", r["metric"], label]
+        assert float(row["Mean difference"]) == pytest.approx(
+            float(r["difference"]), abs=0.5 * 10 ** -TITLES[r["metric"]][1]
+        )
+        assert row["p"] == "< 0.0001" and row["p (Holm)"] == shown(r["p_holm"], 4)
+        # HD95 is better where lower: a negative difference speaks for the first
+        wanted = r["method_a"] if (float(r["difference"]) > 0) == (r["metric"] != "hd95_penalised") else r["method_b"]
+        assert row["In words"] == (f"{wanted} better" if float(r["p_holm"]) < 0.05 else "no clear difference")
+
+
+def test_finding_states_number_interval_and_n(volumes, texts):
+    reader = parse(texts.get(volumes.root) or render(volumes))
+    row = next(
+        r
+        for r in read_csv(volumes.folders.results / "metrics/summary.csv")
+        if (r["method"], r["fold"], r["label"], r["metric"]) == ("unet", "all", "mean", "dice")
+    )
+    assert (
+        f"unet, the best of 2 methods, segmented organ <i> and läsion with a mean Dice of {shown(row['mean'], 4)} "
+        f"(95 % interval {shown(row['ci_low'], 4)} to {shown(row['ci_high'], 4)}; n\xa0= 9 of 9 cases, 5 patients; "
+        "3-fold cross-validation, split by patient)."
+    ).replace("\xa0", " ") in reader.text.replace("\xa0", " ")
+
+
+def test_one_fold_is_called_one_fold(pictures, texts):
+    reader = parse(texts.get(pictures.root) or render(pictures))
+    assert "fold 0 of 2-fold cross-validation, split by case, each taken as its own patient" in reader.text
+    assert "Only 1 fold of 2 (0)" in reader.text
+    assert "best of" not in reader.text and "Differences between methods" not in reader.text
+
+
+def test_held_out_set_and_metric_never_defined(held_out, texts):
+    reader = parse(texts.get(held_out.root) or render(held_out))
+    assert "On the held-out test set, unet segmented" in reader.text
+    row = next(r for r in reader.table("Method", "Label", "NSD"))
+    assert row["NSD"] == "–"
+    assert "nan" not in reader.text.lower().replace("antonelli", "").replace("nanno", "").split()
+
+
+def test_all_undefined_dice(copy):
+    folder = copy.folders.results / "metrics"
+    for name, keys in (
+        ("cases.csv", ("value",)),
+        ("summary.csv", ("mean", "sd", "median", "min", "max", "ci_low", "ci_high")),
+    ):
+        rows = read_csv(folder / name)
+        for row in rows:
+            if row["metric"] == "dice":
+                row.update(dict.fromkeys(keys, "nan"))
+                if name == "summary.csv":
+                    row["n"], row["n_nan"] = "0", row["n"]
+        write_csv(folder / name, list(rows[0]), rows)
+    reader = parse(render(copy))
+    assert "No mean Dice is defined for any method" in reader.text
+    assert "none can be ranked" in reader.text
+
+
+def test_cautions_name_every_warning(volumes, texts):
+    text = parse(texts.get(volumes.root) or render(volumes)).text
+    assert "Empty label (2 times). The first: label 2 of scan_02 is empty" in text
+    assert "a stratum was <small>" in text
+    assert "predict, otsu, folds 0, 1 and 2" in text
+    assert "Only 5 patients tested" in text
+    assert "No patient is on two sides" in text
+
+
+def test_parameters_are_complete(volumes, texts):
+    reader = parse(texts.get(volumes.root) or render(volumes))
+    values = {
+        row[0]: row[1] for rows in reader.tables if rows[0][:3] == ["Key", "Value", "Meaning"] for row in rows[1:]
+    }
+    meanings = [
+        row for rows in reader.tables if rows[0][:3] == ["Key", "Value", "Meaning"] for row in rows[1:] if not row[2]
+    ]
+    assert values["rotation.degrees"] == "30" and values["learning_rate"] == "0.003" and values["classes"] == "3"
+    assert meanings == [], "a parameter has no description"
+
+
+def test_hashes_are_shown(made, text):
+    assert json.loads((made.folders.results / "metrics/hashes.json").read_text())["split"] in text
+
+
+# ---------------------------------------------------------------- refusals
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "data/dataset.json",
+        "data/cases.csv",
+        "data/checks.json",
+        "data/fingerprint.json",
+        "results/splits.json",
+        "results/metrics/cases.csv",
+        "results/metrics/summary.csv",
+        "results/metrics/comparisons.csv",
+        "results/metrics/metrics.json",
+        "results/metrics/hashes.json",
+        "results/models/unet/fold-1/history.csv",
+        "results/models/otsu/fold-2/card.json",
+        "results/predictions/otsu/fold-0/predictions.json",
+        "results/.params/train.json",
+        "results/.params/methods.otsu.json",
+    ],
+)
+def test_missing_file_is_named(copy, path):
+    (copy.root / path).unlink()
+    with pytest.raises(RefoldError, match=re.escape(str(copy.root / path)) + " is missing"):
+        render(copy)
+
+
+def test_missing_prediction_is_named(copy):
+    for path in (copy.folders.results / "predictions/unet").rglob("*.nii.gz"):
+        path.unlink()
+    with pytest.raises(RefoldError, match=r"predictions/unet/fold-\d/scan_.*nii\.gz is missing"):
+        render(copy)
+
+
+def test_missing_case_is_named(copy):
+    path = copy.folders.results / "metrics/cases.csv"
+    rows = read_csv(path)
+    write_csv(path, list(rows[0]), [r for r in rows if not (r["case"] == "scan_05" and r["method"] == "otsu")])
+    with pytest.raises(RefoldError, match="no Dice of 'organ <i>' for case 'scan_05', method otsu, fold 2"):
+        render(copy)
+
+
+def test_leak_is_refused(copy):
+    path = copy.folders.results / "splits.json"
+    splits = read_json(path)
+    splits["folds"][0]["train"].append(splits["folds"][0]["test"][0])
+    write_json(path, splits)
+    with pytest.raises(RefoldError, match="fold 0 has patient 'P0' on both sides"):
+        render(copy)
+
+
+def test_unknown_fold_is_refused(volumes):
+    with pytest.raises(RefoldError, match="--folds 7"):
+        inputs.read(volumes.methods, [0, 7], volumes.folders)
+
+
+def test_damaged_number_is_refused(copy):
+    path = copy.folders.results / "metrics/summary.csv"
+    path.write_text(path.read_text().replace(number(0.0), "much", 1))
+    with pytest.raises(RefoldError, match=r"summary\.csv, line \d+ is damaged"):
+        render(copy)
+
+
+def test_failed_run_leaves_no_report(copy):
+    (copy.folders.results / "splits.json").unlink()
+    command = [sys.executable, "-m", "refold.report", *copy.arguments()]
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=copy.root, env={"PYTHONPATH": str(ROOT / "workflow"), "PATH": ""}
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("error: ") and "splits.json is missing" in done.stderr
+    assert not (copy.root / "report.html").exists()
+
+
+def test_tables_of_another_split_are_refused(copy):
+    path = copy.folders.results / "metrics/hashes.json"
+    write_json(path, read_json(path) | {"split": "0" * 64})
+    with pytest.raises(RefoldError, match=r"hashes\.json was made with another split"):
+        render(copy)

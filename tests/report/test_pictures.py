@@ -1,0 +1,189 @@
+"""Outlines, sections and choices, by hand."""
+
+from __future__ import annotations
+
+import base64
+import io
+import itertools
+import math
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image
+
+from refold.core.errors import RefoldError
+from refold.core.images import read as read_image
+from refold.core.images import write_label
+from refold.report import inputs
+from refold.report.inputs import Scored
+from refold.report.pictures import canonical, choose, largest_section, outline, picture, window
+
+NAN = math.nan
+
+
+def edges(path: str) -> list[tuple[tuple[float, float], tuple[float, float]]]:
+    """Unit edges that an SVG path of straight lines runs along."""
+    found = []
+    for part in path.split("M")[1:]:
+        points = [tuple(map(float, p.split())) for p in part.removesuffix("Z").split("L")]
+        points += points[:1] if part.endswith("Z") else []
+        for (x0, y0), (x1, y1) in itertools.pairwise(points):
+            steps = round(abs(x1 - x0) + abs(y1 - y0))
+            across = [(x0 + (x1 - x0) * i / steps, y0 + (y1 - y0) * i / steps) for i in range(steps + 1)]
+            found += [tuple(sorted(pair)) for pair in itertools.pairwise(across)]
+    return found
+
+
+def test_outline_of_one_pixel():
+    mask = np.zeros((4, 3), int)
+    mask[2, 1] = 1
+    path = outline(mask, (1.0, 1.0))
+    assert path.endswith("Z")
+    corners = {tuple(map(float, p.split())) for p in re.split("[MLZ]", path) if p}
+    assert corners == {(2, 1), (3, 1), (3, 2), (2, 2)}
+
+
+def test_outline_is_in_mm():
+    mask = np.ones((2, 3), int)
+    corners = {tuple(map(float, p.split())) for p in re.split("[MLZ]", outline(mask, (0.5, 2.0))) if p}
+    assert corners == {(0, 0), (1, 0), (1, 6), (0, 6)}
+
+
+def test_outline_of_nothing():
+    assert outline(np.zeros((5, 5), int), (1.0, 1.0)) == ""
+
+
+@given(hnp.arrays(np.uint8, st.tuples(st.integers(1, 7), st.integers(1, 7)), elements=st.integers(0, 3)))
+@settings(max_examples=60, deadline=None)
+def test_outline_has_every_border_once(labels):
+    found = edges(outline(labels, (1.0, 1.0)))
+    padded = np.pad(labels.astype(int), 1)
+    wanted = []
+    for x in range(padded.shape[0] - 1):
+        for y in range(padded.shape[1]):
+            if padded[x, y] != padded[x + 1, y]:
+                wanted.append(((x, y - 1), (x, y)))
+    for x in range(padded.shape[0]):
+        for y in range(padded.shape[1] - 1):
+            if padded[x, y] != padded[x, y + 1]:
+                wanted.append(((x - 1, y), (x, y)))
+    assert sorted(found) == sorted(wanted)
+
+
+def test_canonical_brings_a_voxel_to_its_place():
+    affine = np.array([[0, 0, -2.0, 10], [3.0, 0, 0, 0], [0, 1.0, 0, 0], [0, 0, 0, 1]])  # axes: A, S, L
+    data = np.zeros((4, 5, 6), int)
+    data[1, 2, 0] = 7  # the last axis runs to the left, so its first voxel lies furthest right
+    turned, spacing = canonical(data, affine)
+    assert turned.shape == (6, 4, 5) and spacing == (2.0, 3.0, 1.0)
+    assert turned[5, 1, 2] == 7
+
+
+def test_largest_section():
+    mask = np.zeros((5, 4, 3), bool)
+    mask[1, 0, 0] = mask[3, 0, 0] = mask[3, 1, 0] = True
+    assert largest_section(mask, 0) == 3
+    assert largest_section(mask, 1) == 0
+    assert largest_section(np.zeros((5, 4, 3), bool), 1) == 2
+
+
+@pytest.mark.parametrize(
+    "volume, expected",
+    [
+        (np.arange(101.0), (1.0, 99.0)),
+        (np.full(9, 4.0), (4.0, 5.0)),
+        (np.array([np.nan, np.inf]), (0.0, 1.0)),
+        (np.r_[np.zeros(1000), 50.0], (0.0, 50.0)),
+    ],
+)
+def test_window(volume, expected):
+    assert window(volume) == pytest.approx(expected)
+
+
+def scored(*dice: float) -> list[Scored]:
+    return [Scored("m", "0", f"c{i}", f"c{i}", {"a": {"dice": d}}, f"case-{i}") for i, d in enumerate(dice)]
+
+
+def test_choice_of_cases():
+    def chosen(count, *dice):
+        return [(word, s.mean("dice")) for word, s in choose(scored(*dice), count)]
+
+    assert chosen(1, 0.5, 0.9, 0.1, NAN, 0.7) == [("worst", 0.1), ("median", 0.7), ("best", 0.9)]
+    assert chosen(1, 0.5, 0.9, 0.1, 0.6, 0.7) == [("worst", 0.1), ("median", 0.6), ("best", 0.9)]
+    assert chosen(1, 0.4) == [("worst", 0.4)]
+    assert chosen(1, 0.4, 0.8) == [("worst", 0.4), ("best", 0.8)]
+    assert chosen(2, *[i / 10 for i in range(9)]) == [
+        ("worst", 0.0), ("worst", 0.1), ("median", 0.3), ("median", 0.4), ("best", 0.7), ("best", 0.8),
+    ]  # fmt: skip
+    assert chosen(1, NAN, NAN) == []
+    assert len(chosen(20, 0.1, 0.2, 0.3)) == 3
+
+
+def test_worst_label_is_the_one_that_failed():
+    one = Scored("m", "0", "c", "c", {"a": {"dice": 0.9}, "b": {"dice": NAN}, "c": {"dice": 0.0}}, "x")
+    assert one.worst_label == "c"
+    assert one.mean("dice") == pytest.approx(0.45)
+
+
+def test_planes_of_a_volume(volumes):
+    e = inputs.read(volumes.methods, volumes.folds, volumes.folders)
+    shown = picture(e, e.scored[0])
+    assert [name for name, _ in shown.rows] == ["T1", "FLAIR"]
+    planes = shown.rows[0][1]
+    # 22 x 26 x 16 voxels of 1 x 1.2 x 2 mm
+    assert [(p.name, p.width, pytest.approx(p.height)) for p in planes] == [
+        ("axial", 22.0, 31.2), ("coronal", 22.0, 32.0), ("sagittal", pytest.approx(31.2), 32.0),
+    ]  # fmt: skip
+    grey = Image.open(io.BytesIO(base64.b64decode(planes[0].png)))
+    assert (grey.mode, grey.size) == ("L", (22, 26))
+    assert all(p.truth and p.prediction for p in planes)
+
+
+def test_patient_right_is_on_the_left(volumes):
+    """The raw files run to the left (LAS), so the voxels of low index are on the patient's right."""
+    e = inputs.read(volumes.methods, volumes.folds, volumes.folders)
+    one = e.scored[0]
+    path = e.prediction_file(one.method, one.fold, one.case)
+    before = path.read_bytes()
+    try:
+        image = read_image(path, label=True)
+        mask = np.zeros_like(image.data)
+        mask[0, -1, -1] = 1  # most right, front and top of all
+        write_label(path, mask, image.affine)
+        planes = picture(e, one).rows[0][1]
+        corners = [{tuple(map(float, p.split())) for p in re.split("[MLZ]", x.prediction) if p} for x in planes]
+    finally:
+        path.write_bytes(before)
+    top_left = [min(c) for c in corners if c]
+    assert all(corner == (0.0, 0.0) for corner in top_left)
+
+
+def test_colour_picture_is_one(pictures):
+    e = inputs.read(pictures.methods, pictures.folds, pictures.folders)
+    shown = picture(e, e.scored[0])
+    ((_, (plane,)),) = shown.rows
+    assert Image.open(io.BytesIO(base64.b64decode(plane.png))).mode == "RGB"
+    assert (plane.width, plane.height, plane.letters) == (44.0, 52.0, "")
+
+
+def test_prediction_on_another_grid_is_refused(volumes):
+    e = inputs.read(volumes.methods, volumes.folds, volumes.folders)
+    one = e.scored[1]
+    path = e.prediction_file(one.method, one.fold, one.case)
+    before = path.read_bytes()
+    try:
+        write_label(path, np.zeros((3, 3, 3), np.uint8), np.eye(4))
+        with pytest.raises(RefoldError, match=r"has shape \(3, 3, 3\), its label \(22, 26, 16\)"):
+            picture(e, one)
+    finally:
+        path.write_bytes(before)
+
+
+def test_prediction_that_is_not_listed_is_refused(volumes):
+    e = inputs.read(volumes.methods, volumes.folds, volumes.folders)
+    with pytest.raises(RefoldError, match=r"predictions\.json has no case 'nobody'"):
+        e.prediction_file("unet", "0", "nobody")

@@ -1,0 +1,172 @@
+"""What the report says in words must be what was done."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+
+import pytest
+
+from refold.core.params import METRICS, validate
+from refold.report import cautions, figures, inputs, tables, words
+
+
+@pytest.fixture(scope="module")
+def experiment(volumes):
+    return inputs.read(volumes.methods, volumes.folds, volumes.folders)
+
+
+def changed(experiment, **sections):
+    values = {
+        "dataset": {"name": "toy", "source": "raw"},
+        "methods": {"unet": {"kind": "unet"}, "otsu": {"kind": "threshold"}},
+    }
+    return replace(experiment, params=validate(values | sections))
+
+
+def text(experiment) -> str:
+    return " ".join(paragraph for _, paragraph in words.methods(experiment).paragraphs)
+
+
+def test_references_are_numbered_as_mentioned(experiment):
+    prose = words.methods(experiment)
+    mentioned = [
+        int(n) for _, p in prose.paragraphs for group in re.findall(r" \[([\d, ]+)\]", p) for n in group.split(", ")
+    ]
+    first = list(dict.fromkeys(mentioned))
+    assert first == list(range(1, len(prose.references()) + 1))
+    assert "\0" not in text(experiment)
+
+
+@pytest.mark.parametrize(
+    "sections, there, absent",
+    [
+        ({"train": {"optimizer": "sgd", "schedule": "polynomial"}}, "Nesterov momentum 0.99", "AdamW"),
+        ({"train": {"loss": {"kind": "ce"}}}, "to minimise cross-entropy.", "Dice loss"),
+        ({"train": {"epochs": 7, "validation_fraction": 0.0}}, "7 epochs", "inner validation"),
+        ({"train": {"early_stopping": 3}}, "stopped early after 3 inner validations", "fixed beforehand"),
+        ({"train": {"averaging": 0}}, "AdamW", "moving average"),
+        ({"train": {"warmup_epochs": 0}}, "started at 0.003", "rose over"),
+        ({"predict": {"mirror_axes": ["x", "z"], "tile": "whole"}}, "mirror images along x and z", "tiles overlapped"),
+        ({"augment": {"rotation": {"p": 0}}}, "scaling by 0.7 to 1.4 (p = 0.2)", "rotation"),
+        (
+            {"split": {"kind": "kfold", "seed": 12345}},
+            "KFold of scikit-learn (shuffled, seed 12345)",
+            "StratifiedGroupKFold",
+        ),
+        ({"evaluate": {"confidence": 0.9, "nsd_tolerance": 2.5}}, "90 % percentile bootstrap", "95 % percentile"),
+        ({"preprocess": {"crop_nonzero": False}}, "resampled to 1 x 1.2 x 2 mm", "cropped to the box"),
+    ],
+)
+def test_methods_follow_the_parameters(experiment, sections, there, absent):
+    said = text(changed(experiment, **sections))
+    assert there in said
+    assert absent not in said
+
+
+def test_plan_and_size_come_from_the_card(experiment):
+    assert "2 resolutions, a patch of 16 x 16 x 16 voxels (planned" in text(experiment)
+    assert "12,345 parameters" in text(experiment)
+
+
+@pytest.mark.parametrize(
+    "folds, repeats, ran, expected",
+    [
+        (5, 1, 5, "5-fold cross-validation, split by patient"),
+        (5, 1, 2, "folds 0 and 1 of 5-fold cross-validation, split by patient"),
+        (3, 2, 6, "3-fold cross-validation repeated 2 times, split by patient"),
+        (1, 1, 1, "one training and test split, split by patient"),
+    ],
+)
+def test_evaluation_in_words(experiment, folds, repeats, ran, expected):
+    splits = {
+        **experiment.splits,
+        "folds": [{"fold": i, "repeat": i // folds, "train": [], "test": []} for i in range(folds * repeats)],
+    }
+    assert words.evaluation(replace(experiment, splits=splits, folds=[str(i) for i in range(ran)])) == expected
+
+
+def test_repeats_are_a_caution(experiment):
+    folds = [
+        *experiment.splits["folds"],
+        *({**f, "fold": f["fold"] + 3, "repeat": 1} for f in experiment.splits["folds"]),
+    ]
+    repeated = replace(experiment, splits={**experiment.splits, "folds": folds})
+    assert any("drawn 2 times" in c.text for c in cautions.collect(repeated))
+    assert not any("drawn 2 times" in c.text for c in cautions.collect(experiment))
+
+
+def test_case_as_patient_is_a_serious_caution_told_once(experiment):
+    description = replace(experiment.description, patients="case")
+    checks = {
+        "errors": [],
+        "warnings": [{"check": "each-case-a-patient", "case": "", "file": "", "message": "its own patient"}],
+    }
+    found = cautions.collect(replace(experiment, description=description, checks=checks))
+    told = [c for c in found if "its own patient" in c.text]
+    assert len(told) == 1 and told[0].serious
+
+
+def test_what_was_fitted(experiment):
+    assert any("only" in t and "learning curves" in t for t in cautions.fitted(experiment))
+    stopped = changed(experiment, train={"early_stopping": 2})
+    assert any("decided when to stop" in t for t in cautions.fitted(stopped))
+
+
+def test_many_warnings_of_one_check_are_one():
+    entries = [{"check": "empty-label", "case": f"c{i}", "message": f"label of c{i} is empty"} for i in range(30)]
+    (one,) = cautions._gathered("data", entries)
+    assert one.text == "Empty label (30 times). The first: label of c0 is empty"
+    assert len(one.cases) == 30 and one.named.endswith("and 18 more")
+
+
+@pytest.mark.parametrize(
+    "value, digits, expected",
+    [(0.12345, 4, "0.1235"), (-0.00001, 4, "0.0000"), (-1.5, 2, "-1.50"), (math.nan, 4, "–"), (9.0, 0, "9")],
+)
+def test_numbers(value, digits, expected):
+    assert tables.shown(value, digits) == expected
+
+
+@pytest.mark.parametrize(
+    "metric, difference, p, expected",
+    [
+        ("dice", 0.1, 0.01, "a better"),
+        ("dice", -0.1, 0.01, "b better"),
+        ("hd95_penalised", -3.0, 0.01, "a better"),
+        ("dice", 0.1, 0.05, "no clear difference"),
+        ("dice", math.nan, math.nan, "not tested"),
+    ],
+)
+def test_verdict(metric, difference, p, expected):
+    row = {"method_a": "a", "method_b": "b", "metric": metric, "difference": difference, "p_holm": p}
+    assert tables.verdict(row) == expected
+
+
+def test_small_p():
+    assert tables.p_value(0.00009).text == "< 0.0001"
+    assert tables.p_value(0.00012).text == "0.0001"
+    assert tables.p_value(math.nan).text == "–"
+
+
+def test_flat():
+    value = {"a": {"b": 1, "c": [1, 2.5]}, "d": None, "e": [{"f": True}], "g": {}}
+    assert tables.flat(value) == [("a.b", "1"), ("a.c", "[1, 2.5]"), ("d", "null"), ("e.0.f", "true"), ("g", "{}")]
+
+
+def test_every_declared_metric_has_a_title():
+    assert set(METRICS) <= set(tables.METRICS)
+
+
+def test_every_point_is_drawn_and_named(experiment):
+    drawing = figures.strip(experiment, experiment.scored, "hd95", "HD95", "mm", 2, "x")
+    defined = sum(not math.isnan(v["hd95"]) for s in experiment.scored for v in s.values.values())
+    assert drawing.count("<title>") == defined == drawing.count('<a href="#case-')
+    assert "(3 not defined)" in drawing
+
+
+def test_figures_take_the_colours_of_the_page(experiment):
+    drawing = figures.strip(experiment, experiment.scored, "dice", "Dice", "", 4, "x")
+    assert "var(--series-0)" in drawing and "var(--ink)" in drawing
+    assert not re.search(r"(fill|stroke): ?#[0-9a-f]{6}", drawing)

@@ -1,0 +1,156 @@
+import csv
+import pathlib
+from collections import Counter, defaultdict
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from refold.core.errors import RefoldError
+from refold.core.params import Split
+from refold.split import folds
+
+from .conftest import DESCRIPTION, make_cases
+
+SHARED = pathlib.Path(__file__).resolve().parents[2].parent / "shared" / "data"
+
+
+def test_kfold_equals_the_published_folds(description):
+    path = SHARED / "nnunetv2_hippocampus_reference.csv"
+    if not path.exists():
+        pytest.skip(f"{path} is not there: the published folds are needed")
+    with open(path, newline="") as handle:
+        published = {row["case"]: int(row["fold"]) for row in csv.DictReader(handle)}
+    assert len(published) == 260
+    cases = [
+        c.__class__(**{**vars(c), "case": name, "patient": name})
+        for c, name in zip(make_cases([1] * 260), published, strict=True)
+    ]
+    made = folds.make(cases, description, Split(kind="kfold", folds=5, seed=12345))
+    assert {c: f["fold"] for f in made["folds"] for c in f["test"]} == published
+
+
+def test_kfold_with_two_scans_of_a_patient_names_the_patient(description):
+    with pytest.raises(RefoldError, match=r"same patient in training and test: 'p0\d\d'.*split.kind: grouped"):
+        folds.make(make_cases([2] * 10), description, Split(kind="kfold", folds=5))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    scans=st.lists(st.integers(1, 3), min_size=6, max_size=30),
+    k=st.integers(2, 5),
+    repeats=st.integers(1, 3),
+    held=st.sampled_from([0.0, 0.15]),
+    seed=st.integers(0, 2**31),
+)
+def test_grouped_is_sound_for_any_patients(scans, k, repeats, held, seed):
+    cases = make_cases(scans, lambda n: (1000, 50 * (n % 7), n % 3))
+    split = Split(folds=k, repeats=repeats, test_fraction=held, seed=seed)
+    made = folds.make(cases, DESCRIPTION, split)
+    patient = made["patients"]
+    assert [f["fold"] for f in made["folds"]] == list(range(k * repeats))
+    held_patients = {patient[c] for c in made["holdout"]}
+    assert len(held_patients) == (max(1, round(len(scans) * held)) if held else 0)
+    tested = defaultdict(Counter)
+    for f in made["folds"]:
+        train, test = ({patient[c] for c in f[side]} for side in ("train", "test"))
+        assert train and test and not train & test
+        assert not held_patients & (train | test)
+        assert len(f["train"]) + len(f["test"]) + len(made["holdout"]) == len(cases)
+        tested[f["repeat"]].update(f["test"])
+    for counts in tested.values():
+        assert counts == Counter({c.case: 1 for c in cases if c.case not in set(made["holdout"])})
+    assert made == folds.make(cases[::-1], DESCRIPTION, split)
+
+
+def test_grouped_spreads_lesions_evenly(description):
+    # 20 of 40 patients have a lesion: each of 5 folds must get 4
+    made = folds.make(make_cases([1] * 40, lambda n: (1000, 100, 10 * (n % 2))), description, Split(folds=5))
+    assert [sum(int(c[1:4]) % 2 for c in f["test"]) for f in made["folds"]] == [4] * 5
+    assert sum(made["stratified_by"]["labels present and quantile of foreground volume"].values()) == 40
+
+
+def test_holdout_is_stratified_and_the_same_for_every_repeat(description):
+    cases = make_cases([1] * 40, lambda n: (1000, 100, 10 * (n % 2)))
+    made = folds.make(cases, description, Split(folds=2, repeats=2, test_fraction=0.2))
+    assert len(made["holdout"]) == 8
+    assert sum(int(c[1:4]) % 2 for c in made["holdout"]) == 4
+    assert made["folds"][0]["test"] != made["folds"][2]["test"]
+
+
+def test_repeat_r_uses_seed_plus_r(description):
+    cases = make_cases([1] * 12)
+    repeated = folds.make(cases, description, Split(kind="kfold", folds=3, repeats=2, seed=7))
+    second = folds.make(cases, description, Split(kind="kfold", folds=3, seed=8))
+    assert [f["test"] for f in repeated["folds"][3:]] == [f["test"] for f in second["folds"]]
+
+
+def test_more_folds_than_patients_is_refused(description):
+    with pytest.raises(RefoldError, match=r"split\.folds: 5 is more than the 4 patients"):
+        folds.make(make_cases([3] * 4), description, Split(folds=5))
+    with pytest.raises(RefoldError, match=r"split\.test_fraction: 0\.5 of 8 patients leaves 4 for 5 folds"):
+        folds.make(make_cases([1] * 8), description, Split(folds=5, test_fraction=0.5))
+
+
+def test_cases_as_patients_are_said(description):
+    alone = replace(description, patients="case")
+    assert "each case counts as its own patient" in folds.make(make_cases([1] * 6), alone, Split(folds=2))["notes"][0]
+
+
+FOUR = make_cases([2, 1, 1])  # p000_s0, p000_s1, p001_s0, p002_s0
+GOOD = {
+    "folds": [
+        {"train": ["p001_s0"], "test": ["p000_s1", "p000_s0"]},
+        {"train": ["p000_s0", "p000_s1"], "test": ["p001_s0"]},
+    ],
+    "holdout": ["p002_s0"],
+}
+
+
+def test_own_file(description, split_file):
+    made = folds.make(FOUR, description, split_file(GOOD))
+    assert made["folds"][0] == {"fold": 0, "repeat": 0, "train": ["p001_s0"], "test": ["p000_s0", "p000_s1"]}
+    assert made["holdout"] == ["p002_s0"]
+
+
+SECOND = GOOD["folds"][1]
+
+
+def first(train, test):
+    return {"folds": [{"train": train, "test": test}, SECOND]}
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        (first(["p001_s0", "p000_s1"], ["p000_s0"]), "same patient in training and test: 'p000'"),
+        (first(["nobody"], ["p000_s0", "p000_s1"]), "has no case 'nobody'"),
+        ({"holdout": []}, "leaves out 'p002_s0'"),
+        (first(["p001_s0"], ["p000_s0", "p000_s0", "p000_s1"]), "listed more than once: 'p000_s0'"),
+        (first(["p001_s0", "p002_s0"], ["p000_s0", "p000_s1"]), "held-out set: 'p002'"),
+        (first(["p001_s0"], []), "no test case"),
+        ({"folds": [SECOND]}, "has 1 folds, split.folds says 2"),
+        ({"folds": [{"train": ["p001_s0"]}, SECOND]}, "exactly the keys train and test"),
+        ({"folds": "all"}, '"folds":'),
+        ({"holdout": "p002_s0"}, "a list of case ids"),
+        ({"hold_out": []}, "unknown key 'hold_out'"),
+    ],
+)
+def test_damaged_files_are_refused(description, split_file, changed, message):
+    with pytest.raises(RefoldError) as caught:
+        folds.make(FOUR, description, split_file({**GOOD, **changed}))
+    assert message in str(caught.value)
+
+
+def test_check_finds_a_case_tested_twice():
+    splits = {
+        "kind": "grouped",
+        "holdout": [],
+        "folds": [
+            {"fold": 0, "repeat": 0, "train": ["p001_s0"], "test": ["p000_s0", "p000_s1"]},
+            {"fold": 1, "repeat": 0, "train": ["p001_s0", "p002_s0"], "test": ["p000_s0", "p000_s1"]},
+        ],
+    }
+    with pytest.raises(RefoldError, match="does not test each case exactly once"):
+        folds.check(splits, FOUR)

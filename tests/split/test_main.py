@@ -1,0 +1,40 @@
+import json
+
+import pytest
+
+from refold.core import cases as case_table
+from refold.core.errors import RefoldError
+from refold.core.params import Split
+from refold.split.__main__ import main
+
+from .conftest import make_cases
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, description):
+    monkeypatch.chdir(tmp_path)
+    case_table.write(make_cases([1] * 8 + [2] * 4))
+    description.write()
+    (tmp_path / "results/.params").mkdir(parents=True)
+
+    def stamp(**values):
+        (tmp_path / "results/.params/split.json").write_text(Split(**values).model_dump_json())
+
+    return stamp
+
+
+def test_writes_the_same_bytes_each_time(project, tmp_path):
+    project(folds=3, test_fraction=0.2)
+    main([])
+    first = (tmp_path / "results/splits.json").read_bytes()
+    main(["--output", "again.json"])
+    assert (tmp_path / "again.json").read_bytes() == first
+    assert json.loads(first).keys() == {"kind", "seed", "folds", "holdout", "patients", "stratified_by", "notes"}
+
+
+def test_a_refused_split_leaves_no_file(project, tmp_path):
+    project(kind="kfold", folds=3)
+    with pytest.raises(RefoldError):
+        main([])
+    assert not (tmp_path / "results/splits.json").exists()
+    assert not list((tmp_path / "results").glob("*split*"))

@@ -1,0 +1,179 @@
+"""The threshold baseline, on cases made by hand."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from refold.core.errors import RefoldError
+from refold.train.threshold import ThresholdSegmenter, _best_assignment
+
+
+def levels(scale=1.0, seed=0):
+    """Zero border, then three blocks of intensities about 1, 2 and 3 times ``scale``; the middle block is label 1."""
+    image = np.zeros((12, 10, 8, 2), np.float32)
+    label = np.zeros((12, 10, 8), np.uint8)
+    noise = np.random.default_rng(seed).normal(0, 0.05, (3, 10, 8))
+    for level in range(3):
+        image[3 * level + 1 : 3 * level + 4, ..., 1] = scale * (level + 1 + noise)
+    label[4:7] = 1
+    image[..., 0] = 7
+    return image, label
+
+
+def test_finds_the_middle_class_whatever_the_scale():
+    model = ThresholdSegmenter(classes=3, channel=1, labels=2).fit([levels(1), levels(100, 1)])
+    assert model.assignment == [0, 1, 0]
+    assert model.training_dice == pytest.approx(1)
+    assert model.frequencies == [[1, 0], [0, 1], [1, 0]]
+    image, label = levels(0.03, 2)
+    probabilities = model.predict_proba(image)
+    assert probabilities.shape == (12, 10, 8, 2) and probabilities.dtype == np.float32
+    np.testing.assert_array_equal(probabilities.sum(axis=-1), 1)
+    np.testing.assert_array_equal(probabilities.argmax(axis=-1), label)
+    assert model.warnings == []
+
+
+def test_works_on_pictures_and_in_the_order_of_a_generator():
+    image, label = levels()
+    flat = (pair for pair in [(image[:, :, 3], label[:, :, 3])])
+    model = ThresholdSegmenter(3, 1, 2).fit(flat)
+    np.testing.assert_array_equal(model.predict_proba(image[:, :, 5]).argmax(axis=-1), label[:, :, 5])
+
+
+def test_a_rare_label_is_still_predicted():
+    """Label frequencies would answer background: only a fifth of the brightest class is label 1."""
+    image, _ = levels()
+    label = np.zeros(image.shape[:3], np.uint8)
+    label[7:10, :2] = 1
+    model = ThresholdSegmenter(3, 1, 2).fit([(image, label)])
+    assert model.assignment == [0, 0, 1]
+    assert model.frequencies[2] == pytest.approx([0.8, 0.2])
+    # truth 3 * 2 * 8 = 48 voxels, prediction 3 * 10 * 8 = 240, overlap 48
+    assert model.training_dice == pytest.approx(2 * 48 / (48 + 240))
+
+
+def test_zero_voxels_are_background_even_beside_the_darkest_class():
+    image, label = levels()
+    label[:] = 0
+    label[1:4] = 1
+    model = ThresholdSegmenter(3, 1, 2).fit([(image, label)])
+    assert model.assignment == [1, 0, 0]
+    assert not model.predict_proba(image).argmax(axis=-1)[image[..., 1] == 0].any()
+
+
+def test_one_hot_voxel_does_not_spoil_the_thresholds():
+    image, label = levels()
+    model = ThresholdSegmenter(3, 1, 2).fit([(image, label)])
+    image[9, 9, 7, 1] = 1e7
+    wrong = model.predict_proba(image).argmax(axis=-1) != label
+    assert wrong.sum() == 0
+
+
+@pytest.mark.parametrize("content", [0.0, 5.0, "two values"])
+def test_too_few_intensities_give_background_and_a_warning(content):
+    model = ThresholdSegmenter(3, 1, 2).fit([levels()])
+    image = np.zeros((6, 6, 6, 2), np.float32)
+    image[..., 1] = 5 if content == "two values" else content
+    if content == "two values":
+        image[:3, ..., 1] = 9
+    probabilities = model.predict_proba(image)
+    np.testing.assert_array_equal(probabilities[..., 0], 1)
+    np.testing.assert_array_equal(probabilities[..., 1], 0)
+    assert len(model.warnings) == 1 and "fewer than 3" in model.warnings[0]
+
+
+def test_training_leaves_out_constant_cases_and_says_so(tmp_path):
+    constant = np.full((6, 6, 6, 2), 4, np.float32), np.zeros((6, 6, 6), np.uint8)
+    model = ThresholdSegmenter(3, 1, 2).fit([constant, levels()])
+    assert model.assignment == [0, 1, 0] and model.training_cases == 1
+    assert len(model.warnings) == 1 and model.warnings[0].startswith("training case 1: left out")
+    model.save(tmp_path / "model.json")
+    assert json.loads((tmp_path / "model.json").read_text())["warnings"] == model.warnings
+    with pytest.raises(RefoldError, match="no training case"):
+        ThresholdSegmenter(3, 1, 2).fit([constant])
+
+
+def test_saved_and_loaded_model_is_the_same(tmp_path):
+    model = ThresholdSegmenter(4, 1, 2).fit([levels(), levels(5, 1)])
+    model.save(tmp_path / "fold-0" / "model.json")
+    loaded = ThresholdSegmenter.load(tmp_path / "fold-0" / "model.json")
+    assert vars(loaded) == vars(model)
+    image, _ = levels(2, 3)
+    np.testing.assert_array_equal(loaded.predict_proba(image), model.predict_proba(image))
+    loaded.save(tmp_path / "again.json")
+    assert (tmp_path / "again.json").read_bytes() == (tmp_path / "fold-0" / "model.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "{}", '{"kind": "unet"}', '{"kind": "threshold", "classes": 3, "channel": 0, "labels": 2}']
+)
+def test_load_refuses_other_files(tmp_path, text):
+    (tmp_path / "model.json").write_text(text)
+    with pytest.raises(RefoldError, match="no threshold model"):
+        ThresholdSegmenter.load(tmp_path / "model.json")
+
+
+def test_load_refuses_an_assignment_out_of_range(tmp_path):
+    path = tmp_path / "model.json"
+    ThresholdSegmenter(3, 1, 2).fit([levels()]).save(path)
+    for wrong in ([0, 1], [0, 1, 2], [0, -1, 0], None):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "assignment": wrong}))
+        with pytest.raises(RefoldError, match="no threshold model"):
+            ThresholdSegmenter.load(path)
+
+
+def test_wrong_use_is_told_plainly(tmp_path):
+    image, label = levels()
+    with pytest.raises(RefoldError, match="channel 2 of an image with 2"):
+        ThresholdSegmenter(3, 2, 2).fit([(image, label)])
+    with pytest.raises(RefoldError, match="label index 2"):
+        ThresholdSegmenter(3, 1, 2).fit([(image, label)]).fit([(image, label + 1)])
+    with pytest.raises(RefoldError, match="differ in shape"):
+        ThresholdSegmenter(3, 1, 2).fit([(image, label[:-1])])
+    with pytest.raises(RefoldError, match="before fit"):
+        ThresholdSegmenter(3, 1, 2).predict_proba(image)
+    with pytest.raises(RefoldError, match="before fit"):
+        ThresholdSegmenter(3, 1, 2).save(tmp_path / "model.json")
+    with pytest.raises(RefoldError, match="classes 1"):
+        ThresholdSegmenter(1, 0, 2)
+
+
+def test_five_classes_find_five_levels():
+    image = np.repeat(np.arange(1, 6, dtype=np.float32), 60)[:, None, None] + np.zeros((1, 4, 1), np.float32)
+    label = np.repeat(np.array([0, 1, 2, 0, 3], np.uint8), 60)[:, None] + np.zeros((1, 4), np.uint8)
+    model = ThresholdSegmenter(5, 0, 4).fit([(image, label)])
+    assert model.assignment == [0, 1, 2, 0, 3] and model.training_dice == 1
+
+
+def exhaustive(counts):
+    """Mean over foreground labels of the mean Dice over cases where label or prediction is present; all assignments."""
+    _, rows, labels = counts.shape
+    best = -1.0
+    for assignment in itertools.product(range(labels), repeat=rows - 1):
+        means = []
+        for label in range(1, labels):
+            scores = []
+            for table in counts:
+                hit = sum(table[1 + k, label] for k, a in enumerate(assignment) if a == label)
+                size = sum(table[1 + k].sum() for k, a in enumerate(assignment) if a == label) + table[:, label].sum()
+                if size:
+                    scores.append(2 * hit / size)
+            means.append(np.mean(scores) if scores else 0.0)
+        best = max(best, float(np.mean(means)))
+    return best
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 3), st.integers(2, 4), st.integers(2, 4))
+def test_assignment_is_the_best_of_all(seed, cases, classes, labels):
+    random = np.random.default_rng(seed)
+    counts = random.integers(0, 40, (cases, classes + 1, labels)) * random.integers(0, 2, (cases, classes + 1, labels))
+    assignment, score = _best_assignment(counts)
+    assert len(assignment) == classes
+    assert score == pytest.approx(exhaustive(counts))

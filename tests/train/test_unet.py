@@ -1,0 +1,227 @@
+"""The network and its training: sizes, determinism, exact resume, archive bytes."""
+
+import numpy as np
+import pytest
+
+from refold.core.errors import RefoldError
+from refold.core.params import Augment, Loss, Predict, Train, UNet
+
+tf = pytest.importorskip("tensorflow")
+import keras  # noqa: E402
+
+from refold.train import network  # noqa: E402
+from refold.train.loop import Trainer  # noqa: E402
+from refold.train.unet import UNetSegmenter, save_network  # noqa: E402
+
+STRIDES = ((1, 1, 1), (2, 2, 2), (2, 2, 2))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def deterministic():
+    tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(1)
+
+
+def segmenter(settings, augment=None, **method):
+    method = {"features": 4, "stages": 3, **method}
+    return UNetSegmenter(UNet(**method), settings, augment or Augment(), Predict())
+
+
+def weights(model):
+    return b"".join(v.numpy().tobytes() for v in model.variables)
+
+
+def test_parameter_count_by_hand():
+    model = network.unet(UNet(features=2, stages=2), STRIDES[:2], 1, 3)
+    conv = lambda i, o: 27 * i * o + 2 * o  # noqa: E731  kernel, norm scale and offset
+    expected = conv(1, 2) + conv(2, 2) + conv(2, 4) + conv(4, 4) + (8 * 4 * 2 + 2) + conv(4, 2) + conv(2, 2) + 2 * 3 + 3
+    assert model.count_params() == expected
+
+
+@pytest.mark.parametrize("dimension", [2, 3])
+@pytest.mark.parametrize("normalisation", ["instance", "group", "batch", "none"])
+def test_output_has_the_size_of_the_input(dimension, normalisation):
+    strides = [s[:dimension] for s in STRIDES]
+    model = network.unet(UNet(features=8, normalisation=normalisation), strides, 2, 3, deep_supervision=True)
+    shape = (12, 8, 16)[:dimension]
+    assert tuple(model(np.zeros((1, *shape, 2), "float32")).shape) == (1, *shape, 3)
+    deeper = network.unet(UNet(features=8), [*strides, (2,) * dimension], 2, 3, deep_supervision=True)
+    shapes = [tuple(o.shape[1:-1]) for o in deeper(np.zeros((1, *(2 * n for n in shape), 2), "float32"))]
+    assert shapes == [tuple(2 * n for n in shape), shape]
+
+
+def test_the_first_answer_is_the_prior():
+    priors = [0.9, 0.07, 0.03]
+    model = network.unet(UNet(features=4), STRIDES, 1, 3, priors=priors)
+    p = tf.nn.softmax(model(np.zeros((1, 8, 8, 8, 1), "float32"))).numpy()
+    np.testing.assert_allclose(p[0, 4, 4, 4], priors, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["he", "glorot", "gaussian"])
+def test_initial_weights_follow_the_initializer_and_the_seed(kind):
+    make = lambda seed: network.unet(UNet(features=16), STRIDES, 1, 3, kind, seed)  # noqa: E731
+    kernel = make(1).get_layer("dec0_conv1").kernel.numpy()
+    fan_in, fan_out = 27 * 32, 27 * 16
+    expected = {"he": (2 / fan_in) ** 0.5, "glorot": (2 / (fan_in + fan_out)) ** 0.5, "gaussian": 0.02}[kind]
+    assert kernel.std() == pytest.approx(expected, rel=0.05)
+    assert weights(make(1)) == weights(make(1)) != weights(make(2))
+
+
+def test_learns_two_cases_by_heart(fold):
+    settings = Train(
+        epochs=2,
+        samples_per_epoch=120,
+        patch=[16, 16, 16],
+        learning_rate=0.01,
+        averaging=0,
+        warmup_epochs=0,
+        validation_fraction=0,
+    )
+    fold = type(fold)(**{**vars(fold), "training": {c: fold.training[c] for c in ("case0", "case1")}, "validation": {}})
+    s = segmenter(
+        settings,
+        Augment(**{k: {"p": 0} for k in ("rotation", "scaling", "gamma", "noise", "blur", "low_resolution")}),
+        features=8,
+    )
+    facts, history = s.fit(fold)
+    assert history[-1]["loss"] < 0.2 < history[0]["loss"] and facts["samples"] == 240
+    for case in fold.training.values():
+        answer, truth = s.predict_proba(fold.image(case)).argmax(-1), case.label[...]
+        for label in (1, 2):
+            assert (
+                2 * ((answer == label) & (truth == label)).sum() / ((answer == label).sum() + (truth == label).sum())
+                > 0.9
+            )
+
+
+def test_twice_the_same_bytes_and_seed_changes_them(fold, settings, tmp_path):
+    files = []
+    for i, seed in enumerate((1, 1, 2)):
+        s = segmenter(settings.model_copy(update={"seed": seed}))
+        s.fit(fold)
+        fold.checkpoint.unlink()
+        (tmp_path / str(i)).mkdir()
+        s.save(tmp_path / str(i))
+        files.append((tmp_path / str(i) / "model.keras").read_bytes())
+    assert files[0] == files[1] != files[2]
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd", "adam"])
+def test_a_killed_training_goes_on_exactly(fold, settings, monkeypatch, optimizer):
+    settings = settings.model_copy(update={"optimizer": optimizer, "early_stopping": 5})
+    whole = segmenter(settings)
+    _, history = whole.fit(fold)
+    fold.checkpoint.unlink()
+
+    class Killed(BaseException):
+        pass
+
+    save = Trainer._save
+
+    def save_and_die(self):
+        save(self)
+        if self.epoch == 2:
+            raise Killed
+
+    monkeypatch.setattr(Trainer, "_save", save_and_die)
+    with pytest.raises(Killed):
+        segmenter(settings).fit(fold)
+    monkeypatch.setattr(Trainer, "_save", save)
+    resumed = segmenter(settings)
+    _, again = resumed.fit(fold)
+    assert weights(resumed.network) == weights(whole.network)
+    np.testing.assert_equal(again, history)
+
+
+def test_a_checkpoint_of_other_parameters_is_not_used(fold, settings, caplog):
+    first = segmenter(settings)
+    first.fit(fold)
+    other = type(fold)(**{**vars(fold), "key": "another"})
+    second = segmenter(settings)
+    _, history = second.fit(other)
+    assert [row["epoch"] for row in history] == [1, 2, 3]
+    assert weights(first.network) == weights(second.network)
+
+
+def test_early_stopping_keeps_the_best(fold, monkeypatch):
+    settings = Train(
+        epochs=8,
+        patch=[16, 16, 16],
+        validate_every=1,
+        early_stopping=2,
+        learning_rate=1e-3,
+        warmup_epochs=0,
+        averaging=0,
+    )
+    scores = iter([0.1, 0.5, 0.4, 0.3, 0.9, 0.9, 0.9, 0.9])
+    seen = []
+
+    def validate(self, fold):
+        seen.append(weights(self.network))
+        return 1.0, [next(scores)] * 2
+
+    monkeypatch.setattr(UNetSegmenter, "_validate", validate)
+    s = segmenter(settings)
+    facts, _ = s.fit(fold)
+    assert (facts["epochs"], facts["best_epoch"]) == (4, 2)
+    assert weights(s.network) == seen[1]
+
+
+def test_validation_by_hand(fold, settings):
+    s = segmenter(settings)
+    s.plan, s.labels = type("P", (), {"patch": (16, 16, 16), "divisor": (4, 4, 4)})(), 3
+    truth = fold.validation["case4"].label[...]
+
+    def answer(image, mirror_axes):
+        p = np.full((*truth.shape, 3), 0.1, np.float32)
+        p[..., 0] = 0.8  # always background
+        p[truth == 1] = [0.1, 0.8, 0.1]
+        return p
+
+    s._probabilities = answer
+    loss, dice = s._validate(fold)
+    assert dice == [1.0, 0.0]
+    expected = (-np.log(0.8) * (truth != 2).sum() - np.log(0.1) * (truth == 2).sum()) / truth.size
+    assert loss == pytest.approx(expected, rel=1e-5)
+
+
+def test_saved_and_loaded_it_answers_the_same(fold, settings, tmp_path):
+    s = segmenter(settings)
+    facts, _ = s.fit(fold)
+    s.save(tmp_path)
+    loaded = segmenter(settings)
+    loaded.load(tmp_path, {"training": facts})
+    image = fold.image(fold.validation["case4"])
+    assert (loaded.predict_proba(image) == s.predict_proba(image)).all()
+    (tmp_path / "model.keras").write_bytes(b"no archive")
+    with pytest.raises(RefoldError, match="cannot be loaded"):
+        loaded.load(tmp_path, {"training": facts})
+
+
+def test_archives_hold_no_date(tmp_path):
+    model = network.unet(UNet(features=2), STRIDES[:2], 1, 2)
+    save_network(model, tmp_path / "a.keras")
+    content = (tmp_path / "a.keras").read_bytes()
+    assert b"1980-01-01" in content
+    loaded = keras.models.load_model(tmp_path / "a.keras", compile=False)
+    assert weights(loaded) == weights(model)
+
+
+def test_a_2d_network_on_a_volume(fold):
+    s = segmenter(Train(epochs=2, patch=[16, 16], samples_per_epoch=4, warmup_epochs=0), dimension=2)
+    s.fit(fold)
+    p = s.predict_proba(fold.image(fold.validation["case4"]))
+    assert p.shape == (14, 16, 12, 3)
+    np.testing.assert_allclose(p.sum(-1), 1, atol=1e-5)
+
+
+def test_class_weights_of_a_wrong_length_are_refused(fold):
+    settings = Train(patch=[16, 16, 16], loss=Loss(class_weights=[1, 2]))
+    with pytest.raises(RefoldError, match=r"train\.loss\.class_weights.*3 labels"):
+        segmenter(settings).fit(fold)
+
+
+def test_a_loss_that_explodes_ends_with_advice(fold, settings, monkeypatch):
+    monkeypatch.setattr(Trainer, "_step", lambda self, *a: tf.constant(float("nan")))
+    with pytest.raises(RefoldError, match=r"lower train\.learning_rate"):
+        segmenter(settings).fit(fold)

@@ -1,0 +1,138 @@
+"""The table of cases and the description of the data set that every phase reads."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from refold.core.errors import RefoldError
+from refold.core.files import read_csv, read_json, write_csv, write_json
+
+CASES = "data/cases.csv"
+DATASET = "data/dataset.json"
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Declared labels. Inside refold a label map holds indices 0..n-1; files hold the declared values.
+
+    values: the values in the files, background first (index 0), then ascending.
+    names: their names, in the same order.
+    """
+
+    values: tuple[int, ...]
+    names: tuple[str, ...]
+
+    @property
+    def foreground(self) -> tuple[str, ...]:
+        return self.names[1:]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+@dataclass(frozen=True)
+class Description:
+    """``data/dataset.json``: the data set as refold understands it.
+
+    root is where the files of ``cases.csv`` lie: the source folder as given in params.yaml, or data/raw/<name>.
+    patients says where patients come from: ``pattern``, ``table``, ``phantom`` or ``case`` (each case its own).
+    """
+
+    name: str
+    root: str
+    dimension: int
+    channels: tuple[str, ...]
+    modalities: tuple[str, ...]
+    labels: Labels
+    patients: str
+    licence: str = ""
+    reference: str = ""
+
+    def write(self, path: str | Path = DATASET) -> None:
+        write_json(
+            path,
+            {
+                "name": self.name,
+                "root": self.root,
+                "dimension": self.dimension,
+                "channels": list(self.channels),
+                "modalities": list(self.modalities),
+                "labels": [{"value": v, "name": n} for v, n in zip(self.labels.values, self.labels.names, strict=True)],
+                "patients": self.patients,
+                "licence": self.licence,
+                "reference": self.reference,
+            },
+        )
+
+    @classmethod
+    def read(cls, path: str | Path = DATASET) -> Description:
+        v = read_json(path)
+        labels = Labels(tuple(x["value"] for x in v["labels"]), tuple(x["name"] for x in v["labels"]))
+        return cls(
+            **{**v, "labels": labels, "channels": tuple(v["channels"]), "modalities": tuple(v["modalities"])},
+        )
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of ``data/cases.csv``.
+
+    images: files relative to the description's root: one with all channels, or one a channel.
+    shape: voxels (x, y[, z]) as in the file. spacing: mm in the same order.
+    orientation: such as ``RAS``; ``XY`` for pictures.
+    voxels: label voxel counts, background first.
+    sha256: of the image file(s) and the label file's bytes, in this order.
+    """
+
+    case: str
+    patient: str
+    images: tuple[str, ...]
+    label: str
+    channels: int
+    shape: tuple[int, ...]
+    spacing: tuple[float, ...]
+    orientation: str
+    voxels: tuple[int, ...]
+    sha256: str
+
+
+COLUMNS = ("case", "patient", "images", "label", "channels", "shape", "spacing", "orientation", "voxels", "sha256")
+
+
+def write(cases: list[Case], path: str | Path = CASES) -> None:
+    """Write the table, sorted by case. Lists stand as JSON so that any CSV reader keeps them whole."""
+    rows = []
+    for c in sorted(cases, key=lambda c: c.case):
+        row = {k: getattr(c, k) for k in COLUMNS}
+        row["images"] = json.dumps(list(c.images), ensure_ascii=False)
+        for key in ("shape", "voxels"):
+            row[key] = json.dumps(list(row[key]))
+        row["spacing"] = json.dumps([round(s, 6) for s in c.spacing])
+        rows.append(row)
+    write_csv(path, COLUMNS, rows)
+
+
+def read(path: str | Path = CASES) -> list[Case]:
+    """All cases, sorted by id. Raises `RefoldError` when the file is absent or damaged."""
+    cases = []
+    for row in read_csv(path):
+        try:
+            cases.append(
+                Case(
+                    case=row["case"],
+                    patient=row["patient"],
+                    images=tuple(json.loads(row["images"])),
+                    label=row["label"],
+                    channels=int(row["channels"]),
+                    shape=tuple(json.loads(row["shape"])),
+                    spacing=tuple(map(float, json.loads(row["spacing"]))),
+                    orientation=row["orientation"],
+                    voxels=tuple(json.loads(row["voxels"])),
+                    sha256=row["sha256"],
+                )
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise RefoldError(f"{path}: the row of case {row.get('case')!r} is damaged ({error})") from None
+    return cases

@@ -1,0 +1,165 @@
+"""Reading and writing images: NIfTI in 3-D, PNG and TIFF in 2-D, one convention for both.
+
+Arrays have their spatial axes first, in the order x, y (, z), and channels last. A 2-D picture, stored as rows and
+columns, is transposed so that axis 0 is x (columns) and axis 1 is y (rows). Spacing is in mm; pictures without a
+physical size have spacing 1 and the identity as affine.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from refold.core.errors import RefoldError
+from refold.core.files import atomic
+
+NIFTI = (".nii.gz", ".nii")
+PICTURE = (".png", ".tif", ".tiff")
+AXES = ("x", "y", "z")
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image and its place in the world.
+
+    data: (x, y[, z], channels) for images, (x, y[, z]) for labels; the stored dtype (float64 if a NIfTI is scaled).
+    affine: (dimension + 1, dimension + 1) float64, voxel indices to mm in RAS+.
+    """
+
+    data: np.ndarray
+    affine: np.ndarray
+
+    @property
+    def dimension(self) -> int:
+        return self.affine.shape[0] - 1
+
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """Voxel size in mm along each array axis."""
+        return tuple(np.sqrt((self.affine[:-1, :-1] ** 2).sum(axis=0)).tolist())
+
+
+def suffix(path: str | Path) -> str:
+    """``.nii.gz`` for ``a.b.nii.gz``; the empty string when the format is none of those known."""
+    name = Path(path).name.lower()
+    return next((s for s in (*NIFTI, *PICTURE) if name.endswith(s)), "")
+
+
+def stem(path: str | Path) -> str:
+    """File name without its (double) suffix."""
+    name = Path(path).name
+    return name[: len(name) - len(suffix(name))] if suffix(name) else name
+
+
+def read(path: str | Path, label: bool = False) -> Image:
+    """Read one file.
+
+    Args:
+        path: a NIfTI (``.nii``, ``.nii.gz``), PNG or TIFF file.
+        label: a label has no channel axis.
+
+    Raises:
+        RefoldError: absent, of an unknown format, truncated or otherwise unreadable.
+    """
+    kind = suffix(path)
+    if not kind:
+        raise RefoldError(f"{path}: unknown image format; known are {', '.join((*NIFTI, *PICTURE))}")
+    try:
+        return _read_nifti(path, label) if kind in NIFTI else _read_picture(path, label)
+    except RefoldError:
+        raise
+    except FileNotFoundError:
+        raise RefoldError(f"{path} is missing") from None
+    except (OSError, EOFError, ValueError, gzip.BadGzipFile, zlib.error, SyntaxError) as error:
+        raise RefoldError(f"{path} cannot be read ({error or type(error).__name__}): truncated or damaged?") from None
+    except Exception as error:  # libraries raise their own types for damaged files
+        raise RefoldError(f"{path} cannot be read ({type(error).__name__}: {error}): damaged?") from None
+
+
+def _read_nifti(path: str | Path, label: bool) -> Image:
+    import nibabel
+
+    image = nibabel.load(path)
+    data = np.asanyarray(image.dataobj)
+    while data.ndim > 4 and data.shape[3] == 1:  # NIfTI keeps channels on axis 5 when axis 4 (time) has length 1
+        data = data[:, :, :, 0]
+    if label and data.ndim == 4 and data.shape[3] == 1:
+        data = data[..., 0]
+    if not label and data.ndim == 3:
+        data = data[..., None]
+    if data.ndim != (3 if label else 4):
+        what = "a label needs 3 axes" if label else "an image needs 3 axes, or 4 with channels last"
+        raise RefoldError(f"{path} has shape {data.shape}: {what}")
+    return Image(data, np.asarray(image.affine, float))
+
+
+def _read_picture(path: str | Path, label: bool) -> Image:
+    if suffix(path) == ".png":
+        from PIL import Image as Pillow
+
+        with Pillow.open(path) as picture:
+            data = np.array(picture)
+            if picture.mode in ("P", "LA", "PA", "RGBA"):
+                colours = np.array(picture.convert("L" if picture.mode == "LA" else "RGB"))
+                # a mask with a coloured palette holds its labels as palette indices, one in greys as grey values
+                if not (label and picture.mode == "P" and np.ptp(colours, axis=-1).any()):
+                    data = colours
+    else:
+        import tifffile
+
+        data = tifffile.imread(path)
+        if data.ndim == 3 and data.shape[0] in (3, 4) and data.shape[2] not in (3, 4):
+            data = np.moveaxis(data, 0, 2)
+        if data.ndim == 3 and data.shape[2] == 4:
+            data = data[..., :3]
+    if data.dtype == bool:
+        data = data.astype(np.uint8)
+    if label and data.ndim == 3 and (data == data[..., :1]).all():
+        data = data[..., 0]
+    if not label and data.ndim == 2:
+        data = data[..., None]
+    if data.ndim != (2 if label else 3):
+        what = "a mask needs one channel" if label else "a picture is grey or RGB"
+        raise RefoldError(f"{path} has shape {data.shape}: {what}")
+    return Image(data.swapaxes(0, 1), np.eye(3))
+
+
+def write_label(path: str | Path, data: np.ndarray, affine: np.ndarray) -> None:
+    """Write a label (x, y[, z]) atomically; the same input gives the same bytes.
+
+    3-D goes to NIfTI, 2-D to PNG. Integer dtypes up to 16 bits are kept.
+    """
+    with atomic(path) as temporary:
+        if data.ndim == 2:
+            from PIL import Image as Pillow
+
+            Pillow.fromarray(np.ascontiguousarray(data.swapaxes(0, 1))).save(temporary, format="PNG")
+        else:
+            import nibabel
+
+            image = nibabel.Nifti1Image(data, affine)
+            image.header.set_xyzt_units("mm")
+            _write_nifti(temporary, image)
+
+
+def write_image(path: str | Path, data: np.ndarray, affine: np.ndarray) -> None:
+    """Write a 3-D image (x, y, z, channels) as NIfTI with channels on the fourth axis; one channel is dropped."""
+    import nibabel
+
+    with atomic(path) as temporary:
+        image = nibabel.Nifti1Image(data[..., 0] if data.shape[-1] == 1 else data, affine)
+        image.header.set_xyzt_units("mm")
+        _write_nifti(temporary, image)
+
+
+def _write_nifti(path: Path, image) -> None:
+    if suffix(path) == ".nii":
+        path.write_bytes(image.to_bytes())
+        return
+    # no name and no time in the header, or the same image would give other bytes
+    with open(path, "wb") as handle, gzip.GzipFile("", "wb", 6, handle, mtime=0) as packed:
+        packed.write(image.to_bytes())

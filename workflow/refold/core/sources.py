@@ -1,0 +1,55 @@
+"""Which of refold's own modules a command really imports: code is an input of a phase too."""
+
+from __future__ import annotations
+
+import ast
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _path(module: str) -> Path | None:
+    base = ROOT.joinpath(*module.split("."))
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.is_file():
+            return path
+    return None
+
+
+@cache
+def _imports(module: str) -> frozenset[str]:
+    found = set()
+    path = _path(module)
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parts = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*parts, base] if base else parts)
+            found.add(base)
+            found.update(f"{base}.{alias.name}" for alias in node.names)
+    found.update(m.rpartition(".")[0] for m in list(found))
+    return frozenset(m for m in found if m.startswith("refold") and _path(m))
+
+
+def closure(*modules: str) -> list[str]:
+    """Files of all refold modules that ``modules`` import, directly or not, relative to the project root, sorted.
+
+    Imports inside functions count as well: they run too.
+    """
+    todo, seen = list(modules), set()
+    while todo:
+        module = todo.pop()
+        if module in seen or _path(module) is None:
+            continue
+        seen.add(module)
+        todo.extend(_imports(module))
+    files = {_path(m) for m in seen}
+    for module in modules:
+        data = _path(module).parent
+        files.update(p for p in data.rglob("*") if p.suffix in {".j2", ".css", ".js", ".json"})
+    return sorted(str(p.relative_to(ROOT.parent)) for p in files)

@@ -1,0 +1,56 @@
+"""``python -m refold.evaluate fold|aggregate``: metrics of one fold, or all folds of all methods together."""
+
+from __future__ import annotations
+
+import argparse
+
+from refold.core import cases as case_table
+from refold.core import errors
+from refold.core.params import Stamps
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return value
+
+
+def main(argv: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m refold.evaluate", description=__doc__)
+    parser.add_argument("--params", default="results/.params", help="frozen parameters (default: %(default)s)")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+
+    fold = verbs.add_parser("fold", help="metrics of one fold of one method")
+    fold.add_argument("--method", required=True)
+    fold.add_argument("--fold", required=True, help="a number, or holdout")
+    fold.add_argument("--cases", default=case_table.CASES, help="default: %(default)s")
+    fold.add_argument("--dataset", default=case_table.DATASET, help="default: %(default)s")
+    fold.add_argument("--splits", default="results/splits.json", help="default: %(default)s")
+    fold.add_argument("--predictions", default="results/predictions", help="default: %(default)s")
+    fold.add_argument("--output", default="results/metrics/folds", help="default: %(default)s")
+    fold.add_argument("--processes", type=_count, default=1, help="no result depends on it (default: %(default)s)")
+
+    aggregate = verbs.add_parser("aggregate", help="tables, intervals and comparisons")
+    aggregate.add_argument("--methods", nargs="+", required=True)
+    aggregate.add_argument("--folds", nargs="+", required=True, help="numbers, and holdout if there is one")
+    aggregate.add_argument("--input", default="results/metrics/folds", help="default: %(default)s")
+    aggregate.add_argument("--output", default="results/metrics", help="default: %(default)s")
+    args = parser.parse_args(argv)
+
+    evaluate = Stamps(args.params).read("evaluate").evaluate
+    if args.verb == "fold":
+        from refold.evaluate.fold import run
+
+        run(
+            args.method, args.fold, evaluate, args.cases, args.dataset, args.splits, args.predictions, args.output,
+            args.processes,
+        )  # fmt: skip
+    else:
+        from refold.evaluate.aggregate import run
+
+        run(args.methods, args.folds, evaluate, args.input, args.output)
+
+
+if __name__ == "__main__":
+    errors.run(main)

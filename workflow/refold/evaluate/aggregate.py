@@ -1,0 +1,259 @@
+"""All folds of all methods together: tables, intervals, comparisons."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from refold.core import log
+from refold.core.errors import RefoldError
+from refold.core.files import number, read_csv, read_json, sha256_file, sha256_json, write_csv, write_json
+from refold.core.params import METRICS, Evaluate
+from refold.evaluate.fold import COLUMNS, HOLDOUT
+from refold.evaluate.statistics import bootstrap, by_patient, holm, wilcoxon
+
+ALL, MEAN, CV = "all", "mean", "cross-validation"
+STATES = ("both_empty", "false_positive", "missed")
+SUMMARY = (
+    "set", "method", "fold", "label", "metric", "n", "n_nan", "mean", "sd", "median", "min", "max", "ci_low", "ci_high",
+    *(f"n_{s}" for s in STATES),
+)  # fmt: skip
+COMPARED = ("dice", "iou", "precision", "recall", "nsd", "hd95_penalised", "assd")
+COMPARISONS = ("set", "method_a", "method_b", "label", "metric", "n", "difference", "ci_low", "ci_high", "p", "p_holm")
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One evaluated fold. rows: of its CSV file, as text. about: its JSON file."""
+
+    method: str
+    fold: str
+    file: Path
+    rows: list[dict[str, str]]
+    about: dict[str, Any]
+
+
+def _flat(hashes: dict[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested hashes as dotted keys."""
+    found = {}
+    for key, value in hashes.items():
+        found |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return found
+
+
+def read(folder: Path, methods: list[str], folds: list[str], evaluate: Evaluate) -> list[Fold]:
+    """Read the folds and refuse those that do not belong together.
+
+    Data, split and every section of the parameters that two folds share must be the same, and `evaluate` that of now;
+    within a method, so must the models behind the held-out set and the folds.
+
+    Raises:
+        RefoldError: a file is missing, altered, or disagrees with another; names the files and what differs.
+    """
+    found: list[Fold] = []
+    seen: dict[str, tuple[str, Path]] = {
+        "evaluate": (sha256_json(evaluate.model_dump(mode="json")), Path("params.yaml"))
+    }
+    for method in methods:
+        for fold in folds:
+            file = folder / method / f"fold-{fold}.json"
+            about = read_json(file)
+            table = file.with_suffix(".csv")
+            rows = read_csv(table)
+            hashes = about["hashes"]
+            if hashes.get("table") != sha256_file(table):
+                raise RefoldError(f"{table} and {file} do not belong together; evaluate that fold again")
+            for key in ("data", "split", "evaluate"):
+                if key not in hashes:
+                    raise RefoldError(f"{file} lacks the hash {key!r}; evaluate that fold again")
+            for key, value in _flat(hashes).items():
+                if key == "table":
+                    continue
+                # the models of a fold are its method's own; all else is shared
+                name = f"{method} {key}" if key.startswith("models.") else key
+                other, where = seen.setdefault(name, (value, file))
+                if value != other:
+                    raise RefoldError(
+                        f"{file} and {where} disagree about {key} ({value[:12]}, {other[:12]}): they come from "
+                        "different runs and may not be averaged; let snakemake make the older again"
+                    )
+            found.append(Fold(method, fold, table, rows, about))
+    return found
+
+
+def _frame(folds: list[Fold]) -> pd.DataFrame:
+    """A row for each (fold, case), a column for each (label, metric); label ``mean`` is the mean over the labels."""
+    rows = pd.DataFrame([r for f in folds for r in f.rows], columns=list(COLUMNS))
+    if rows.empty:
+        raise RefoldError(f"{folds[0].file} holds no case; evaluate that fold again")
+    labels = list(dict.fromkeys(rows["label"]))
+    rows["value"] = rows["value"].astype(float)
+    table = rows.pivot(index=["fold", "case"], columns=["label", "metric"], values="value")
+    means = {(MEAN, m): table.xs(m, axis=1, level="metric").mean(axis=1) for m in METRICS}
+    table = pd.concat([table, pd.DataFrame(means)], axis=1)
+    return table[[(label, m) for label in (*labels, MEAN) for m in METRICS]]
+
+
+def _states(folds: list[Fold]) -> dict[str, Counter]:
+    """How often each label was empty, and how; label ``mean`` counts all labels."""
+    found: dict[str, Counter] = {MEAN: Counter()}
+    for fold in folds:
+        for states in fold.about["empty"].values():
+            for label, state in states.items():
+                found.setdefault(label, Counter())[state] += 1
+                found[MEAN][state] += 1
+    return found
+
+
+def _row(values: pd.Series, patients: dict[str, str], evaluate: Evaluate) -> dict[str, float]:
+    known = values.dropna()
+    low, high = bootstrap(
+        *by_patient(values.to_numpy(), [patients[c] for c in values.index]),
+        evaluate.bootstrap, evaluate.confidence, evaluate.seed,
+    )  # fmt: skip
+    some = len(known) > 0
+    return {
+        "n": len(known),
+        "n_nan": len(values) - len(known),
+        "mean": known.mean() if some else math.nan,
+        "sd": known.std(ddof=1) if len(known) > 1 else math.nan,
+        "median": known.median() if some else math.nan,
+        "min": known.min() if some else math.nan,
+        "max": known.max() if some else math.nan,
+        "ci_low": low,
+        "ci_high": high,
+    }
+
+
+def _over_repeats(table: pd.DataFrame) -> pd.DataFrame:
+    """One row a case: the mean over the folds that tested it."""
+    return table.groupby(level="case", sort=True).mean()
+
+
+def summarise(folds: list[Fold], evaluate: Evaluate, patients: dict[str, str]) -> Iterator[dict[str, Any]]:
+    """Rows of summary.csv for one set and one method.
+
+    ``all`` first: each case once, as its mean over the repeats; then each fold. Counts of empty labels are of
+    predictions, so a case counts once a repeat.
+    """
+    name = HOLDOUT if folds[0].fold == HOLDOUT else CV
+    table = _frame(folds)
+    parts = [(ALL, _over_repeats(table), folds)]
+    if name == CV:
+        parts += [(f.fold, table.loc[f.fold], [f]) for f in folds]
+    for fold, part, members in parts:
+        states = _states(members)
+        for label, metric in part.columns:
+            counts = states.get(label, Counter())
+            yield {
+                "set": name,
+                "method": folds[0].method,
+                "fold": fold,
+                "label": label,
+                "metric": metric,
+                **_row(part[label, metric], patients, evaluate),
+                **{f"n_{s}": counts[s] for s in STATES},
+            }
+
+
+def compare(groups: dict[str, list[Fold]], evaluate: Evaluate, patients: dict[str, str]) -> Iterator[dict[str, Any]]:
+    """Rows of comparisons.csv for one set: each pair of methods, label and metric.
+
+    The difference is that of case means, a less b, over the cases where both are defined; its interval draws patients;
+    the test is on one difference a patient. Holm's family: the pairs of methods within a set, label and metric.
+    """
+    tables = {method: _over_repeats(_frame(folds)) for method, folds in groups.items()}
+    first = next(iter(groups.values()))[0]
+    columns = next(iter(tables.values())).columns
+    for label in dict.fromkeys(columns.get_level_values(0)):
+        for metric in COMPARED:
+            family = []
+            for a, b in combinations(tables, 2):
+                difference = tables[a][label, metric] - tables[b][label, metric]
+                sums, numbers = by_patient(difference.to_numpy(), [patients[c] for c in difference.index])
+                low, high = bootstrap(sums, numbers, evaluate.bootstrap, evaluate.confidence, evaluate.seed)
+                family.append(
+                    {
+                        "set": HOLDOUT if first.fold == HOLDOUT else CV,
+                        "method_a": a,
+                        "method_b": b,
+                        "label": label,
+                        "metric": metric,
+                        "n": len(sums),
+                        "difference": float(sums.sum() / numbers.sum()) if len(sums) else math.nan,
+                        "ci_low": low,
+                        "ci_high": high,
+                        "p": wilcoxon(sums / numbers),
+                    }
+                )
+            corrected = holm([r["p"] for r in family])
+            yield from ({**r, "p_holm": p} for r, p in zip(family, corrected, strict=True))
+
+
+def _hashes(found: list[Fold]) -> dict[str, Any]:
+    """What stands behind the tables: data, split, preprocessing, parameters by section, models by method and fold."""
+    result: dict[str, Any] = {"params": {}, "models": {}}
+    for fold in found:
+        for key, value in fold.about["hashes"].items():
+            if key == "params":
+                result["params"] |= value
+            elif key == "evaluate":
+                result["params"][key] = value
+            elif key == "models":
+                result["models"].setdefault(fold.method, {}).update(value)
+            elif key != "table":
+                result[key] = value
+    return result
+
+
+def run(
+    methods: list[str],
+    folds: list[str],
+    evaluate: Evaluate,
+    folder: str | Path = "results/metrics/folds",
+    output: str | Path = "results/metrics",
+) -> None:
+    """Write cases.csv, summary.csv, comparisons.csv, metrics.json and hashes.json.
+
+    Args:
+        methods, folds: in the order they are to stand in; fold ``holdout`` is the held-out test set.
+
+    Raises:
+        RefoldError: a fold is missing or comes from another run than the others.
+    """
+    output = Path(output)
+    found = read(Path(folder), methods, folds, evaluate)
+    patients = {r["case"]: r["patient"] for f in found for r in f.rows}
+    sets: dict[str, dict[str, list[Fold]]] = {}
+    for fold in found:
+        name = HOLDOUT if fold.fold == HOLDOUT else CV
+        sets.setdefault(name, {}).setdefault(fold.method, []).append(fold)
+    order = [sets[name] for name in (CV, HOLDOUT) if name in sets]
+
+    todo = [group for by_method in order for group in by_method.values()]
+    summary = [
+        row for group in log.progress(todo, "summary and intervals") for row in summarise(group, evaluate, patients)
+    ]
+    comparisons = [row for by_method in order for row in compare(by_method, evaluate, patients)]
+    metrics: dict[str, Any] = {m: {} for m in methods}
+    main = summary[0]["set"]
+    for row in summary:
+        if row["set"] == main and row["fold"] == ALL:
+            value = None if np.isnan(row["mean"]) else float(number(row["mean"]))
+            metrics[row["method"]].setdefault(row["label"], {})[row["metric"]] = value
+
+    write_csv(output / "cases.csv", COLUMNS, [r for f in found for r in f.rows])
+    write_csv(output / "summary.csv", SUMMARY, summary)
+    write_csv(output / "comparisons.csv", COMPARISONS, comparisons)
+    write_json(output / "metrics.json", metrics)
+    write_json(output / "hashes.json", _hashes(found))
+    for method in methods:
+        log.get().info(f"{method}: mean Dice {metrics[method][MEAN]['dice']} ({main})")

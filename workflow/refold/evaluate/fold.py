@@ -1,0 +1,198 @@
+"""Metrics of one fold of one method."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from refold.core import cases as case_table
+from refold.core import images, log
+from refold.core.cases import Labels
+from refold.core.errors import RefoldError
+from refold.core.files import read_json, sha256_file, sha256_json, write_csv, write_json
+from refold.core.params import Evaluate
+from refold.evaluate.metrics import compute
+from refold.evaluate.pair import pairs
+
+HOLDOUT = "holdout"
+COLUMNS = ("method", "fold", "case", "patient", "label", "metric", "value")
+AFFINE_TOLERANCE = 1e-3  # mm; affines are float32 in NIfTI
+
+
+@dataclass(frozen=True)
+class Task:
+    """What one process needs to evaluate one case."""
+
+    case: str
+    truth: str
+    prediction: str
+    sha256: str
+    labels: Labels
+    tolerance: float
+
+
+def indices(data: np.ndarray, labels: Labels, path: str | Path) -> np.ndarray:
+    """A label map of indices from one of declared values.
+
+    Args:
+        data: (x, y[, z]), any dtype whose values are declared.
+
+    Returns:
+        (x, y[, z]) uint8.
+
+    Raises:
+        RefoldError: a value is not declared; names the file and the values.
+    """
+    result = np.zeros(data.shape, np.uint8)
+    known = data == labels.values[0]
+    for index, value in enumerate(labels.values[1:], start=1):
+        here = data == value
+        result[here] = index
+        known |= here
+    if not known.all():
+        strange = ", ".join(f"{v:g}" for v in np.unique(data[~known])[:5])
+        raise RefoldError(f"{path} holds {strange}; declared label values are {', '.join(map(str, labels.values))}")
+    return result
+
+
+def evaluate_case(task: Task) -> list[tuple[str, str, dict[str, float]]]:
+    """Label, state (`Pair.state`) and metrics of each foreground label of a case.
+
+    Raises:
+        RefoldError: the prediction is not the file that was predicted, or lies on another grid than the label.
+    """
+    if not Path(task.prediction).is_file():
+        raise RefoldError(f"{task.prediction} is missing: the prediction of case {task.case!r}; run the predict phase")
+    if (found := sha256_file(task.prediction)) != task.sha256:
+        raise RefoldError(
+            f"{task.prediction} is not the file that was predicted (sha256 {found[:12]}, predictions.json says "
+            f"{task.sha256[:12]}); predict case {task.case!r} again"
+        )
+    truth, prediction = images.read(task.truth, label=True), images.read(task.prediction, label=True)
+    if truth.data.shape != prediction.data.shape:
+        raise RefoldError(f"{task.prediction} has shape {prediction.data.shape}, {task.truth} {truth.data.shape}")
+    if truth.dimension == 3 and not np.allclose(truth.affine, prediction.affine, rtol=0, atol=AFFINE_TOLERANCE):
+        raise RefoldError(
+            f"{task.prediction} lies elsewhere than {task.truth}: affines {prediction.affine.round(4).tolist()} and "
+            f"{truth.affine.round(4).tolist()}"
+        )
+    maps = [indices(i.data, task.labels, p) for i, p in ((truth, task.truth), (prediction, task.prediction))]
+    found = pairs(*maps, len(task.labels), truth.spacing, task.tolerance)
+    return [(label, pair.state, compute(pair)) for label, pair in zip(task.labels.foreground, found, strict=True)]
+
+
+def _all(tasks: list[Task], processes: int) -> Iterator[list]:
+    """Results in the order of the tasks, whatever the number of processes."""
+    if processes == 1:
+        yield from map(evaluate_case, tasks)
+        return
+    try:
+        with ProcessPoolExecutor(min(processes, len(tasks))) as pool:
+            yield from pool.map(evaluate_case, tasks)
+    except BrokenProcessPool:
+        raise RefoldError(
+            "a process that computed metrics was killed, most likely for want of memory; lower --processes"
+        ) from None
+
+
+def tested(splits: dict[str, Any], fold: str, path: str | Path) -> list[str]:
+    """The cases that a fold, or ``holdout``, is tested on. Raises `RefoldError` where there is no such fold."""
+    if fold == HOLDOUT:
+        found = splits["holdout"]
+    else:
+        found = next((f["test"] for f in splits["folds"] if str(f["fold"]) == fold), [])
+    if not found:
+        known = [str(f["fold"]) for f in splits["folds"]] + ([HOLDOUT] if splits["holdout"] else [])
+        raise RefoldError(f"--fold {fold}: {path} has {', '.join(known)}")
+    return found
+
+
+def run(
+    method: str,
+    fold: str,
+    evaluate: Evaluate,
+    case_file: str | Path = case_table.CASES,
+    dataset_file: str | Path = case_table.DATASET,
+    split_file: str | Path = "results/splits.json",
+    predictions: str | Path = "results/predictions",
+    output: str | Path = "results/metrics/folds",
+    processes: int = 1,
+) -> None:
+    """Evaluate a fold: write ``<output>/<method>/fold-<fold>.csv`` and ``.json``.
+
+    The JSON holds the hashes behind the predictions and that of section `evaluate`, and which labels are empty in the
+    truth (``false_positive``), the prediction (``missed``) or both (``both_empty``).
+
+    Raises:
+        RefoldError: a prediction is missing, altered, on another grid or of another split; names the file.
+    """
+    splits = read_json(split_file)
+    wanted = tested(splits, fold, split_file)
+    folder = Path(predictions) / method / f"fold-{fold}"
+    listing = folder / "predictions.json"
+    predicted = read_json(listing)
+    if (predicted.get("method"), str(predicted.get("fold"))) != (method, fold):
+        raise RefoldError(f"{listing} is of method {predicted.get('method')!r}, fold {predicted.get('fold')!r}")
+    if lacking := sorted(set(wanted) - predicted["cases"].keys()):
+        raise RefoldError(
+            f"{listing} lacks the prediction of case {lacking[0]!r}"
+            + (f" and {len(lacking) - 1} more" if len(lacking) > 1 else "")
+            + f", tested in fold {fold}; run the predict phase again"
+        )
+    for key, file in (("data", case_file), ("split", split_file)):
+        if predicted["hashes"].get(key) != sha256_file(file):
+            raise RefoldError(f"{listing} does not belong to {file} as it is now; train and predict again")
+
+    description = case_table.Description.read(dataset_file)
+    rows = {c.case: c for c in case_table.read(case_file)}
+    tasks = [
+        Task(
+            case=case,
+            truth=str(Path(description.root) / rows[case].label),
+            prediction=str(folder / Path(predicted["cases"][case]["file"]).name),
+            sha256=predicted["cases"][case]["sha256"],
+            labels=description.labels,
+            tolerance=evaluate.nsd_tolerance,
+        )
+        for case in wanted
+    ]
+    table, empty, counts = [], {}, Counter()
+    results = log.progress(_all(tasks, processes), f"metrics of {method}, fold {fold}", total=len(tasks))
+    for task, result in zip(tasks, results, strict=True):
+        for label, state, values in result:
+            counts[state] += 1
+            if state != "found":
+                empty.setdefault(task.case, {})[label] = state
+            table += [
+                dict(zip(COLUMNS, (method, fold, task.case, rows[task.case].patient, label, *item), strict=True))
+                for item in values.items()
+            ]
+    dice = [r["value"] for r in table if r["metric"] == "dice" and not math.isnan(r["value"])]
+    log.get().info(
+        f"{method}, fold {fold}: mean Dice {np.mean(dice) if dice else math.nan:.4f} over {len(tasks)} cases; "
+        f"{counts['missed']} labels missed, {counts['false_positive']} found where there are none"
+    )
+    target = Path(output) / method
+    write_csv(target / f"fold-{fold}.csv", COLUMNS, table)
+    write_json(
+        target / f"fold-{fold}.json",
+        {
+            "method": method,
+            "fold": predicted["fold"],
+            "cases": len(tasks),
+            "empty": empty,
+            "hashes": {
+                **predicted["hashes"],
+                "evaluate": sha256_json(evaluate.model_dump(mode="json")),
+                "table": sha256_file(target / f"fold-{fold}.csv"),
+            },
+        },
+    )

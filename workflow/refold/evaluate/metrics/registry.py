@@ -1,0 +1,41 @@
+"""The one table of metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from refold.evaluate.pair import Pair
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric of one label of one case.
+
+    unit: in 3-D; the empty string for a ratio. better: what is wished for, ``none`` where neither is.
+    """
+
+    name: str
+    function: Callable[[Pair], float]
+    unit: str
+    better: Literal["higher", "lower", "none"]
+
+
+REGISTRY: dict[str, Metric] = {}
+
+
+def metric(unit: str = "", better: Literal["higher", "lower", "none"] = "higher"):
+    """Register the decorated function under its own name.
+
+    It takes a `Pair` and returns a number, or NaN where the metric is not defined; its docstring says which.
+    """
+
+    def register(function: Callable[[Pair], float]) -> Callable[[Pair], float]:
+        name = function.__name__
+        if name in REGISTRY:
+            raise ValueError(f"metric {name} is registered twice")
+        REGISTRY[name] = Metric(name, function, unit, better)
+        return function
+
+    return register

@@ -1,0 +1,35 @@
+"""Commands of the preprocess phase: ``cases`` for one shard, ``fingerprint`` for the whole."""
+
+from __future__ import annotations
+
+import argparse
+
+from refold.core import cases as table
+from refold.core import errors, params, store
+from refold.preprocess import cases, fingerprint
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="refold.preprocess", description=__doc__)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--params", default="results/.params", help="folder of the frozen parameters")
+    common.add_argument("--cases", default=table.CASES, help="table of cases")
+    common.add_argument("--dataset", default=table.DATASET, help="description of the data set")
+    common.add_argument("--folder", default=store.FOLDER, help="where the preprocessed cases lie")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    shard = verbs.add_parser("cases", parents=[common], help="preprocess the cases of one shard")
+    shard.add_argument("--shard", type=int, required=True, help="number of the shard, from 0")
+    whole = verbs.add_parser("fingerprint", parents=[common], help="merge the shards into the fingerprint")
+    whole.add_argument("--out", default=fingerprint.FINGERPRINT, help="file written")
+    args = parser.parse_args()
+
+    section = params.Stamps(args.params).read("preprocess").preprocess
+    known, description = table.read(args.cases), table.Description.read(args.dataset)
+    if args.verb == "cases":
+        cases.run(known, description, section, args.shard, args.folder)
+    else:
+        fingerprint.run(known, description, section, args.folder, args.out)
+
+
+if __name__ == "__main__":
+    errors.run(main)

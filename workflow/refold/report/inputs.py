@@ -1,0 +1,293 @@
+"""Everything the report reads, checked once and held together."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from refold.core import cases as case_table
+from refold.core.errors import RefoldError
+from refold.core.files import read_csv, read_json, sha256_file
+from refold.core.params import NETWORKS, Params, Section
+
+ALL = "all"
+MEAN = "mean"
+CV = "cross-validation"
+HOLDOUT = "holdout"
+
+SUMMARY_KEYS = ("set", "method", "fold", "label", "metric")
+SUMMARY_NUMBERS = (
+    "n",
+    "n_nan",
+    "mean",
+    "sd",
+    "median",
+    "min",
+    "max",
+    "ci_low",
+    "ci_high",
+    "n_both_empty",
+    "n_false_positive",
+    "n_missed",
+)
+COMPARISON_KEYS = ("set", "method_a", "method_b", "label", "metric")
+COMPARISON_NUMBERS = ("n", "difference", "ci_low", "ci_high", "p", "p_holm")
+SCORE_KEYS = ("method", "fold", "case", "patient", "label", "metric", "value")
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where the inputs lie, relative to the project root."""
+
+    data: Path = Path("data")
+    results: Path = Path("results")
+    params: Path = Path("results/.params")
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One case as one method's fold predicted it.
+
+    fold: a number as text, or ``holdout``. values: {label: {metric: value}}, NaN where the metric is not defined.
+    anchor: id of its row in the report; made of a number, so that no case name can break the page.
+    """
+
+    method: str
+    fold: str
+    case: str
+    patient: str
+    values: dict[str, dict[str, float]]
+    anchor: str
+
+    def mean(self, metric: str) -> float:
+        """Mean over the labels where the metric is defined; NaN where it is for none."""
+        known = [v[metric] for v in self.values.values() if not math.isnan(v.get(metric, math.nan))]
+        return sum(known) / len(known) if known else math.nan
+
+    @property
+    def worst_label(self) -> str:
+        """The label with the lowest defined Dice; the first label where none is defined."""
+        return min(self.values, key=lambda name: (math.isnan(d := self.values[name]["dice"]), d))
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """All inputs of a report. ``folds`` are those run, as text, with ``holdout`` last where there is a held-out set."""
+
+    folders: Folders
+    description: case_table.Description
+    cases: dict[str, case_table.Case]
+    splits: dict[str, Any]
+    split_hash: str
+    methods: list[str]
+    folds: list[str]
+    scored: list[Scored]
+    summary: list[dict[str, Any]]
+    comparisons: list[dict[str, Any]]
+    metrics: dict[str, Any]
+    hashes: Any
+    checks: dict[str, Any]
+    fingerprint: dict[str, Any]
+    params: Params
+    stamps: dict[str, Any]
+    cards: dict[tuple[str, str], dict[str, Any]]
+    histories: dict[tuple[str, str], list[dict[str, float]]]
+    predictions: dict[tuple[str, str], dict[str, Any]]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.description.labels.foreground
+
+    @property
+    def sets(self) -> list[str]:
+        """The evaluations there are: cross-validation, then the held-out test set if one was kept."""
+        return [CV, HOLDOUT] if HOLDOUT in self.folds else [CV]
+
+    @property
+    def fold_numbers(self) -> list[str]:
+        return [f for f in self.folds if f != HOLDOUT]
+
+    def row(self, set_: str, method: str, label: str, metric: str, fold: str = ALL) -> dict[str, Any] | None:
+        """One row of summary.csv, or None."""
+        return self._index.get((set_, method, fold, label, metric))
+
+    @cached_property
+    def _index(self) -> dict[tuple, dict[str, Any]]:
+        return {tuple(r[k] for k in SUMMARY_KEYS): r for r in self.summary}
+
+    def fold(self, fold: str) -> dict[str, list[str]]:
+        """Train and test cases of a fold; the held-out set is trained on by all the others."""
+        if fold == HOLDOUT:
+            held = set(self.splits["holdout"])
+            return {"train": [c for c in self.cases if c not in held], "test": list(self.splits["holdout"])}
+        return next(f for f in self.splits["folds"] if str(f["fold"]) == fold)
+
+    def prediction_file(self, method: str, fold: str, case: str) -> Path:
+        """Where a prediction lies, as its predictions.json says."""
+        folder = self.folders.results / "predictions" / method / f"fold-{fold}"
+        entry = self.predictions[method, fold].get("cases", {}).get(case)
+        if entry is None:
+            raise RefoldError(f"{folder / 'predictions.json'} has no case {case!r}; run the predict phase again")
+        return folder / Path(entry["file"]).name
+
+
+def _table(path: Path, keys: tuple[str, ...], numbers: tuple[str, ...]) -> list[dict[str, Any]]:
+    """A CSV file with the named columns, numbers parsed (empty and ``nan`` become NaN)."""
+    rows = read_csv(path)
+    missing = [c for c in (*keys, *numbers) if rows and c not in rows[0]]
+    if missing:
+        raise RefoldError(f"{path} has no column {', '.join(missing)}; make it again with the evaluate phase")
+    table = []
+    for line, row in enumerate(rows, start=2):
+        try:
+            table.append({**{k: row[k] for k in keys}, **{k: float(row[k] or "nan") for k in numbers}})
+        except (TypeError, ValueError):
+            raise RefoldError(f"{path}, line {line} is damaged: a number is wanted in {', '.join(numbers)}") from None
+    return table
+
+
+def _scored(path: Path, methods: list[str], folds: list[str]) -> list[Scored]:
+    found: dict[tuple[str, str, str], tuple[str, dict]] = {}
+    for row in _table(path, SCORE_KEYS[:-1], ("value",)):
+        if row["method"] not in methods or row["fold"] not in folds or row["label"] == MEAN:
+            continue
+        key = (row["method"], row["fold"], row["case"])
+        _, values = found.setdefault(key, (row["patient"], {}))
+        values.setdefault(row["label"], {})[row["metric"]] = row["value"]
+    order = sorted(found, key=lambda k: (methods.index(k[0]), folds.index(k[1]), k[2]))
+    return [Scored(*key, *found[key], anchor=f"case-{i}") for i, key in enumerate(order)]
+
+
+def _params(folder: Path, methods: list[str]) -> tuple[Params, dict[str, Any]]:
+    """The frozen parameters as a model, and the stamps as they are: {section or ``methods.<name>``: content}."""
+    names = [n for n in Params.model_fields if n != "methods"]
+    names[names.index("predict") : names.index("predict")] = [f"methods.{m}" for m in methods]
+    stamps = {name: read_json(folder / f"{name}.json") for name in names}
+    sections = {n: v for n, v in stamps.items() if not n.startswith("methods.")}
+    return Params.model_validate(sections | {"methods": {m: stamps[f"methods.{m}"] for m in methods}}), stamps
+
+
+def _history(path: Path) -> list[dict[str, float]]:
+    rows = read_csv(path)
+    try:
+        return [{k: float(v or "nan") for k, v in row.items()} for row in rows]
+    except (TypeError, ValueError, AttributeError):
+        raise RefoldError(f"{path} is damaged: all its columns hold numbers; train that fold again") from None
+
+
+def _check_split(splits: dict, patients: dict[str, str], path: Path) -> None:
+    """Raise where a patient is trained on and tested on: no table may stand on such a split."""
+    for fold in splits["folds"]:
+        both = {patients[c] for c in fold["train"]} & {patients[c] for c in fold["test"]}
+        if both:
+            raise RefoldError(
+                f"{path}: fold {fold['fold']} has patient {sorted(both)[0]!r} on both sides ({len(both)} such patients)"
+            )
+        seen = {patients[c] for c in (*fold["train"], *fold["test"])} & {patients[c] for c in splits.get("holdout", ())}
+        if seen:
+            raise RefoldError(f"{path}: patient {sorted(seen)[0]!r} is in fold {fold['fold']} and in the held-out set")
+
+
+def _check_complete(
+    scored: list[Scored], methods: list[str], folds: list[str], splits: dict, labels, path: Path
+) -> None:
+    """Raise where a case that a fold tests has no Dice: a mean over what is left would look like the whole."""
+    there = {(s.method, s.fold, s.case): s.values for s in scored}
+    tests = {str(f["fold"]): f["test"] for f in splits["folds"]} | {HOLDOUT: splits.get("holdout", [])}
+    for method, fold in itertools.product(methods, folds):
+        for case in tests[fold]:
+            values = there.get((method, fold, case), {})
+            lacking = [name for name in labels if "dice" not in values.get(name, {})]
+            if lacking:
+                raise RefoldError(
+                    f"{path} has no Dice of {lacking[0]!r} for case {case!r}, method {method}, fold {fold}; "
+                    "run the evaluate phase again"
+                )
+
+
+def read(methods: list[str], folds: list[int], folders: Folders | None = None) -> Experiment:
+    """Read an experiment.
+
+    Args:
+        methods: names of the methods, in the order they are shown.
+        folds: the folds that were run.
+        folders: where the inputs lie.
+
+    Raises:
+        RefoldError: a file is missing (named), damaged, or two files do not belong together: the table of cases lacks
+            a case of a fold, a patient is on two sides of the split, or the tables were made with another split.
+    """
+    folders = folders or Folders()
+    data, metrics_folder = folders.data, folders.results / "metrics"
+    description = case_table.Description.read(data / "dataset.json")
+    cases = {c.case: c for c in case_table.read(data / "cases.csv")}
+    split_file = folders.results / "splits.json"
+    splits = read_json(split_file)
+    known = {f["fold"] for f in splits["folds"]}
+    if wrong := sorted(set(folds) - known):
+        raise RefoldError(f"--folds {wrong[0]}: {split_file} has folds {', '.join(map(str, sorted(known)))}")
+    strangers = sorted({c for f in splits["folds"] for c in (*f["train"], *f["test"])} - set(cases))
+    if strangers:
+        raise RefoldError(f"{split_file} names case {strangers[0]!r}, which {data / 'cases.csv'} has not")
+    _check_split(splits, {c.case: c.patient for c in cases.values()}, split_file)
+    names = [str(f) for f in sorted(folds)] + ([HOLDOUT] if splits.get("holdout") else [])
+
+    params, stamps = _params(folders.params, methods)
+
+    scored = _scored(metrics_folder / "cases.csv", methods, names)
+    _check_complete(scored, methods, names, splits, description.labels.foreground, metrics_folder / "cases.csv")
+
+    hashes = read_json(metrics_folder / "hashes.json")
+    split_hash = sha256_file(split_file)
+    if hashes.get("split") != split_hash:
+        raise RefoldError(
+            f"{metrics_folder / 'hashes.json'} was made with another split than {split_file}; "
+            "run the evaluate phase again"
+        )
+    cards, histories, predictions = {}, {}, {}
+    for method in methods:
+        for fold in names:
+            predictions[method, fold] = read_json(
+                folders.results / "predictions" / method / f"fold-{fold}" / "predictions.json"
+            )
+            if fold == HOLDOUT:
+                continue
+            model = folders.results / "models" / method / f"fold-{fold}"
+            cards[method, fold] = read_json(model / "card.json")
+            if params.methods[method].kind in NETWORKS or (model / "history.csv").exists():
+                histories[method, fold] = _history(model / "history.csv")
+    return Experiment(
+        folders=folders,
+        description=description,
+        cases=cases,
+        splits=splits,
+        split_hash=split_hash,
+        methods=list(methods),
+        folds=names,
+        scored=scored,
+        summary=_table(metrics_folder / "summary.csv", SUMMARY_KEYS, SUMMARY_NUMBERS),
+        comparisons=_table(metrics_folder / "comparisons.csv", COMPARISON_KEYS, COMPARISON_NUMBERS),
+        metrics=read_json(metrics_folder / "metrics.json"),
+        hashes=hashes,
+        checks=read_json(data / "checks.json"),
+        fingerprint=read_json(data / "fingerprint.json"),
+        params=params,
+        stamps=stamps,
+        cards=cards,
+        histories=histories,
+        predictions=predictions,
+    )
+
+
+def described(section: type[Section], prefix: str = "") -> dict[str, str]:
+    """{dotted key: description} of a section of params.yaml and of those within it."""
+    found = {}
+    for name, field in section.model_fields.items():
+        found[prefix + name] = field.description or ""
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            found |= described(field.annotation, f"{prefix}{name}.")
+    return found

@@ -1,0 +1,237 @@
+"""Pictures of cases: an image plane with the outlines of truth and prediction, as one small SVG a plane.
+
+The grey values are a tiny PNG at the image's own resolution; outlines are vectors, so they stay sharp at every size
+and can be switched on and off.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+
+import numpy as np
+
+from refold.core import images
+from refold.core.errors import RefoldError
+from refold.report.inputs import Experiment, Scored
+
+LARGEST = 320  # pixels along the longer side of an embedded plane
+MARGIN_MM = 12.0
+CHANNELS = 2  # channels pictured a case
+WINDOW = (1.0, 99.0)  # percentiles of the plane's volume that become black and white
+
+# name, array axis that is cut, axes shown (across, up), letters left, right, top, bottom.
+# Radiological convention: the patient's right stands on the left, the nose points up (axial) or left (sagittal).
+PLANES = (("axial", 2, (0, 1), "RLAP"), ("coronal", 1, (0, 2), "RLSI"), ("sagittal", 0, (1, 2), "APSI"))
+
+
+@dataclass(frozen=True)
+class Plane:
+    """One plane, ready for the template. Sizes and paths are in mm (pixels where pictures have no physical size)."""
+
+    name: str
+    width: float
+    height: float
+    png: str
+    truth: str
+    prediction: str
+    letters: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One case: for each channel shown its planes."""
+
+    scored: Scored
+    label: str
+    rows: list[tuple[str, list[Plane]]]
+
+
+def canonical(data: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, tuple[float, ...]]:
+    """A 3-D array (x, y, z, ...) with its axes permuted and turned to RAS+, and its spacing in mm."""
+    from nibabel.orientations import apply_orientation, io_orientation
+
+    orientation = io_orientation(affine)
+    spacing = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
+    order = np.argsort(orientation[:, 0])
+    return apply_orientation(data, orientation), tuple(spacing[order].tolist())
+
+
+def window(volume: np.ndarray) -> tuple[float, float]:
+    """Grey values that become black and white; the same for all planes of a case."""
+    finite = volume[np.isfinite(volume)]
+    if not finite.size:
+        return 0.0, 1.0
+    low, high = np.percentile(finite, WINDOW)
+    if high <= low:
+        low, high = float(finite.min()), float(finite.max())
+    return float(low), float(high) if high > low else float(low) + 1.0
+
+
+def outline(labels: np.ndarray, spacing: tuple[float, float]) -> str:
+    """The borders in a label map (columns, rows; 0 is background) as an SVG path in units of ``spacing``.
+
+    The path follows the edges between pixels, so that it shows exactly the voxels that were counted. A border between
+    two labels is drawn once. Empty where there is no label.
+    """
+    padded = np.pad(labels, 1)
+    parts = []
+    # a border lies where two neighbours differ; runs along one line are joined to one stroke
+    for axis in (0, 1):
+        edges = np.diff(padded.astype(np.int64), axis=axis) != 0
+        edges = edges[:, 1:-1] if axis == 0 else edges[1:-1, :].T
+        for line in np.flatnonzero(edges.any(axis=1)):
+            steps = np.diff(np.concatenate([[0], edges[line].astype(np.int8), [0]]))
+            for start, stop in zip(np.flatnonzero(steps == 1), np.flatnonzero(steps == -1), strict=True):
+                a, b = ((line, start), (line, stop)) if axis == 0 else ((start, line), (stop, line))
+                parts.append((a, b))
+    return _chain(parts, spacing)
+
+
+def _chain(segments: list, spacing: tuple[float, float]) -> str:
+    """Join segments end to end, so that dashes run on around corners."""
+    ends: dict[tuple, list[int]] = {}
+    segments = [(tuple(map(int, a)), tuple(map(int, b))) for a, b in segments]
+    for i, (a, b) in enumerate(segments):
+        ends.setdefault(a, []).append(i)
+        ends.setdefault(b, []).append(i)
+    unused = dict.fromkeys(range(len(segments)))
+    text = []
+    while unused:
+        first = next(iter(unused))
+        del unused[first]
+        points = list(segments[first])
+        while True:
+            following = next((i for i in ends[points[-1]] if i in unused), None)
+            if following is None:
+                break
+            del unused[following]
+            a, b = segments[following]
+            points.append(b if a == points[-1] else a)
+        closed = points[0] == points[-1]
+        shown = [f"{_short(x * spacing[0])} {_short(y * spacing[1])}" for x, y in (points[:-1] if closed else points)]
+        text.append("M" + "L".join(shown) + ("Z" if closed else ""))
+    return "".join(text)
+
+
+def _short(value: float) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def _png(plane: np.ndarray) -> str:
+    """uint8 (columns, rows[, 3]) as base64 PNG, at most `LARGEST` pixels a side."""
+    from PIL import Image
+
+    picture = Image.fromarray(np.ascontiguousarray(np.swapaxes(plane, 0, 1)))
+    scale = LARGEST / max(picture.size)
+    if scale < 1:
+        picture = picture.resize([max(1, round(s * scale)) for s in picture.size], Image.Resampling.BOX)
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG", optimize=True)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def _box(mask: np.ndarray, spacing: tuple[float, float]) -> tuple[slice, slice]:
+    """The part of a plane that is shown: all of it, or the mask with a margin where that is under half as wide."""
+    box = []
+    for axis in (0, 1):
+        inside = np.flatnonzero(mask.any(axis=1 - axis))
+        size = mask.shape[axis]
+        if not inside.size:
+            return slice(None), slice(None)
+        margin = max(MARGIN_MM / spacing[axis], 0.5 * (inside[-1] - inside[0] + 1))
+        box.append([max(0, int(inside[0] - margin)), min(size, int(np.ceil(inside[-1] + 1 + margin)))])
+    if all((b - a) * 2 <= s for (a, b), s in zip(box, mask.shape, strict=True)):
+        return slice(*box[0]), slice(*box[1])
+    return slice(None), slice(None)
+
+
+def _grey(plane: np.ndarray, low: float, high: float) -> np.ndarray:
+    scaled = (np.nan_to_num(plane.astype(np.float64), nan=low) - low) / (high - low)
+    return np.clip(np.round(scaled * 255), 0, 255).astype(np.uint8)
+
+
+def largest_section(mask: np.ndarray, axis: int) -> int:
+    """Index of the slice across ``axis`` with most voxels; the middle one where the mask is empty."""
+    counts = mask.sum(axis=tuple(a for a in range(mask.ndim) if a != axis))
+    return int(counts.argmax()) if counts.any() else mask.shape[axis] // 2
+
+
+def _plane(name, image, truth, prediction, labels, spacing, windows, letters) -> list[Plane]:
+    """One `Plane` a window (channel group). Arrays are (columns, rows[, channels]) as seen on the page."""
+    where = _box((truth > 0) | (prediction > 0), spacing)
+    image, truth, prediction = image[where], truth[where], prediction[where]
+    outlines = [outline(np.where(np.isin(m, labels), m, 0), spacing) for m in (truth, prediction)]
+    size = [n * s for n, s in zip(truth.shape, spacing, strict=True)]
+    planes = []
+    for channels, (low, high) in windows:
+        grey = _grey(image[..., channels], low, high)
+        planes.append(Plane(name, *size, _png(grey[..., 0] if grey.shape[-1] == 1 else grey), *outlines, letters))
+    return planes
+
+
+def picture(experiment: Experiment, scored: Scored) -> Picture:
+    """The planes of one case through the largest section of its worst label.
+
+    Raises:
+        RefoldError: a file is missing or damaged, or the prediction's grid is not the label's.
+    """
+    description = experiment.description
+    case = experiment.cases[scored.case]
+    root = description.root
+    values = description.labels.values[1:]
+    truth = images.read(f"{root}/{case.label}", label=True)
+    path = experiment.prediction_file(scored.method, scored.fold, scored.case)
+    prediction = images.read(path, label=True).data
+    if prediction.shape != truth.data.shape:
+        raise RefoldError(
+            f"{path} has shape {prediction.shape}, its label {truth.data.shape}; run the predict phase again"
+        )
+    parts = [images.read(f"{root}/{file}").data for file in case.images]
+    image = np.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
+    truth_data = truth.data
+    worst = scored.worst_label
+    value = description.labels.values[description.labels.names.index(worst)]
+    names = description.channels
+
+    if image.shape[-1] == 3 and truth_data.ndim == 2:  # RGB is one picture, not three
+        groups = [(" ".join(names) if len(names) <= 3 else "RGB", [0, 1, 2])]
+    else:
+        groups = [(names[c] if c < len(names) else f"channel {c}", [c]) for c in range(min(image.shape[-1], CHANNELS))]
+    if truth_data.ndim == 2:
+        low, high = (0.0, 255.0) if image.dtype == np.uint8 and len(groups[0][1]) == 3 else (None, None)
+        windows = [(c, (low, high) if low is not None else window(image[..., c])) for _, c in groups]
+        planes = [_plane("picture", image, truth_data, prediction, values, (1.0, 1.0), windows, "")]
+    else:
+        image, _ = canonical(image, truth.affine)
+        truth_data, spacing = canonical(truth_data, truth.affine)
+        prediction, _ = canonical(prediction, truth.affine)
+        windows = [(c, window(image[..., c])) for _, c in groups]
+        shown = (truth_data == value) | (prediction == value)
+        if not shown.any():
+            shown = (truth_data > 0) | (prediction > 0)
+        planes = []
+        for name, axis, (across, up), letters in PLANES:
+            index = largest_section(shown, axis)
+            # RAS+ axes grow to the right, to the front and upwards; a picture's columns and rows grow the other way
+            cut = [np.take(a, index, axis=axis)[::-1, ::-1] for a in (image, truth_data, prediction)]
+            planes.append(_plane(name, *cut, values, (spacing[across], spacing[up]), windows, letters))
+    rows = [(group[0], [plane[i] for plane in planes]) for i, group in enumerate(groups)]
+    return Picture(scored, worst, rows)
+
+
+def choose(scored: list[Scored], count: int) -> list[tuple[str, Scored]]:
+    """The worst, median and best ``count`` cases by mean Dice; none twice, cases without any Dice left out."""
+    ranked = sorted((s for s in scored if not np.isnan(s.mean("dice"))), key=lambda s: (s.mean("dice"), s.fold, s.case))
+    middle = max(0, len(ranked) // 2 - count // 2)
+    picks = (
+        [("worst", s) for s in ranked[:count]]
+        + [("best", s) for s in ranked[::-1][:count]]
+        + [("median", s) for s in ranked[middle : middle + count]]
+    )
+    taken: dict[str, tuple[str, Scored]] = {}
+    for word, one in picks:
+        taken.setdefault(one.anchor, (word, one))
+    order = ("worst", "median", "best")
+    return sorted(taken.values(), key=lambda pick: (order.index(pick[0]), pick[1].mean("dice")))

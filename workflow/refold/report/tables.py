@@ -1,0 +1,465 @@
+"""The report's tables: rows of text beside the numbers they are sorted by."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import median
+from typing import Any
+
+from refold.core import params as model
+from refold.report import inputs
+from refold.report.inputs import ALL, CV, HOLDOUT, MEAN, Experiment
+from refold.report.words import listed, plural
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a metric is shown. better: +1 higher, -1 lower, 0 neither. length: whether its unit is mm."""
+
+    title: str
+    digits: int
+    better: int
+    length: bool = False
+    unit: str = ""
+    note: str = ""
+
+
+METRICS = {
+    "dice": Metric("Dice", 4, 1, note="overlap, 0 to 1; equal to F1"),
+    "dice_lenient": Metric("Dice, lenient", 4, 1, note="both empty counts as 1"),
+    "iou": Metric("IoU", 4, 1, note="intersection over union"),
+    "iou_lenient": Metric("IoU, lenient", 4, 1, note="both empty counts as 1"),
+    "precision": Metric("Precision", 4, 1, note="share of the prediction that is right"),
+    "recall": Metric("Recall", 4, 1, note="share of the truth that is found; sensitivity"),
+    "specificity": Metric("Specificity", 4, 1, note="share of the rest left alone; near 1 for small structures"),
+    "accuracy": Metric("Accuracy", 4, 1, note="near 1 for small structures whatever the method"),
+    "f1": Metric("F1", 4, 1, note="the same number as Dice, by definition"),
+    "hd95": Metric(
+        "HD95", 2, -1, True, note="95th percentile of the surface distance; not defined where a mask is empty"
+    ),
+    "hd95_penalised": Metric("HD95, penalised", 2, -1, True, note="the image's diagonal where one mask is empty"),
+    "assd": Metric("ASSD", 2, -1, True, note="average symmetric surface distance"),
+    "nsd": Metric("NSD", 4, 1, note="share of the surfaces within the tolerance"),
+    "volume": Metric("Predicted volume", 3, 0, unit="ml"),
+    "volume_error": Metric("Volume error", 3, 0, unit="ml", note="prediction less truth"),
+}
+COMPARED = ("dice", "nsd", "hd95_penalised")
+MAIN = ("dice", "nsd", "hd95", "assd", "precision", "recall")
+
+
+def metric(name: str) -> Metric:
+    """How to show a metric; one unknown to this table is shown under its own name with 4 decimals."""
+    return METRICS.get(name) or Metric(name, 4, 0)
+
+
+def unit(name: str, dimension: int) -> str:
+    """``mm`` and ``ml``, pixels for pictures, or nothing."""
+    m = metric(name)
+    if dimension == 2:
+        return "px" if m.length or m.unit else ""
+    return "mm" if m.length else m.unit
+
+
+def shown(value: float, digits: int = 4) -> str:
+    """A number as the report writes it; a dash where it is not defined."""
+    if math.isnan(value):
+        return NOT_DEFINED
+    text = f"{value:.{digits}f}"
+    return text.removeprefix("-") if float(text) == 0 else text
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is read, what stands small beneath it, and what it is sorted by where that is not what is read."""
+
+    text: str
+    key: str | None = None
+    small: str = ""
+    numeric: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """whole: a mean over the labels, set off from them. anchor: its id, for links."""
+
+    cells: list[Cell]
+    whole: bool = False
+    anchor: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns and rows, ready for the template."""
+
+    columns: list[str]
+    rows: list[Row]
+
+    @cached_property
+    def numeric(self) -> list[bool]:
+        """Which columns hold numbers."""
+        return [any(row.cells[i].numeric for row in self.rows) for i in range(len(self.columns))]
+
+
+NOT_DEFINED = "–"
+
+
+def number(value: float, digits: int = 4, small: str = "") -> Cell:
+    """A numeric cell; what is not defined sorts last."""
+    text = shown(value, digits)
+    return Cell(text, "" if text == NOT_DEFINED else text if small else None, small, True)
+
+
+def label_name(label: str) -> Cell:
+    return Cell("mean of labels" if label == MEAN else label)
+
+
+def _interval(row: dict[str, Any], digits: int) -> str:
+    return "" if math.isnan(row["ci_low"]) else f"{shown(row['ci_low'], digits)} to {shown(row['ci_high'], digits)}"
+
+
+def _present(e: Experiment, names: tuple[str, ...]) -> list[str]:
+    """Those of ``names`` that summary.csv has."""
+    there = {r["metric"] for r in e.summary}
+    return [n for n in names if n in there]
+
+
+def heading(e: Experiment, name: str) -> str:
+    """``HD95 (mm)``."""
+    u = unit(name, e.description.dimension)
+    return f"{metric(name).title} ({u})" if u else metric(name).title
+
+
+def by_method(e: Experiment, set_: str) -> Table:
+    """Methods by label: the mean and its interval of the main metrics."""
+    names = _present(e, MAIN)
+    rows = []
+    for method in e.methods:
+        for label in ([MEAN] if len(e.labels) > 1 else []) + list(e.labels):
+            cells = [Cell(method), label_name(label)]
+            first = e.row(set_, method, label, "dice")
+            cells.append(number(first["n"] if first else math.nan, 0))
+            for name in names:
+                row = e.row(set_, method, label, name)
+                digits = metric(name).digits
+                cells.append(number(row["mean"], digits, _interval(row, digits)) if row else number(math.nan))
+            rows.append(Row(cells, label == MEAN))
+    return Table(["Method", "Label", "n", *(heading(e, n) for n in names)], rows)
+
+
+def failures(e: Experiment, set_: str) -> list[dict[str, Any]]:
+    """Counts of missed, invented and both-empty predictions by method and label."""
+    found = []
+    for method in e.methods:
+        for label in e.labels:
+            row = e.row(set_, method, label, "dice")
+            if row is None:
+                continue
+            counts = {
+                k: int(row[f"n_{k}"]) if not math.isnan(row[f"n_{k}"]) else 0
+                for k in ("missed", "false_positive", "both_empty")
+            }
+            scored = sum(s.method == method and (s.fold == HOLDOUT) == (set_ == HOLDOUT) for s in e.scored)
+            found.append({"method": method, "label": label, "n": scored, **counts})
+    return found
+
+
+def by_fold(e: Experiment) -> Table:
+    """Mean Dice of each label in each fold."""
+    folds = e.folds
+    labels = ([MEAN] if len(e.labels) > 1 else []) + list(e.labels)
+    rows = []
+    for method in e.methods:
+        for label in labels:
+            cells = [Cell(method), label_name(label)]
+            for fold in folds:
+                row = e.row(HOLDOUT if fold == HOLDOUT else CV, method, label, "dice", fold)
+                row = row or (e.row(HOLDOUT, method, label, "dice") if fold == HOLDOUT else None)
+                cells.append(number(row["mean"], 4, f"n {row['n']:.0f}") if row else number(math.nan))
+            whole = e.row(CV, method, label, "dice")
+            cells.append(number(whole["mean"], 4, f"n {whole['n']:.0f}") if whole else number(math.nan))
+            rows.append(Row(cells, label == MEAN))
+    names = ["Held out" if f == HOLDOUT else f"Fold {f}" for f in folds]
+    return Table(["Method", "Label", *names, "All folds"], rows)
+
+
+def every_number(e: Experiment) -> Table:
+    """summary.csv over all folds: each metric, method and label with its whole spread."""
+    rows = []
+    order = {n: i for i, n in enumerate(METRICS)}
+    summary = [r for r in e.summary if r["fold"] == ALL and r["method"] in e.methods]
+    labels = [MEAN, *e.labels]
+    for r in sorted(
+        summary,
+        key=lambda r: (
+            r["set"],
+            order.get(r["metric"], 99),
+            r["metric"],
+            e.methods.index(r["method"]),
+            labels.index(r["label"]) if r["label"] in labels else 99,
+        ),
+    ):
+        digits = metric(r["metric"]).digits
+        cells = [Cell(r["set"]), Cell(heading(e, r["metric"])), Cell(r["method"]), label_name(r["label"])]
+        cells += [number(r[k], 0) for k in ("n", "n_nan")]
+        cells += [number(r[k], digits) for k in ("mean", "ci_low", "ci_high", "sd", "median", "min", "max")]
+        rows.append(Row(cells))
+    columns = [
+        "Evaluation",
+        "Metric",
+        "Method",
+        "Label",
+        "n",
+        "Not defined",
+        "Mean",
+        "Low",
+        "High",
+        "SD",
+        "Median",
+        "Min",
+        "Max",
+    ]
+    return Table(columns, rows)
+
+
+def comparisons(e: Experiment) -> Table | None:
+    """Paired differences between methods in the metrics that matter most; None for a single method."""
+    rows = []
+    order = {n: i for i, n in enumerate(METRICS)}
+    known = [r for r in e.comparisons if {r["method_a"], r["method_b"]} <= set(e.methods) and r["metric"] in COMPARED]
+    labels = [MEAN, *e.labels]
+    for r in sorted(
+        known,
+        key=lambda r: (
+            r["set"],
+            order[r["metric"]],
+            r["method_a"],
+            r["method_b"],
+            labels.index(r["label"]) if r["label"] in labels else 99,
+        ),
+    ):
+        m = metric(r["metric"])
+        digits = m.digits
+        cells = [
+            Cell(f"{r['method_a']} less {r['method_b']}"),
+            Cell(heading(e, r["metric"])),
+            label_name(r["label"]),
+            number(r["n"], 0),
+            number(r["difference"], digits, _interval(r, digits)),
+            p_value(r["p"]),
+            p_value(r["p_holm"]),
+            Cell(verdict(r)),
+        ]
+        if len(e.sets) > 1:
+            cells.insert(0, Cell(r["set"]))
+        rows.append(Row(cells, r["label"] == MEAN))
+    if not rows:
+        return None
+    columns = ["Methods", "Metric", "Label", "Patients", "Mean difference", "p", "p (Holm)", "In words"]
+    return Table(["Evaluation", *columns] if len(e.sets) > 1 else columns, rows)
+
+
+def p_value(value: float) -> Cell:
+    """4 decimals, or ``< 0.0001``."""
+    if 0 <= value < 0.0001:
+        return Cell("< 0.0001", "0", numeric=True)
+    return number(value)
+
+
+def verdict(row: dict[str, Any], alpha: float = 0.05) -> str:
+    """Which method is better by a corrected test, in words."""
+    if math.isnan(row["difference"]) or math.isnan(row["p_holm"]):
+        return "not tested"
+    if row["p_holm"] >= alpha:
+        return "no clear difference"
+    first = (row["difference"] > 0) == (metric(row["metric"]).better > 0)
+    return f"{row['method_a' if first else 'method_b']} better"
+
+
+def all_cases(e: Experiment) -> Table:
+    """Every case of every method, worst mean Dice first; cases without any defined Dice last."""
+    ranked = sorted(e.scored, key=lambda s: (math.isnan(s.mean("dice")), s.mean("dice"), s.case, s.method, s.fold))
+    lengths = "mm" if e.description.dimension == 3 else "px"
+    several = len(e.labels) > 1
+    columns = ["Case", "Method", "Fold", "Patient"]
+    columns += (
+        (["Mean Dice"] if several else [])
+        + [f"Dice {name}" for name in e.labels]
+        + [f"HD95 {name} ({lengths})" for name in e.labels]
+    )
+    rows = []
+    for s in ranked:
+        cells = [Cell(s.case), Cell(s.method), Cell("held out" if s.fold == HOLDOUT else s.fold), Cell(s.patient)]
+        cells += [number(s.mean("dice"))] if several else []
+        cells += [number(s.values[name]["dice"]) for name in e.labels]
+        cells += [number(s.values[name].get("hd95", math.nan), 2) for name in e.labels]
+        rows.append(Row(cells, anchor=s.anchor))
+    return Table(columns, rows)
+
+
+# ---------------------------------------------------------------- data, split, parameters
+
+
+def _spread(values: list[float], digits: int) -> str:
+    low, middle, high = min(values), median(values), max(values)
+    text = lambda v: f"{v:.{digits}f}".rstrip("0").rstrip(".") if digits else f"{v:.0f}"  # noqa: E731
+    return text(low) if low == high else f"{text(middle)} ({text(low)} to {text(high)})"
+
+
+def data(e: Experiment) -> dict[str, Any]:
+    """The data set at a glance, and its labels."""
+    d, cases = e.description, list(e.cases.values())
+    patients = Counter(c.patient for c in cases)
+    axes = "xyz"[: d.dimension]
+    physical = d.dimension == 3
+    facts = [
+        ("Data set", d.name),
+        ("Cases", str(len(cases))),
+        (
+            "Patients",
+            f"{len(patients)}"
+            + (
+                f", of whom {sum(n > 1 for n in patients.values())} with several cases"
+                if len(patients) < len(cases)
+                else ""
+            ),
+        ),
+        (
+            "Patients from",
+            {
+                "case": "each case is its own patient",
+                "pattern": "a pattern on the case's name",
+                "table": "a table",
+                "phantom": "the phantom",
+            }.get(d.patients, d.patients),
+        ),
+        (
+            "Channels",
+            ", ".join(f"{c} ({m})" if m and m != c else c for c, m in zip(d.channels, d.modalities, strict=False))
+            or NOT_DEFINED,
+        ),
+        (
+            "Shape (voxels)" if physical else "Shape (pixels)",
+            ", ".join(f"{a}: {_spread([c.shape[i] for c in cases], 0)}" for i, a in enumerate(axes)),
+        ),
+        (
+            "Spacing (mm)",
+            ", ".join(f"{a}: {_spread([c.spacing[i] for c in cases], 3)}" for i, a in enumerate(axes))
+            if physical
+            else "",
+        ),
+        ("Orientations", ", ".join(f"{o} ({n})" for o, n in sorted(Counter(c.orientation for c in cases).items()))),
+        ("Licence", d.licence),
+        ("Reference", d.reference),
+    ]
+    labels = []
+    for i, (value, name) in enumerate(zip(d.labels.values, d.labels.names, strict=True)):
+        scale = [math.prod(c.spacing) / 1000 if physical else 1.0 for c in cases]
+        sizes = [c.voxels[i] * s for c, s in zip(cases, scale, strict=True) if c.voxels[i]]
+        labels.append(
+            {
+                "value": value,
+                "name": name,
+                "cases": len(sizes),
+                "size": _spread(sizes, 2 if physical else 0) if sizes else NOT_DEFINED,
+            }
+        )
+    rows = [
+        Row(
+            [
+                Cell(c.case),
+                Cell(c.patient),
+                Cell(" × ".join(map(str, c.shape))),
+                Cell(" × ".join(f"{s:g}" for s in c.spacing)),
+                Cell(c.orientation),
+                *(number(v, 0) for v in c.voxels[1:]),
+            ]
+        )
+        for c in cases
+    ]
+    columns = [
+        "Case",
+        "Patient",
+        "Shape",
+        "Spacing (mm)",
+        "Orientation",
+        *(f"Voxels of {name}" for name in d.labels.foreground),
+    ]
+    return {
+        "facts": [(k, v) for k, v in facts if v],
+        "labels": labels,
+        "unit": "ml" if physical else "pixels",
+        "cases": Table(columns, rows),
+    }
+
+
+def split(e: Experiment) -> dict[str, Any]:
+    """Who is trained on and who is tested on, fold by fold."""
+    rows = []
+    for fold in e.folds:
+        sides = e.fold(fold)
+        patients = {side: sorted({e.cases[c].patient for c in sides[side]}) for side in ("train", "test")}
+        counts = {
+            label: sum(e.cases[c].voxels[i] > 0 for c in sides["test"]) for i, label in enumerate(e.labels, start=1)
+        }
+        rows.append(
+            {
+                "fold": "held out" if fold == HOLDOUT else fold,
+                "cases": sorted(sides["test"]),
+                "n_test": plural(len(sides["test"]), "case"),
+                "p_test": plural(len(patients["test"]), "patient"),
+                "n_train": plural(len(sides["train"]), "case"),
+                "p_train": plural(len(patients["train"]), "patient"),
+                "labels": listed([f"{name} in {n}" for name, n in counts.items()]),
+            }
+        )
+    stratified = e.splits.get("stratified_by")
+    return {
+        "rows": rows,
+        "hash": e.split_hash,
+        "kind": e.splits.get("kind", ""),
+        "seed": e.splits.get("seed"),
+        "stratified": listed(list(stratified)) if isinstance(stratified, dict) else stratified,
+    }
+
+
+def parameters(e: Experiment) -> list[dict[str, Any]]:
+    """Every stamp, flattened: (dotted key, value, description)."""
+    found = []
+    for stamp, content in e.stamps.items():
+        known: dict[str, str] = {}
+        field = model.Params.model_fields.get(stamp)
+        if field is not None and isinstance(field.annotation, type) and issubclass(field.annotation, model.Section):
+            known = inputs.described(field.annotation)
+        elif stamp.startswith("methods."):
+            known = inputs.described(type(e.params.methods[stamp.removeprefix("methods.")]))
+        rows = [(key, value, known.get(key, "")) for key, value in flat(content)]
+        found.append({"section": stamp, "rows": rows})
+    return found
+
+
+def flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:
+    """A JSON value as (dotted key, text); lists of plain values stay on one line."""
+    if isinstance(value, dict) and value:
+        return [pair for k in value for pair in flat(value[k], f"{prefix}{k}.")]
+    if isinstance(value, list) and any(isinstance(v, (dict, list)) for v in value):
+        return [pair for i, v in enumerate(value) for pair in flat(v, f"{prefix}{i}.")]
+    text = f"[{', '.join(map(_plain, value))}]" if isinstance(value, list) else _plain(value)
+    return [(prefix.removesuffix("."), text)]
+
+
+def _plain(value: Any) -> str:
+    return (
+        {None: "null", True: "true", False: "false"}[value]
+        if value is None or isinstance(value, bool)
+        else (f"{value:.10g}" if isinstance(value, float) else str(value))
+    )
+
+
+def headline(e: Experiment, method: str, name: str) -> dict[str, str]:
+    """A method's mean of a metric over the labels, for the top of the page."""
+    row = e.row(CV, method, MEAN, name)
+    digits = metric(name).digits
+    return {"value": shown(row["mean"], digits), "interval": _interval(row, digits)}

@@ -1,0 +1,423 @@
+"""The experiment in words: the finding in one sentence, and a methods section ready for a paper."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+from refold.core.params import MSD_TASKS, NETWORKS, Params, Threshold, UNet
+from refold.report.inputs import CV, HOLDOUT, MEAN, Experiment
+
+REFERENCES = {
+    "msd": "Antonelli M et al. The Medical Segmentation Decathlon. Nature Communications 13, 4128, 2022.",
+    "nnunet": "Isensee F et al. nnU-Net: a self-configuring method for deep learning-based biomedical image "
+    "segmentation. Nature Methods 18, 203-211, 2021.",
+    "unet": "Ronneberger O, Fischer P, Brox T. U-Net: convolutional networks for biomedical image segmentation. "
+    "MICCAI 2015.",
+    "unet3d": "Çiçek Ö et al. 3D U-Net: learning dense volumetric segmentation from sparse annotation. MICCAI 2016.",
+    "otsu": "Otsu N. A threshold selection method from gray-level histograms. IEEE Transactions on Systems, Man, and "
+    "Cybernetics 9, 62-66, 1979.",
+    "dice_loss": "Milletari F, Navab N, Ahmadi S-A. V-Net: fully convolutional neural networks for volumetric medical "
+    "image segmentation. 3DV 2016.",
+    "instance": "Ulyanov D, Vedaldi A, Lempitsky V. Instance normalization: the missing ingredient for fast "
+    "stylization. arXiv:1607.08022, 2016.",
+    "adam": "Kingma DP, Ba J. Adam: a method for stochastic optimization. ICLR 2015.",
+    "adamw": "Loshchilov I, Hutter F. Decoupled weight decay regularization. ICLR 2019.",
+    "cosine": "Loshchilov I, Hutter F. SGDR: stochastic gradient descent with warm restarts. ICLR 2017.",
+    "he": "He K et al. Delving deep into rectifiers. ICCV 2015.",
+    "glorot": "Glorot X, Bengio Y. Understanding the difficulty of training deep feedforward neural networks. "
+    "AISTATS 2010.",
+    "nsd": "Nikolov S et al. Clinically applicable segmentation of head and neck anatomy for radiotherapy. "
+    "Journal of Medical Internet Research 23(7), e26151, 2021.",
+    "metrics": "Maier-Hein L et al. Metrics reloaded: recommendations for image analysis validation. "
+    "Nature Methods 21, 195-212, 2024.",
+    "bootstrap": "Efron B, Tibshirani RJ. An introduction to the bootstrap. Chapman & Hall, 1993.",
+    "wilcoxon": "Wilcoxon F. Individual comparisons by ranking methods. Biometrics Bulletin 1, 80-83, 1945.",
+    "holm": "Holm S. A simple sequentially rejective multiple test procedure. Scandinavian Journal of Statistics 6, "
+    "65-70, 1979.",
+}
+
+
+class Prose:
+    """Paragraphs that number the references in the order of their first mention."""
+
+    def __init__(self) -> None:
+        self.cited: list[str] = []
+        self.paragraphs: list[tuple[str, str]] = []
+
+    def cite(self, *keys: str) -> str:
+        """A mark that `add` turns into numbers, when the place of the mention is known."""
+        return f"\0{','.join(keys)}\0"
+
+    def _number(self, mark: re.Match) -> str:
+        keys = mark[1].split(",")
+        self.cited += [k for k in keys if k not in self.cited]
+        return " [" + ", ".join(str(self.cited.index(k) + 1) for k in keys) + "]"
+
+    def add(self, title: str, *sentences: str) -> None:
+        text = " ".join(s for s in sentences if s)
+        self.paragraphs.append((title, re.sub("\0([^\0]+)\0", self._number, text)))
+
+    def references(self) -> list[str]:
+        return [REFERENCES[k] for k in self.cited]
+
+
+def plural(number: int, word: str, many: str | None = None) -> str:
+    """``1 case``, ``2 cases``."""
+    return f"{number} {word if number == 1 else many or word + 's'}"
+
+
+def listed(words: list[str]) -> str:
+    """``a, b and c``."""
+    words = list(words)
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else "none"
+
+
+def share(value: float) -> str:
+    """A metric between 0 and 1 as the report writes it: 4 decimals."""
+    return "not defined" if math.isnan(value) else f"{value:.4f}"
+
+
+def percent(value: float) -> str:
+    """``0.33`` -> ``33 %``."""
+    return f"{round(value * 100, 6):g} %"
+
+
+def level(experiment: Experiment) -> str:
+    """``95 %``."""
+    return percent(experiment.params.evaluate.confidence)
+
+
+def patient_unit(experiment: Experiment) -> str:
+    """Whether folds are by patient, in the words of the finding."""
+    return "by case, each taken as its own patient" if experiment.description.patients == "case" else "by patient"
+
+
+def evaluation(experiment: Experiment, set_: str = CV) -> str:
+    """``5-fold cross-validation, split by patient``; says so when only some folds were run."""
+    if set_ == HOLDOUT:
+        return f"held-out test set, split {patient_unit(experiment)}"
+    per_repeat: dict[int, int] = {}
+    for fold in experiment.splits["folds"]:
+        per_repeat[fold.get("repeat", 0)] = per_repeat.get(fold.get("repeat", 0), 0) + 1
+    k, repeats = next(iter(per_repeat.values())), len(per_repeat)
+    text = f"{k}-fold cross-validation" if k > 1 else "one training and test split"
+    if repeats > 1:
+        text += f" repeated {repeats} times"
+    ran = experiment.fold_numbers
+    if len(ran) < len(experiment.splits["folds"]):
+        text = f"{'fold' if len(ran) == 1 else 'folds'} {listed(ran)} of {text}"
+    return f"{text}, split {patient_unit(experiment)}"
+
+
+def ranking(experiment: Experiment, set_: str = CV) -> list[tuple[str, dict[str, Any]]]:
+    """Methods with their summary row of the mean Dice, best first; those without a defined Dice last."""
+    rows = [(m, experiment.row(set_, m, MEAN, "dice")) for m in experiment.methods]
+    rows = [(m, r) for m, r in rows if r is not None]
+    return sorted(rows, key=lambda pair: (math.isnan(pair[1]["mean"]), -pair[1]["mean"], pair[0]))
+
+
+def finding(experiment: Experiment, set_: str = CV) -> dict[str, Any]:
+    """The finding of one evaluation: the parts of its sentence, so that the template can mark the number."""
+    method, row = ranking(experiment, set_)[0]
+    folds = experiment.fold_numbers if set_ == CV else [HOLDOUT]
+    cases = {c for f in folds for c in experiment.fold(f)["test"]}
+    others = [(m, r) for m, r in ranking(experiment, set_)[1:]]
+    return {
+        "set": set_,
+        "method": method,
+        "dice": share(row["mean"]),
+        "defined": not math.isnan(row["mean"]),
+        "interval": f"{share(row['ci_low'])} to {share(row['ci_high'])}",
+        "level": level(experiment),
+        "labels": listed(list(experiment.labels)),
+        "n": int(row["n"]),
+        "n_nan": int(row["n_nan"]),
+        "cases": plural(len(cases), "case"),
+        "patients": plural(len({experiment.cases[c].patient for c in cases}), "patient"),
+        "evaluation": evaluation(experiment, set_),
+        "others": [(m, share(r["mean"])) for m, r in others],
+    }
+
+
+# ---------------------------------------------------------------- methods
+
+
+def methods(experiment: Experiment) -> Prose:
+    """The methods section: what was done, in the past tense, every number from the frozen parameters."""
+    prose, p = Prose(), experiment.params
+    _data(prose, experiment)
+    _preprocessing(prose, p, experiment)
+    _split(prose, experiment)
+    for name in experiment.methods:
+        method = p.methods[name]
+        if isinstance(method, UNet):
+            _unet(prose, name, method, experiment)
+        elif isinstance(method, Threshold):
+            _threshold(prose, name, method, experiment)
+    if any(p.methods[m].kind in NETWORKS for m in experiment.methods):
+        _training(prose, p)
+        _augmentation(prose, p)
+        _prediction(prose, p)
+    _evaluation(prose, experiment)
+    return prose
+
+
+def _data(prose: Prose, e: Experiment) -> None:
+    d = e.description
+    patients = len({c.patient for c in e.cases.values()})
+    if d.patients == "phantom":
+        origin = f"The data were a simulated head-like phantom (seed {e.params.dataset.phantom.seed})."
+    elif d.name in MSD_TASKS:
+        origin = f"The data set was {d.name} of the Medical Segmentation Decathlon{prose.cite('msd')}."
+    else:
+        origin = f"The data set was {d.name}."
+    prose.add(
+        "Data",
+        origin,
+        f"It held {plural(len(e.cases), 'case')} of {plural(patients, 'patient')}, {d.dimension}-dimensional, with "
+        f"{plural(len(d.channels), 'channel')} ({listed(list(d.channels))}) and the labels "
+        f"{listed(list(d.labels.names))}.",
+        "Each case was taken as its own patient, because nothing said which cases belong together."
+        if d.patients == "case"
+        else "",
+        d.reference,
+    )
+
+
+def _preprocessing(prose: Prose, p: Params, e: Experiment) -> None:
+    q = p.preprocess
+    target = e.fingerprint["target_spacing"]
+    if target is None:
+        resampling = "Cases were not resampled."
+    else:
+        spacing = " x ".join(f"{s:g}" for s in target) + " mm"
+        if q.spacing == "median":
+            spacing += (
+                " (the median of the data set, or the 10th percentile for a markedly coarser axis"
+                f"{prose.cite('nnunet')})"
+            )
+        resampling = (
+            f"Cases were resampled to {spacing}, images by splines of order {q.image_order}, "
+            f"labels one by one by order {q.label_order}; cases whose coarsest spacing exceeded the finest "
+            f"{q.anisotropy:g}-fold were resampled in plane first and by nearest neighbour across slices."
+        )
+    kinds = e.fingerprint["normalisation"]
+    phrases = {
+        "zscore": "to zero mean and unit variance per case",
+        "ct": "by clipping to the foreground's percentiles 0.5 and 99.5 and its z-score, learnt from each fold's "
+        "training cases only",
+        "minmax": "to the range 0 to 1 per case",
+        "none": "not at all",
+    }
+    names = e.description.channels
+    if len(set(kinds)) == 1:
+        normalised = f"Intensities were normalised {phrases[kinds[0]]}."
+    else:
+        each = [f"channel {name} {phrases[kind]}" for name, kind in zip(names, kinds, strict=True)]
+        normalised = f"Intensities were normalised channel by channel: {listed(each)}."
+    prose.add(
+        "Preprocessing",
+        "Volumes were brought to the canonical orientation (RAS+)." if e.description.dimension == 3 else "",
+        "Images were cropped to the box of non-zero voxels." if q.crop_nonzero else "",
+        resampling,
+        normalised,
+    )
+
+
+def _split(prose: Prose, e: Experiment) -> None:
+    s = e.params.split
+    how = {
+        "grouped": "Folds were drawn by patient and stratified by foreground (StratifiedGroupKFold of scikit-learn, "
+        f"seed {s.seed}).",
+        "kfold": f"Folds were drawn by KFold of scikit-learn (shuffled, seed {s.seed}) over the sorted case names.",
+        "file": "Folds were given by a file.",
+    }[s.kind]
+    held = e.splits.get("holdout") or []
+    prose.add(
+        "Evaluation design",
+        (
+            f"All methods were evaluated on the same {evaluation(e)}."
+            if len(e.methods) > 1
+            else f"Evaluation: {evaluation(e)}."
+        ),
+        how,
+        f"{plural(len(held), 'case')} were held out of all folds as a test set and predicted by the mean of the "
+        "folds' models."
+        if held
+        else "",
+        "No patient was on two sides of any split; this was asserted when the split was made and again for this "
+        "report.",
+    )
+
+
+def _unet(prose: Prose, name: str, m: UNet, e: Experiment) -> None:
+    dimension = e.description.dimension if m.dimension == "auto" else m.dimension
+    norm = {
+        "instance": f"instance normalisation{prose.cite('instance')}",
+        "group": "group normalisation",
+        "batch": "batch normalisation",
+        "none": "no normalisation",
+    }[m.normalisation]
+    card = next((c for (method, _), c in e.cards.items() if method == name), {}).get("training", {})
+    plan = card.get("plan")
+    stages = (
+        f"{m.stages} resolutions"
+        if m.stages != "auto"
+        else "resolutions planned from patch and spacing by nnU-Net's rule"
+    )
+    if plan:
+        patch = " x ".join(map(str, plan["patch"]))
+        stages = f"{len(plan['strides'])} resolutions, a patch of {patch} voxels" + (
+            f" (planned from the fingerprint by nnU-Net's rule{prose.cite('nnunet')})"
+            if m.stages == "auto" and e.params.train.patch == "auto"
+            else ""
+        )
+    prose.add(
+        f"Method {name}",
+        f"A {dimension}-D U-Net{prose.cite('unet', 'unet3d') if dimension == 3 else prose.cite('unet')} with {stages}, "
+        f"{m.features} feature maps at the first, doubled at each to at most {m.max_features}, "
+        f"{plural(m.convolutions, 'convolution')} a stage, {norm}, leaky ReLU"
+        + (f" and dropout of {m.dropout:g} at the coarsest stage" if m.dropout else "")
+        + (f"; {card['parameters']:,} parameters." if "parameters" in card else "."),
+    )
+
+
+def _threshold(prose: Prose, name: str, m: Threshold, e: Experiment) -> None:
+    channels = e.description.channels
+    channel = channels[m.channel] if m.channel < len(channels) else str(m.channel)
+    prose.add(
+        f"Method {name}",
+        f"Multi-level Otsu thresholds{prose.cite('otsu')} divided channel {channel} of each case into {m.classes} "
+        "intensity classes; which class was which label was learnt from the fold's training cases.",
+    )
+
+
+def _training(prose: Prose, p: Params) -> None:
+    t = p.train
+    loss = {
+        "ce": "cross-entropy",
+        "dice": f"soft Dice loss{prose.cite('dice_loss')}",
+        "ce_dice": f"the sum of cross-entropy and soft Dice loss{prose.cite('dice_loss')}",
+    }[t.loss.kind]
+    optimizer = {
+        "sgd": f"stochastic gradient descent with Nesterov momentum {t.momentum:g}",
+        "adam": f"Adam{prose.cite('adam')}",
+        "adamw": f"AdamW{prose.cite('adamw')}",
+    }[t.optimizer]
+    schedule = {
+        "constant": "kept constant",
+        "polynomial": "lowered polynomially (exponent 0.9)",
+        "cosine": f"lowered to 0 by a cosine{prose.cite('cosine')}",
+    }[t.schedule]
+    start = {
+        "he": f"He's scheme{prose.cite('he')}",
+        "glorot": f"Glorot's scheme{prose.cite('glorot')}",
+        "gaussian": "a Gaussian of standard deviation 0.02",
+    }[t.initializer]
+    samples = "as many patches as training cases" if t.samples_per_epoch is None else f"{t.samples_per_epoch} patches"
+    prose.add(
+        "Training",
+        f"Networks were trained for {plural(t.epochs, 'epoch')} of {samples}, {t.batch_size} a step, "
+        f"{percent(t.foreground_fraction)} of them centred on foreground, to minimise {loss}"
+        + (" (Dice over the whole batch)" if t.loss.batch_dice and t.loss.kind != "ce" else "")
+        + (", at every resolution of the decoder." if t.deep_supervision else "."),
+        f"The optimizer was {optimizer}, weight decay {t.weight_decay:g}"
+        + (f", gradients clipped at norm {t.clip_norm:g}" if t.clip_norm else "")
+        + (
+            f"; the learning rate rose over {t.warmup_epochs:g} epochs to {t.learning_rate:g} and was then {schedule}."
+            if t.warmup_epochs
+            else f"; the learning rate started at {t.learning_rate:g} and was {schedule}."
+        ),
+        f"Initial weights followed {start}."
+        + (
+            f" The model kept is the exponential moving average of the weights (decay {t.averaging:g})."
+            if t.averaging
+            else ""
+        ),
+        f"{percent(t.validation_fraction)} of each fold's training patients served as inner validation and taught "
+        "the network nothing."
+        if t.validation_fraction
+        else "",
+        f"Training stopped early after {t.early_stopping} inner validations without a better Dice, and the best "
+        f"weights "
+        "were kept."
+        if t.early_stopping
+        else "The number of epochs was fixed beforehand.",
+        "No test fold had a part in training.",
+        f"Seed {t.seed}; {t.precision}; deterministic operations.",
+    )
+
+
+def _augmentation(prose: Prose, p: Params) -> None:
+    a = p.augment
+    span = lambda r: f"{r[0]:g} to {r[1]:g}"  # noqa: E731
+    each = [
+        (a.rotation.p, f"rotation by up to {a.rotation.degrees:g} degrees"),
+        (a.scaling.p, f"scaling by {span(a.scaling.range)}"),
+        (a.crop.p, f"cropping to {span(a.crop.range)} of the edge"),
+        (a.flip.p if a.flip.axes else 0, f"flips along {listed(list(a.flip.axes))} for each axis"),
+        (a.noise.p, f"Gaussian noise of variance {span(a.noise.variance)}"),
+        (a.blur.p, f"Gaussian blur of {span(a.blur.sigma)} voxels"),
+        (a.brightness.p, f"brightness by {span(a.brightness.range)}"),
+        (a.contrast.p, f"contrast by {span(a.contrast.range)}"),
+        (a.low_resolution.p, f"simulated low resolution of {span(a.low_resolution.range)}"),
+        (a.gamma_inverted.p, f"gamma of {span(a.gamma_inverted.range)} on the inverted image"),
+        (a.gamma.p, f"gamma of {span(a.gamma.range)}"),
+    ]
+    used = [f"{text} (p = {q:g})" for q, text in each if q]
+    prose.add(
+        "Augmentation",
+        f"Training patches were changed at random, each with its probability: {listed(used)}. Spatial changes shared "
+        "one interpolation."
+        if used
+        else "Training patches were not augmented.",
+    )
+
+
+def _prediction(prose: Prose, p: Params) -> None:
+    q = p.predict
+    tile = {"auto": "in tiles of the patch's size or, where little larger, whole", "whole": "whole"}.get(
+        q.tile if isinstance(q.tile, str) else "", ""
+    ) or "in tiles of " + " x ".join(map(str, q.tile)) + " voxels"
+    prose.add(
+        "Prediction",
+        f"Networks predicted cases {tile}"
+        + (
+            f"; tiles overlapped by {percent(q.overlap)} under Gaussian weights{prose.cite('nnunet')}."
+            if q.tile != "whole"
+            else "."
+        ),
+        f"Predictions were averaged over mirror images along {listed(list(q.mirror_axes))}." if q.mirror_axes else "",
+        "Class probabilities were resampled to each case's own grid before the most probable label was taken. "
+        "No postprocessing followed.",
+    )
+
+
+def _evaluation(prose: Prose, e: Experiment) -> None:
+    q = e.params.evaluate
+    several = len(e.methods) > 1
+    unit = "mm" if e.description.dimension == 3 else "pixels"
+    prose.add(
+        "Metrics and statistics",
+        f"Metrics were computed per case and label on the case's own grid, distances in {unit}{prose.cite('metrics')}: "
+        "Dice (equal to the F1 score of voxels), intersection over union, precision, recall, specificity, accuracy, "
+        "the "
+        "95th percentile of the Hausdorff distance (the larger of the two directed ones, weighted by surface), the "
+        "average symmetric surface distance, the normalised surface distance at "
+        f"{q.nsd_tolerance:g} {unit}{prose.cite('nsd')}, and volume.",
+        "Where truth and prediction were both empty, Dice was not defined and the case was counted apart; where one of "
+        "them was empty, Dice was 0 and surface distances were not defined; the penalised distance then was the "
+        "image's "
+        "diagonal.",
+        f"Intervals are {level(e)} percentile bootstrap intervals of the mean ({q.bootstrap} samples, drawn by "
+        f"patient, "
+        f"seed {q.seed}){prose.cite('bootstrap')}.",
+        "Methods were compared by the paired differences of cases, with bootstrap intervals by patient, and by "
+        "Wilcoxon's "
+        f"signed-rank test{prose.cite('wilcoxon')} on one mean difference a patient; p values were corrected after Holm"
+        f"{prose.cite('holm')} for the pairs of methods."
+        if several
+        else "",
+    )

@@ -1,0 +1,206 @@
+"""Making the folds, and asserting that they are sound."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from typing import Any
+
+import numpy as np
+
+from refold.core.cases import Case, Description
+from refold.core.errors import RefoldError
+from refold.core.files import read_json
+from refold.core.params import Split
+from refold.split.strata import strata
+
+TABLE = "data/cases.csv"
+
+
+def _names(names, most: int = 5) -> str:
+    names = sorted(names)
+    return ", ".join(map(repr, names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _foreground(case: Case, description: Description) -> tuple[list[str], float]:
+    """Names of the labels present, and the volume of all of them in mm^3 (mm^2 in 2-D)."""
+    counts = case.voxels[1:]
+    present = [name for name, n in zip(description.labels.foreground, counts, strict=True) if n]
+    return present, sum(counts) * math.prod(case.spacing)
+
+
+def _holdout(cases: list[Case], description: Description, split: Split) -> tuple[set[str], list[str]]:
+    """The patients held out: a stratified random draw of round(test_fraction x patients), at least one."""
+    from sklearn.model_selection import StratifiedShuffleSplit
+
+    of_patient = defaultdict(list)
+    for case in cases:
+        of_patient[case.patient].append(_foreground(case, description))
+    patients = sorted(of_patient)
+    wanted = max(1, round(len(patients) * split.test_fraction))
+    left = len(patients) - wanted
+    if left < split.folds:
+        raise RefoldError(
+            f"split.test_fraction: {split.test_fraction:g} of {len(patients)} patients leaves {left} for "
+            f"{split.folds} folds; lower it, or split.folds"
+        )
+    present = [[n for n in description.labels.foreground if any(n in p for p, _ in of_patient[x])] for x in patients]
+    volume = [float(np.mean([v for _, v in of_patient[x]])) for x in patients]
+    # so small that both sides get at least one member of each stratum
+    smallest = max(2, math.ceil(len(patients) / min(wanted, left)))
+    names, notes = strata(present, volume, smallest)
+    draw = StratifiedShuffleSplit(n_splits=1, test_size=wanted, random_state=split.seed)
+    _, held = next(draw.split(np.zeros(len(patients)), names))
+    return {patients[i] for i in held}, [f"held-out set: {n}" for n in notes]
+
+
+def _grouped(cases: list[Case], description: Description, split: Split) -> tuple[list[dict], dict, list[str]]:
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    present, volume = zip(*(_foreground(c, description) for c in cases), strict=True)
+    names, notes = strata(present, volume, split.folds)
+    groups = [c.patient for c in cases]
+    folds = []
+    for repeat in range(split.repeats):
+        draw = StratifiedGroupKFold(split.folds, shuffle=True, random_state=split.seed + repeat)
+        for train, test in draw.split(np.zeros(len(cases)), names, groups):
+            folds.append({"repeat": repeat, "train": train, "test": test})
+    return folds, dict(sorted(Counter(names).items())), notes
+
+
+def _kfold(cases: list[Case], split: Split) -> list[dict]:
+    from sklearn.model_selection import KFold
+
+    folds = []
+    for repeat in range(split.repeats):
+        draw = KFold(split.folds, shuffle=True, random_state=split.seed + repeat)
+        folds += [{"repeat": repeat, "train": a, "test": b} for a, b in draw.split(np.zeros(len(cases)))]
+    return folds
+
+
+def _case_list(value: Any, where: str, known: dict[str, str]) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(c, str) for c in value):
+        raise RefoldError(f"{where}: a list of case ids is wanted")
+    twice = [c for c, n in Counter(value).items() if n > 1]
+    if twice:
+        raise RefoldError(f"{where}: listed more than once: {_names(twice)}")
+    unknown = set(value) - known.keys()
+    if unknown:
+        raise RefoldError(f"{where}: {TABLE} has no case {_names(unknown)}; the ids are the file names without suffix")
+    return sorted(value)
+
+
+def _from_file(cases: list[Case], split: Split) -> tuple[list[dict], list[str], list[str]]:
+    path = split.file
+    value = read_json(path)
+    known = {c.case: c.patient for c in cases}
+    if not isinstance(value, dict) or not isinstance(value.get("folds"), list):
+        raise RefoldError(f'{path}: {{"folds": [{{"train": [...], "test": [...]}}, ...], "holdout": [...]}} is wanted')
+    extra = value.keys() - {"folds", "holdout"}
+    if extra:
+        raise RefoldError(f"{path}: unknown key {_names(extra)}; allowed are folds, holdout")
+    if len(value["folds"]) != split.folds:
+        raise RefoldError(f"{path} has {len(value['folds'])} folds, split.folds says {split.folds}; make them equal")
+    folds = []
+    for i, fold in enumerate(value["folds"]):
+        if not isinstance(fold, dict) or fold.keys() != {"train", "test"}:
+            raise RefoldError(f"{path}: fold {i} must have exactly the keys train and test")
+        sides = {side: _case_list(fold[side], f"{path}: {side} of fold {i}", known) for side in ("train", "test")}
+        folds.append({"repeat": 0, **sides})
+    holdout = _case_list(value.get("holdout", []), f"{path}: holdout", known)
+    named = set(holdout).union(*(f[side] for f in folds for side in ("train", "test")))
+    if known.keys() - named:
+        raise RefoldError(
+            f"{path} leaves out {_names(known.keys() - named)} of {TABLE}; put every case into a fold or holdout"
+        )
+    tested = Counter(c for f in folds for c in f["test"])
+    notes = []
+    if never := known.keys() - set(holdout) - tested.keys():
+        notes.append(f"{len(never)} cases are trained on but never tested: {_names(never)}")
+    if often := [c for c, n in tested.items() if n > 1]:
+        notes.append(f"{len(often)} cases are tested in more than one fold: {_names(often)}")
+    return folds, holdout, notes
+
+
+def check(splits: dict[str, Any], cases: list[Case]) -> None:
+    """Assert that a split is sound; nothing downstream has to ask again.
+
+    No patient is on two sides of a fold, or held out and in a fold; no side is empty; every case that is not held out
+    is tested exactly once a repeat (kind ``file``: at most once a fold).
+
+    Raises:
+        RefoldError: naming the fold and the patients or cases.
+    """
+    patient = {c.case: c.patient for c in cases}
+    grouped = "; use `split.kind: grouped`" if splits["kind"] == "kfold" else ""
+    holdout = set(splits["holdout"])
+    held = {patient[c] for c in holdout}
+    tested: dict[int, Counter] = defaultdict(Counter)
+    for fold in splits["folds"]:
+        name = f"split: fold {fold['fold']}"
+        for side in ("train", "test"):
+            if not fold[side]:
+                raise RefoldError(f"{name} has no {side} case; choose fewer folds (split.folds)")
+        trained_on, tested_on = ({patient[c] for c in fold[side]} for side in ("train", "test"))
+        if both := trained_on & tested_on:
+            raise RefoldError(f"{name} has the same patient in training and test: {_names(both)}{grouped}")
+        if both := held & (trained_on | tested_on):
+            raise RefoldError(f"{name} uses patients of the held-out set: {_names(both)}")
+        tested[fold["repeat"]].update(fold["test"])
+    if splits["kind"] != "file":
+        wanted = Counter(c for c in patient if c not in holdout)
+        for repeat, counts in tested.items():
+            if counts != wanted:
+                wrong = {c for c in wanted | counts if wanted[c] != counts[c]}
+                raise RefoldError(f"split: repeat {repeat} does not test each case exactly once: {_names(wrong)}")
+
+
+def make(cases: list[Case], description: Description, split: Split) -> dict[str, Any]:
+    """Make a split and assert that it is sound.
+
+    Args:
+        cases: sorted by id.
+        description: names of the labels.
+        split: the parameters.
+
+    Returns:
+        the content of ``splits.json``; every list of cases is sorted, so the same input gives the same bytes.
+
+    Raises:
+        RefoldError: more folds than patients, a leak, or a damaged split file.
+    """
+    cases = sorted(cases, key=lambda c: c.case)
+    notes, by = [], None
+    if description.patients == "case":
+        notes.append("each case counts as its own patient: neither dataset.patient_pattern nor patient_table is given")
+    if split.kind == "file":
+        folds, holdout, more = _from_file(cases, split)
+        notes += more
+    else:
+        patients = {c.patient for c in cases}
+        if split.folds > len(patients):
+            raise RefoldError(f"split.folds: {split.folds} is more than the {len(patients)} patients there are")
+        held: set[str] = set()
+        if split.test_fraction:
+            held, more = _holdout(cases, description, split)
+            notes += more
+        holdout = [c.case for c in cases if c.patient in held]
+        rest = [c for c in cases if c.patient not in held]
+        if split.kind == "grouped":
+            folds, members, more = _grouped(rest, description, split)
+            notes += more
+            by = {"labels present and quantile of foreground volume": members}
+        else:
+            folds = _kfold(rest, split)
+        folds = [{**f, **{side: [rest[i].case for i in sorted(f[side])] for side in ("train", "test")}} for f in folds]
+    splits = {
+        "kind": split.kind,
+        "seed": split.seed,
+        "folds": [{"fold": i, **f} for i, f in enumerate(folds)],
+        "holdout": holdout,
+        "patients": {c.case: c.patient for c in cases},
+        "stratified_by": by,
+        "notes": notes,
+    }
+    check(splits, cases)
+    return splits

@@ -1,0 +1,103 @@
+"""``python -m refold.train --method NAME --fold K``: train one method on one fold."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from refold.core import cases, errors, hashes, log, sources
+from refold.core.files import read_json, sha256_file, sha256_json, write_csv, write_json
+from refold.core.params import NETWORKS, Augment, Predict, Stamps, Train
+from refold.train.fold import open_fold
+from refold.train.segmenters import create
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m refold.train", description=__doc__)
+    parser.add_argument("--method", required=True)
+    parser.add_argument("--fold", required=True, type=int)
+    parser.add_argument("--params", default="results/.params", help="folder of the frozen sections")
+    parser.add_argument("--cases", default=cases.CASES)
+    parser.add_argument("--dataset", default=cases.DATASET)
+    parser.add_argument("--fingerprint", default="data/fingerprint.json")
+    parser.add_argument("--preprocessed", default="data/preprocessed")
+    parser.add_argument("--splits", default="results/splits.json")
+    parser.add_argument("--out", help="folder of the model; default results/models/<method>/fold-<k>")
+    parser.add_argument("--checkpoints", default="results/.checkpoints")
+    run(parser.parse_args())
+
+
+def run(a: argparse.Namespace) -> None:
+    stamps = Stamps(a.params)
+    entry = stamps.method(a.method)
+    network = entry.kind in NETWORKS
+    # a method that is no network reads neither section, and does not change with them
+    shared = stamps.read("train", "augment") if network else None
+    train, augment = (shared.train, shared.augment) if shared else (Train(), Augment())
+    sections = {f"methods.{a.method}": entry.model_dump(mode="json")}
+    if shared:
+        sections |= {"train": shared.section("train"), "augment": shared.section("augment")}
+    found = {
+        "params": hashes.of_params(sections),
+        "data": sha256_file(a.cases),
+        "preprocess": sha256_file(a.fingerprint),
+        "split": sha256_file(a.splits),
+    }
+    code = hashes.of_code(str(sources.ROOT.parent / f) for f in sources.closure("refold.train.__main__"))
+    # threads that prepare patches change no patch
+    key = sha256_json({**found, "code": code, "fold": a.fold})
+    description, fingerprint, splits = cases.Description.read(a.dataset), read_json(a.fingerprint), read_json(a.splits)
+    out = Path(a.out or f"results/models/{a.method}/fold-{a.fold}")
+    out.mkdir(parents=True, exist_ok=True)
+    checkpoint = Path(a.checkpoints) / a.method / f"fold-{a.fold}.npz"
+    if network:
+        from refold.train.runtime import configure
+
+        log.get().info("importing TensorFlow")
+        configure(train.threads, train.seed, train.precision)
+    segmenter = create(entry, train, augment, Predict())
+    fraction = train.validation_fraction if network else 0.0
+    with open_fold(
+        a.method, a.fold, a.preprocessed, splits, description, fingerprint, fraction, train.seed, checkpoint, key
+    ) as fold:
+        facts, history = segmenter.fit(fold)
+        segmenter.save(out)
+        card = {
+            "method": a.method,
+            "kind": entry.kind,
+            "fold": a.fold,
+            "hashes": {**found, "model": sha256_file(out / segmenter.file)},
+            "training": {**facts, "cases": sorted(fold.training), "inner_validation": sorted(fold.validation)},
+            "statistics": fold.statistics.to_json(),
+            "warnings": fold.warnings,
+        }
+    _write_history(out / "history.csv", history, description.labels.foreground)
+    write_json(out / "card.json", card)
+    checkpoint.unlink(missing_ok=True)
+    if checkpoint.parent.is_dir() and not os.listdir(checkpoint.parent):
+        checkpoint.parent.rmdir()
+
+
+def _write_history(path: Path, history: list[dict], labels: tuple[str, ...]) -> None:
+    nan = float("nan")
+    columns = ["epoch", "learning_rate", "loss", "validation_loss", "validation_dice"]
+    columns += [f"validation_dice_{name}" for name in labels]
+    rows = []
+    for row in history:
+        dice = row.get("dice", [nan] * len(labels))
+        known = [d for d in dice if d == d]
+        rows.append(
+            {
+                **{c: row.get(c, nan) for c in columns[:4]},
+                # a rate can be smaller than the tables' six decimals
+                "learning_rate": f"{row['learning_rate']:.6g}",
+                "validation_dice": sum(known) / len(known) if known else nan,
+                **{f"validation_dice_{n}": d for n, d in zip(labels, dice, strict=True)},
+            }
+        )
+    write_csv(path, columns, rows)
+
+
+if __name__ == "__main__":
+    errors.run(main)

@@ -1,0 +1,107 @@
+"""What a method may learn from: one fold's training cases, opened lazily, and what is known of the data set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from refold.core import intensity, rng, store
+from refold.core.cases import Description
+from refold.core.errors import RefoldError
+from refold.core.intensity import Statistics
+from refold.core.store import Stored
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One fold's training side.
+
+    training: open cases that teach. validation: open cases of the inner validation, disjoint from training by patient;
+    both come from the fold's training cases. statistics: learnt from ``training`` alone.
+    """
+
+    name: str
+    fold: int
+    description: Description
+    fingerprint: dict[str, Any]
+    training: dict[str, Stored]
+    validation: dict[str, Stored]
+    statistics: Statistics
+    checkpoint: Path
+    key: str
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def labels(self) -> int:
+        return len(self.description.labels)
+
+    def image(self, case: Stored) -> np.ndarray:
+        """The whole normalised image (x, y[, z], channels) float32."""
+        return intensity.apply(case.image[...], self.statistics)
+
+    def priors(self) -> list[float]:
+        """Share of the training voxels that each label has, background first."""
+        counts = np.zeros(self.labels)
+        for case in self.training.values():
+            counts += np.bincount(case.label[...].ravel(), minlength=self.labels)[: self.labels]
+        return (counts / counts.sum()).tolist()
+
+
+def inner_validation(cases: list[str], patients: dict[str, str], fraction: float, seed: int, fold: int) -> list[str]:
+    """Training cases set aside: all scans of a random ``fraction`` of the patients, at least one patient.
+
+    Raises:
+        RefoldError: nothing would be left to train on.
+    """
+    if fraction == 0:
+        return []
+    names = sorted({patients[c] for c in cases})
+    count = max(1, round(fraction * len(names)))
+    if count >= len(names):
+        raise RefoldError(
+            f"train.validation_fraction: {fraction:g} of {len(names)} training patients leaves none to train on"
+        )
+    chosen = set(rng.generator(seed, "inner validation", fold).permutation(names)[:count].tolist())
+    return [c for c in cases if patients[c] in chosen]
+
+
+@contextmanager
+def open_fold(
+    name: str,
+    number: int,
+    folder: str | Path,
+    splits: dict[str, Any],
+    description: Description,
+    fingerprint: dict[str, Any],
+    validation_fraction: float,
+    seed: int,
+    checkpoint: str | Path,
+    key: str,
+) -> Iterator[Fold]:
+    """Open the training side of fold ``number``; never touches the fold's test cases or the held-out ones."""
+    entry = next((f for f in splits["folds"] if f["fold"] == number), None)
+    if entry is None:
+        known = ", ".join(str(f["fold"]) for f in splits["folds"])
+        raise RefoldError(f"results/splits.json has no fold {number}; it has {known}")
+    held = inner_validation(entry["train"], splits["patients"], validation_fraction, seed, number)
+    with ExitStack() as stack:
+        opened = {c: stack.enter_context(store.open(folder, c)) for c in sorted(entry["train"])}
+        training = {c: s for c, s in opened.items() if c not in held}
+        modes = tuple(fingerprint["normalisation"])
+        statistics = intensity.fit([s.intensities for s in training.values()] if "ct" in modes else [], modes)
+        yield Fold(
+            name=name,
+            fold=number,
+            description=description,
+            fingerprint=fingerprint,
+            training=training,
+            validation={c: opened[c] for c in held},
+            statistics=statistics,
+            checkpoint=Path(checkpoint),
+            key=key,
+        )

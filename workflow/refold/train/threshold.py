@@ -1,0 +1,192 @@
+"""The classical baseline: multi-level Otsu thresholds of one channel, with labels learnt from the training cases.
+
+It says how far intensity alone goes. A method that does not beat it has learnt no shape and no place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from skimage.filters import threshold_multiotsu
+
+from refold.core import log
+from refold.core.errors import RefoldError
+from refold.core.files import read_json, write_json
+
+BINS = 256
+BINS_OF_FIVE = 128  # the search takes BINS ** (classes - 1) / (classes - 1)! steps
+PERCENTILES = (0.5, 99.5)
+
+
+class ThresholdSegmenter:
+    """Multi-level Otsu (Otsu 1979; Liao, Chen and Chung 2001) a case, and one label for each intensity class.
+
+    The thresholds are found anew in every case, on its own non-zero voxels, so that scanners may differ in scale.
+    Intensities are clipped to their 0.5 and 99.5 percentiles first: one hot voxel would use up the histogram's bins.
+    Voxels of value zero are outside the body and always background.
+
+    Which class means which label is learnt: of all labels ** classes assignments the one with the highest Dice,
+    averaged over the training cases in which a label or its prediction is present, then over the foreground labels.
+    Plain label frequencies would answer background nearly everywhere: it is the largest part of every class.
+    A label without a class of its own is never predicted.
+
+    Attributes after `fit`:
+        assignment: label index of each class, darkest class first.
+        frequencies: (classes, labels) share of each label among a class's training voxels, for information.
+        training_dice: the mean Dice of the assignment, which was chosen on the same cases.
+        warnings: one line for every fallback, in `fit` and in every later `predict_proba`.
+    """
+
+    def __init__(self, classes: int, channel: int, labels: int):
+        if classes < 2 or channel < 0 or labels < 2:
+            raise RefoldError(
+                f"threshold method: classes {classes}, channel {channel}, labels {labels}; "
+                "at least 2 classes, channel 0 and 2 labels (background included) are needed"
+            )
+        self.classes, self.channel, self.labels = classes, channel, labels
+        self.assignment: list[int] | None = None
+        self.frequencies: list[list[float]] = []
+        self.training_dice = 0.0
+        self.training_cases = 0
+        self.warnings: list[str] = []
+
+    def fit(self, cases: Iterable[tuple[np.ndarray, np.ndarray]]) -> ThresholdSegmenter:
+        """Learn the label of each class.
+
+        Args:
+            cases: pairs of an image (x, y[, z], channels) and its label indices (x, y[, z]), training cases only.
+
+        Raises:
+            RefoldError: no usable case, the channel or a label is out of range, or shapes differ.
+        """
+        tables = []
+        for number, (image, label) in enumerate(cases, start=1):
+            label = np.asarray(label)
+            if image.shape[:-1] != label.shape:
+                raise RefoldError(
+                    f"training case {number}: image {image.shape[:-1]} and label {label.shape} differ in shape"
+                )
+            if label.max(initial=0) >= self.labels:
+                raise RefoldError(
+                    f"training case {number} has label index {label.max()}; indices are 0 to {self.labels - 1}"
+                )
+            classes = self._classify(image, f"training case {number}: left out")
+            if classes is not None:
+                # Row 0 counts the zero voxels, which are background whatever is learnt.
+                pairs = np.ravel_multi_index((classes.ravel(), label.ravel()), (self.classes + 1, self.labels))
+                tables.append(np.bincount(pairs, minlength=(self.classes + 1) * self.labels).reshape(-1, self.labels))
+        if not tables:
+            raise RefoldError(
+                f"threshold method: no training case has {self.classes} different intensities in channel "
+                f"{self.channel}; choose another channel or fewer classes in params.yaml (methods)"
+            )
+        counts = np.array(tables)
+        self.assignment, self.training_dice = _best_assignment(counts)
+        total = counts.sum(axis=0)[1:]
+        self.frequencies = (total / np.maximum(total.sum(axis=1, keepdims=True), 1)).tolist()
+        self.training_cases = len(tables)
+        return self
+
+    def predict_proba(self, image: np.ndarray) -> np.ndarray:
+        """One-hot decision (x, y[, z], labels) float32 for ``image`` (x, y[, z], channels); no calibrated probability.
+
+        An image with fewer different intensities than classes is all background; that is logged and goes to `warnings`.
+        """
+        if self.assignment is None:
+            raise RefoldError("threshold method: predict_proba before fit or load")
+        classes = self._classify(image, "predicted as background")
+        if classes is None:
+            classes = np.zeros(image.shape[:-1], np.intp)
+        return np.eye(self.labels, dtype=np.float32)[np.array([0, *self.assignment])[classes]]
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted model as JSON."""
+        if self.assignment is None:
+            raise RefoldError("threshold method: save before fit")
+        write_json(path, {"kind": "threshold", **vars(self)})
+
+    @classmethod
+    def load(cls, path: str | Path) -> ThresholdSegmenter:
+        """Read a model written by `save`. Raises `RefoldError` when the file is missing or no threshold model."""
+        value = read_json(path)
+        try:
+            model = cls(value["classes"], value["channel"], value["labels"])
+            for name in vars(model):
+                setattr(model, name, value[name])
+            valid = value["kind"] == "threshold" and len(model.assignment) == model.classes
+            valid = valid and all(0 <= label < model.labels for label in model.assignment)
+        except (KeyError, TypeError):
+            valid = False
+        if not valid:
+            raise RefoldError(f"{path} holds no threshold model of this version; train it again")
+        return model
+
+    def _classify(self, image: np.ndarray, otherwise: str) -> np.ndarray | None:
+        """Class 1..classes of each voxel, darkest first, 0 where the image is 0; None, with a warning, on failure."""
+        if self.channel >= image.shape[-1]:
+            raise RefoldError(
+                f"threshold method: channel {self.channel} of an image with {image.shape[-1]}; "
+                "channels are counted from 0 (params.yaml, methods)"
+            )
+        values = np.asarray(image[..., self.channel], np.float64)
+        body = values != 0
+        inside = values[body]
+        thresholds = None
+        if inside.size:
+            inside = np.clip(inside, *np.percentile(inside, PERCENTILES))
+            counts, edges = np.histogram(inside, BINS if self.classes < 5 else BINS_OF_FIVE)
+            if np.count_nonzero(counts) >= self.classes:
+                centres = (edges[:-1] + edges[1:]) / 2
+                # The centre of a class's last bin comes back; that bin's upper edge is where the class ends.
+                thresholds = (
+                    threshold_multiotsu(classes=self.classes, hist=(counts, centres)) + (edges[1] - edges[0]) / 2
+                )
+        if thresholds is None:
+            self._warn(
+                f"{otherwise}: channel {self.channel} has fewer than {self.classes} different non-zero intensities"
+            )
+            return None
+        classes = np.zeros(values.shape, np.intp)
+        classes[body] = 1 + np.digitize(inside, thresholds)
+        return classes
+
+    def _warn(self, message: str) -> None:
+        log.get().warning("threshold method: %s", message)
+        self.warnings.append(message)
+
+
+def _best_assignment(counts: np.ndarray) -> tuple[list[int], float]:
+    """The label of each class with the highest mean Dice over the foreground labels, and that mean.
+
+    A label's Dice depends only on the set of classes that it gets, so trying each set for each label (3 ** classes
+    splits a label) finds the same optimum as trying all labels ** classes assignments.
+
+    Args:
+        counts: (cases, 1 + classes, labels) voxels; row 0 is fixed as background.
+    """
+    classes, labels = counts.shape[1] - 1, counts.shape[2]
+    subsets = np.arange(2**classes)
+    member = (subsets[:, None] >> np.arange(classes)) & 1
+    hits = np.einsum("sk,ckl->csl", member, counts[:, 1:])
+    predicted = (member @ counts[:, 1:].sum(axis=2).T).T[:, :, None]
+    sizes = predicted + counts.sum(axis=1)[:, None, :]
+    present = sizes > 0
+    # Cases with neither truth nor prediction are left out of a label's mean, as in evaluation.
+    dice = (2 * hits / np.maximum(sizes, 1)).sum(axis=0) / np.maximum(present.sum(axis=0), 1)
+
+    @cache
+    def best(label: int, free: int) -> tuple[float, tuple[int, ...]]:
+        if label == labels:
+            return 0.0, ()
+        choices = ((*best(label + 1, free & ~s), s) for s in subsets.tolist() if s & free == s)
+        score, rest, subset = max(((dice[s, label] + score, rest, s) for score, rest, s in choices), key=lambda c: c[0])
+        return float(score), (subset, *rest)
+
+    score, chosen = best(1, 2**classes - 1)
+    assignment = [
+        next((label for label, subset in enumerate(chosen, start=1) if subset >> k & 1), 0) for k in range(classes)
+    ]
+    return assignment, score / (labels - 1)

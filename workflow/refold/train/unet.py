@@ -1,0 +1,169 @@
+"""The U-Net as a method: planned from the fingerprint, trained within its budget, saved as one Keras file."""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from refold.core import log
+from refold.core.errors import RefoldError
+from refold.core.files import atomic
+from refold.core.params import Augment, Predict, Train, UNet
+from refold.core.plan import Plan, plan
+from refold.train import inference, network
+from refold.train.augment import Augmenter
+from refold.train.fold import Fold
+from refold.train.loop import Trainer
+from refold.train.sampler import Sampler
+
+
+class UNetSegmenter:
+    file = "model.keras"
+
+    def __init__(self, settings: UNet, train: Train, augment: Augment, predict: Predict):
+        self.settings, self.train, self.augment, self.predict = settings, train, augment, predict
+        self.network: keras.Model | None = None
+        self.plan: Plan | None = None
+        self.labels = 0
+        self._graph = None
+
+    # ---- learning
+
+    def fit(self, fold: Fold) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        dimension = self.settings.dimension if self.settings.dimension != "auto" else fold.description.dimension
+        self.plan = plan(fold.fingerprint, dimension, self.train.patch, self.settings.stages)
+        self.labels = fold.labels
+        weights = self.train.loss.class_weights
+        if weights is not None and len(weights) != fold.labels:
+            raise RefoldError(
+                f"train.loss.class_weights: {list(weights)} is {len(weights)} long, the data have {fold.labels} labels "
+                f"({', '.join(fold.description.labels.names)}); give one each"
+            )
+        self.network = network.unet(
+            self.settings,
+            self.plan.strides,
+            len(fold.description.channels),
+            fold.labels,
+            self.train.initializer,
+            self.train.seed,
+            fold.priors(),
+            self.train.deep_supervision,
+        )
+        augmenter = Augmenter(self.augment, dimension)
+        for axis in augmenter.ignored:
+            fold.warnings.append(f"augment.flip.axes: {axis} is no axis of a {dimension}-D network: not flipped")
+        sampler = Sampler(
+            cases=fold.training,
+            statistics=fold.statistics,
+            augmenter=augmenter,
+            patch=self.plan.patch,
+            batch_size=self.train.batch_size,
+            samples_per_epoch=self.train.samples_per_epoch or len(fold.training),
+            foreground_fraction=self.train.foreground_fraction,
+            seed=self.train.seed,
+            fold=fold.fold,
+        )
+        name = f"{fold.name} fold {fold.fold}"
+        log.get().info(
+            f"{name}: {len(fold.training)} cases, patch {list(self.plan.patch)}, {self.plan.stages} stages, "
+            f"{self.network.count_params():,} weights, {self.train.epochs} epochs of {sampler.steps} steps"
+        )
+        validate = (lambda: self._validate(fold)) if fold.validation else None
+        trainer = Trainer(self.network, self.train, sampler, validate, fold.checkpoint, fold.key, name)
+        trainer.run()
+        facts = {
+            "plan": {"patch": list(self.plan.patch), "strides": [list(s) for s in self.plan.strides]},
+            "parameters": int(self.network.count_params()),
+            "epochs": trainer.epoch,
+            "steps": trainer.epoch * sampler.steps,
+            "samples": trainer.epoch * sampler.steps * sampler.batch_size,
+            "best_epoch": trainer.best[1] if trainer.best else None,
+        }
+        return facts, trainer.history
+
+    def _validate(self, fold: Fold) -> tuple[float, list[float]]:
+        """Cross-entropy and mean Dice by foreground label over the inner validation cases, without mirroring."""
+        values, dice = [], []
+        for case in fold.validation.values():
+            p = self._probabilities(fold.image(case), mirror_axes=())
+            truth = case.label[...]
+            chosen = np.take_along_axis(p, truth[..., None].astype(np.intp), -1)
+            values.append(float(-np.log(np.maximum(chosen, 1e-7)).mean()))
+            answer = p.argmax(-1)
+            row = []
+            for label in range(1, self.labels):
+                a, t = answer == label, truth == label
+                total = int(a.sum()) + int(t.sum())
+                # no mask on either side says nothing about the network
+                row.append(2 * int((a & t).sum()) / total if total else float("nan"))
+            dice.append(row)
+        columns = np.array(dice).T
+        return float(np.mean(values)), [
+            float(np.mean(c[~np.isnan(c)])) if (~np.isnan(c)).any() else float("nan") for c in columns
+        ]
+
+    # ---- answering
+
+    def _forward(self, batch: np.ndarray) -> np.ndarray:
+        if self._graph is None:
+            dimension = len(self.plan.patch)
+            signature = tf.TensorSpec((None, *(None,) * dimension, self.network.input_shape[-1]), tf.float32)
+
+            @tf.function(input_signature=[signature])
+            def graph(x):
+                out = self.network(x, training=False)
+                return tf.nn.softmax(tf.cast(out[0] if isinstance(out, list | tuple) else out, tf.float32))
+
+            self._graph = graph
+        return self._graph(tf.constant(batch)).numpy()
+
+    def _probabilities(self, image: np.ndarray, mirror_axes) -> np.ndarray:
+        forward = inference.mirrored(self._forward, mirror_axes)
+        dimension = len(self.plan.patch)
+        if dimension < image.ndim - 1:
+            return inference.slices(forward, image, self.labels, self.plan.divisor)
+        tile = inference.tile_size(self.predict.tile, image.shape[:-1], self.plan.patch, self.plan.divisor)
+        return inference.probabilities(forward, image, self.labels, self.plan.divisor, tile, self.predict.overlap)
+
+    def predict_proba(self, image: np.ndarray) -> np.ndarray:
+        """(x, y[, z], channels) normalised -> (x, y[, z], labels) float32, by `predict`'s tiles and mirror axes."""
+        return self._probabilities(image, self.predict.mirror_axes)
+
+    # ---- keeping
+
+    def save(self, folder: Path) -> None:
+        save_network(self.network, folder / self.file)
+
+    def load(self, folder: Path, card: dict[str, Any]) -> None:
+        path = folder / self.file
+        try:
+            self.network = keras.models.load_model(path, compile=False)
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise RefoldError(f"{path} cannot be loaded ({error}); train it again") from None
+        p = card["training"]["plan"]
+        self.plan = Plan(tuple(p["patch"]), tuple(map(tuple, p["strides"])))
+        out = self.network.output_shape
+        self.labels = (out[0] if isinstance(out, list) else out)[-1]
+
+
+def save_network(model: keras.Model, path: str | Path) -> None:
+    """Save as ``.keras`` with the same bytes for the same weights: a Keras archive holds dates, here they are fixed."""
+    import json
+
+    with tempfile.TemporaryDirectory() as folder:
+        raw = Path(folder) / "model.keras"
+        model.save(raw)
+        with zipfile.ZipFile(raw) as source, atomic(path) as temporary, zipfile.ZipFile(temporary, "w") as target:
+            for name in sorted(source.namelist()):
+                content = source.read(name)
+                if name == "metadata.json":
+                    metadata = json.loads(content)
+                    metadata["date_saved"] = "1980-01-01@00:00:00"
+                    content = json.dumps(metadata, sort_keys=True).encode()
+                target.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content, zipfile.ZIP_STORED)

@@ -1,0 +1,156 @@
+import sys
+import time
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import ExecMode
+
+sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
+
+from refold.core import params as _params
+from refold.core import jobs, sources
+from refold.core.errors import RefoldError
+from refold.data import layout
+from refold.split import planned
+
+jobs.prepare()
+
+PHASES = ["data", "preprocess", "split", "train", "predict", "evaluate", "report"]
+STARTED = time.time()
+MAIN = workflow.exec_mode == ExecMode.DEFAULT
+
+if unknown := set(config) - {"only_phase"}:
+    raise WorkflowError(
+        f"--config {', '.join(sorted(unknown))}: an experiment is described in params.yaml alone; edit that file"
+    )
+if config.get("only_phase", PHASES[0]) not in PHASES:
+    raise WorkflowError(
+        f"--config only_phase={config['only_phase']}: one of {', '.join(PHASES)}"
+    )
+
+
+def checked(read):
+    """What ``read`` returns; its complaint to the user ends the run without a traceback."""
+    try:
+        return read()
+    except RefoldError as error:
+        if MAIN:
+            print(f"error: {error}", file=sys.stderr)
+            raise SystemExit(1)
+        raise WorkflowError(str(error))
+
+
+P = checked(_params.load)
+# Sections reach jobs as files, rewritten only when their content changes, and only by the main process: a queued
+# cluster job parses this file again and must not pick up a later edit.
+if MAIN:
+    _params.Stamps().write(P)
+METHODS = list(P.methods)
+NETWORKS = [name for name, entry in P.methods.items() if entry.kind in _params.NETWORKS]
+CLASSICAL = [name for name in METHODS if name not in NETWORKS]
+FOLDS = P.split.fold_numbers
+# A held-out test set is one fold more to predict and evaluate.
+TESTED = [*FOLDS, "holdout"] if checked(lambda: planned.has_holdout(P.split)) else FOLDS
+MODEL = {name: "model.keras" if name in NETWORKS else "model.json" for name in METHODS}
+SOURCE = P.dataset.source
+FETCHED = SOURCE is None or not Path(SOURCE).is_dir()
+ROOT = f"data/raw/{P.dataset.name}" if FETCHED else SOURCE
+RAW = [] if FETCHED else checked(lambda: layout.files(P.dataset))
+checked(lambda: planned.check(P.split, layout.patients(P.dataset)))
+
+
+wildcard_constraints:
+    method="[a-z0-9][a-z0-9_-]*",
+    fold="[0-9]+|holdout",
+    shard="[0-9]+",
+
+
+def stamps(*sections):
+    """Files with frozen sections of params.yaml."""
+    return [f"results/.params/{section}.json" for section in sections]
+
+
+def code(phase):
+    """Source files of a phase and all that they import: code is an input too."""
+    return sources.closure(f"refold.{phase}.__main__")
+
+
+def models_of(wildcards):
+    """Model files that a prediction needs: of its fold, or of every fold for the held-out test set."""
+    folds = FOLDS if wildcards.fold == "holdout" else [wildcards.fold]
+    folder = f"results/models/{wildcards.method}"
+    return [
+        f"{folder}/fold-{f}/{name}"
+        for f in folds
+        for name in (MODEL[wildcards.method], "card.json")
+    ]
+
+
+def model_folders(wildcards, input):
+    return sorted({str(Path(path).parent) for path in input.models})
+
+
+def prediction_threads(wildcards):
+    return P.predict.threads if wildcards.method in NETWORKS else 1
+
+
+def artifacts(phase):
+    """Every declared file of a phase."""
+    each = dict(method=METHODS, fold=FOLDS)
+    return {
+        "data": ["data/cases.csv", "data/dataset.json", "data/checks.json"],
+        "preprocess": [
+            "data/fingerprint.json",
+            *expand("data/preprocessed/shard-{s}.json", s=range(P.preprocess.shards)),
+        ],
+        "split": ["results/splits.json"],
+        "train": [
+            f"results/models/{m}/fold-{f}/{name}"
+            for m in METHODS
+            for f in FOLDS
+            for name in (MODEL[m], "card.json", "history.csv")
+        ],
+        "predict": expand(
+            "results/predictions/{method}/fold-{fold}/predictions.json",
+            method=METHODS,
+            fold=TESTED,
+        ),
+        "evaluate": [
+            *expand(
+                "results/metrics/folds/{method}/fold-{fold}.{kind}",
+                method=METHODS,
+                fold=TESTED,
+                kind=["csv", "json"],
+            ),
+            *expand(
+                "results/metrics/{name}",
+                name=[
+                    "cases.csv",
+                    "summary.csv",
+                    "comparisons.csv",
+                    "metrics.json",
+                    "hashes.json",
+                ],
+            ),
+        ],
+        "report": ["results/report/report.html"],
+    }[phase]
+
+
+def explain_failures():
+    """The cause of each job that failed in this run, in one line, and where its log is."""
+    for path in sorted(Path("logs").rglob("*.log")):
+        if path.stat().st_mtime >= STARTED - 1:
+            causes = [
+                x
+                for x in path.read_text(errors="replace").splitlines()
+                if x.startswith("error: ")
+            ]
+            if causes:
+                print(f"{causes[-1]}\n  log: {path}", file=sys.stderr)
+
+
+def say_where_the_report_is():
+    path = Path("results/report/report.html")
+    if path.is_file():
+        print(f"report: {path}", file=sys.stderr)

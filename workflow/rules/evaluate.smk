@@ -1,0 +1,65 @@
+rule evaluate_fold:
+    input:
+        code=code("evaluate"),
+        params=stamps("evaluate"),
+        cases="data/cases.csv",
+        dataset="data/dataset.json",
+        splits="results/splits.json",
+        predictions="results/predictions/{method}/fold-{fold}/predictions.json",
+    output:
+        "results/metrics/folds/{method}/fold-{fold}.csv",
+        "results/metrics/folds/{method}/fold-{fold}.json",
+    log:
+        "logs/evaluate/{method}-{fold}.log",
+    benchmark:
+        "logs/benchmarks/evaluate-{method}-{fold}.tsv"
+    conda:
+        "../envs/refold.yaml"
+    threads: 2
+    resources:
+        mem_mb=2000,
+        runtime=120,
+    message:
+        "Measuring {wildcards.method}, fold {wildcards.fold}"
+    shell:
+        "python -m refold.evaluate fold --method {wildcards.method} --fold {wildcards.fold} --processes {threads} 2>&1 | tee {log}"
+
+
+rule tables:
+    input:
+        code=code("evaluate"),
+        params=stamps("evaluate"),
+        dataset="data/dataset.json",
+        folds=expand(
+            "results/metrics/folds/{method}/fold-{fold}.{kind}",
+            method=METHODS,
+            fold=TESTED,
+            kind=["csv", "json"],
+        ),
+    output:
+        "results/metrics/cases.csv",
+        "results/metrics/summary.csv",
+        "results/metrics/comparisons.csv",
+        "results/metrics/metrics.json",
+        "results/metrics/hashes.json",
+    log:
+        "logs/evaluate/tables.log",
+    benchmark:
+        "logs/benchmarks/tables.tsv"
+    conda:
+        "../envs/refold.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        methods=METHODS,
+        folds=TESTED,
+    message:
+        "Gathering all folds into tables"
+    shell:
+        "python -m refold.evaluate aggregate --methods {params.methods} --folds {params.folds} 2>&1 | tee {log}"
+
+
+rule evaluate:
+    input:
+        artifacts("evaluate"),

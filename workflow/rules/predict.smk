@@ -1,0 +1,32 @@
+rule predict_fold:
+    input:
+        models=models_of,
+        code=code("predict"),
+        params=stamps("predict"),
+        method="results/.params/methods.{method}.json",
+        dataset="data/dataset.json",
+        fingerprint="data/fingerprint.json",
+        splits="results/splits.json",
+    output:
+        "results/predictions/{method}/fold-{fold}/predictions.json",
+    log:
+        "logs/predict/{method}-{fold}.log",
+    benchmark:
+        "logs/benchmarks/predict-{method}-{fold}.tsv"
+    conda:
+        "../envs/refold.yaml"
+    threads: prediction_threads
+    resources:
+        mem_mb=4000,
+        runtime=240,
+    params:
+        models=model_folders,
+    message:
+        "Predicting with {wildcards.method}, fold {wildcards.fold}"
+    shell:
+        "python -m refold.predict --method {wildcards.method} --fold {wildcards.fold} --models {params.models} 2>&1 | tee {log}"
+
+
+rule predict:
+    input:
+        artifacts("predict"),

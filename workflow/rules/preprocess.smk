@@ -1,0 +1,52 @@
+rule preprocess_shard:
+    input:
+        code=code("preprocess"),
+        params=stamps("preprocess"),
+        cases="data/cases.csv",
+        dataset="data/dataset.json",
+    output:
+        "data/preprocessed/shard-{shard}.json",
+    log:
+        "logs/preprocess/shard-{shard}.log",
+    benchmark:
+        "logs/benchmarks/preprocess-{shard}.tsv"
+    conda:
+        "../envs/refold.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    message:
+        "Preprocessing, shard {wildcards.shard}"
+    shell:
+        "python -m refold.preprocess cases --shard {wildcards.shard} 2>&1 | tee {log}"
+
+
+rule fingerprint:
+    input:
+        code=code("preprocess"),
+        params=stamps("preprocess"),
+        cases="data/cases.csv",
+        dataset="data/dataset.json",
+        shards=expand(
+            "data/preprocessed/shard-{shard}.json", shard=range(P.preprocess.shards)
+        ),
+    output:
+        "data/fingerprint.json",
+    log:
+        "logs/preprocess/fingerprint.log",
+    benchmark:
+        "logs/benchmarks/fingerprint.tsv"
+    conda:
+        "../envs/refold.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    message:
+        "Describing the data set: data/fingerprint.json"
+    shell:
+        "python -m refold.preprocess fingerprint 2>&1 | tee {log}"
+
+
+rule preprocess:
+    input:
+        artifacts("preprocess"),

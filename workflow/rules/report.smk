@@ -1,0 +1,43 @@
+rule report_html:
+    input:
+        code=code("report"),
+        params=stamps(
+            "dataset",
+            "preprocess",
+            "split",
+            "train",
+            "augment",
+            "predict",
+            "evaluate",
+            "report",
+        ),
+        methods=expand("results/.params/methods.{method}.json", method=METHODS),
+        data=artifacts("data"),
+        fingerprint="data/fingerprint.json",
+        splits="results/splits.json",
+        models=artifacts("train"),
+        predictions=artifacts("predict"),
+        metrics=artifacts("evaluate"),
+    output:
+        "results/report/report.html",
+    log:
+        "logs/report/report.log",
+    benchmark:
+        "logs/benchmarks/report.tsv"
+    conda:
+        "../envs/refold.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        methods=METHODS,
+        folds=FOLDS,
+    message:
+        "Writing the report"
+    shell:
+        "python -m refold.report --methods {params.methods} --folds {params.folds} 2>&1 | tee {log}"
+
+
+rule report:
+    input:
+        artifacts("report"),

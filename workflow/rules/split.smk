@@ -1,0 +1,27 @@
+rule folds:
+    input:
+        code=code("split"),
+        params=stamps("split"),
+        cases="data/cases.csv",
+        dataset="data/dataset.json",
+        file=P.split.file or [],
+    output:
+        "results/splits.json",
+    log:
+        "logs/split/folds.log",
+    benchmark:
+        "logs/benchmarks/split.tsv"
+    conda:
+        "../envs/refold.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    message:
+        "Splitting the patients into folds"
+    shell:
+        "python -m refold.split 2>&1 | tee {log}"
+
+
+rule split:
+    input:
+        artifacts("split"),
