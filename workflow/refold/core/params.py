@@ -46,7 +46,7 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 METHOD_NAME = r"^[a-z0-9][a-z0-9_-]*$"
 
 Probability = Annotated[float, Field(ge=0, le=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Axis = Literal["x", "y", "z"]
 Voxels = Annotated[list[Annotated[int, Field(ge=4, le=4096)]], Field(min_length=2, max_length=3)]
 
@@ -73,7 +73,7 @@ def _distinct(value: list) -> list:
     return value
 
 
-Axes = Annotated[list[Axis], AfterValidator(_distinct)]
+Axes = Annotated[list[Axis], Field(json_schema_extra={"uniqueItems": True}), AfterValidator(_distinct)]
 
 
 # ---------------------------------------------------------------- dataset
@@ -86,7 +86,7 @@ class Phantom(Section):
     patients: int = Field(40, ge=4, le=1000, description="Number of patients.")
     second_scans: int = Field(8, ge=0, le=1000, description="How many of the patients have two scans.")
     without_lesion: Probability = Field(0.15, description="Share of scans without a lesion.")
-    size: int = Field(40, ge=24, le=128, description="Edge of the field of view in voxels, about.")
+    size: int = Field(40, ge=24, le=128, description="Edge of the field of view in mm, about; a voxel has about 1 mm.")
 
 
 class Dataset(Section):
@@ -184,7 +184,7 @@ class Split(Section):
     )
     run_folds: (
         Literal["all"]
-        | Annotated[list[Annotated[int, Field(ge=0, lt=10000)]], Field(min_length=1), AfterValidator(_distinct)]
+        | Annotated[list[Annotated[int, Field(ge=0, le=9999)]], Field(min_length=1), AfterValidator(_distinct)]
     ) = Field("all", description="Which folds to run, counted from 0 over all repeats; `all` or a list such as [0].")
     test_fraction: float = Field(
         0.0,
@@ -305,17 +305,17 @@ class Train(Section):
 
 
 class Rotation(Section):
-    p: Probability = Field(0.2, description="Probability.")
-    degrees: float = Field(30.0, ge=0, le=180, description="Largest angle about each axis, drawn evenly from +-.")
+    p: Probability = Field(0.2, description="Probability; 0 switches it off.")
+    degrees: float = Field(30.0, ge=0, le=180, description="Largest angle about each axis, drawn evenly, either way.")
 
 
 class Scaling(Section):
-    p: Probability = Field(0.2, description="Probability.")
+    p: Probability = Field(0.2, description="Probability; 0 switches it off.")
     range: _range(0.1, 10) = Field((0.7, 1.4), description="Factor; over 1 enlarges.")
 
 
 class Crop(Section):
-    p: Probability = Field(0.0, description="Probability.")
+    p: Probability = Field(0.0, description="Probability; 0 switches it off.")
     range: _range(0.1, 1) = Field(
         (0.8, 1.0),
         description="Share of the patch's edge that is kept, at a random place, and enlarged to the whole patch.",
@@ -323,7 +323,7 @@ class Crop(Section):
 
 
 class Flip(Section):
-    p: Probability = Field(0.5, description="Probability for each axis.")
+    p: Probability = Field(0.5, description="Probability, for each axis by itself.")
     axes: Axes = Field(
         [],
         description="Axes that may be flipped: x (left-right), y (posterior-anterior), z (inferior-superior); "
@@ -332,41 +332,41 @@ class Flip(Section):
 
 
 class Noise(Section):
-    p: Probability = Field(0.1, description="Probability.")
+    p: Probability = Field(0.1, description="Probability; 0 switches it off.")
     variance: _range(0, 100) = Field(
         (0.0, 0.1), description="Variance of Gaussian noise, in units of the normalised image."
     )
 
 
 class Blur(Section):
-    p: Probability = Field(0.1, description="Probability.")
+    p: Probability = Field(0.1, description="Probability; 0 switches it off.")
     sigma: _range(0, 20) = Field((0.5, 1.0), description="Standard deviation of the Gaussian, in voxels.")
 
 
 class Brightness(Section):
-    p: Probability = Field(0.15, description="Probability.")
+    p: Probability = Field(0.15, description="Probability; 0 switches it off.")
     range: _range(0, 100) = Field((0.75, 1.25), description="Factor.")
 
 
 class Contrast(Section):
-    p: Probability = Field(0.15, description="Probability.")
+    p: Probability = Field(0.15, description="Probability; 0 switches it off.")
     range: _range(0, 100) = Field(
         (0.75, 1.25), description="Factor about the mean; the result is kept in the former range."
     )
 
 
 class LowResolution(Section):
-    p: Probability = Field(0.25, description="Probability.")
+    p: Probability = Field(0.25, description="Probability; 0 switches it off.")
     range: _range(0.05, 1) = Field((0.5, 1.0), description="Factor of the resolution simulated.")
 
 
 class Gamma(Section):
-    p: Probability = Field(0.3, description="Probability.")
+    p: Probability = Field(0.3, description="Probability; 0 switches it off.")
     range: _range(0.05, 20) = Field((0.7, 1.5), description="Exponent; mean and standard deviation are kept.")
 
 
 class GammaInverted(Gamma):
-    p: Probability = Field(0.1, description="Probability.")
+    p: Probability = Field(0.1, description="Probability; 0 switches it off.")
 
 
 class Augment(Section):
@@ -394,6 +394,8 @@ class Augment(Section):
 class UNet(Section):
     """A U-Net (Ronneberger 2015; Cicek 2016), two convolutions a stage, instance normalisation, leaky ReLU."""
 
+    model_config = ConfigDict(json_schema_extra={"required": ["kind"]})
+
     kind: Literal["unet"] = Field("unet", description="U-Net.")
     dimension: Literal["auto", 2, 3] = Field(
         "auto", description="2: slice by slice across z; 3: volumes; `auto`: the data's."
@@ -413,8 +415,10 @@ class UNet(Section):
 class Threshold(Section):
     """Otsu thresholds (Otsu 1979) of one channel a case; which class is which label is learnt from training cases."""
 
+    model_config = ConfigDict(json_schema_extra={"required": ["kind"]})
+
     kind: Literal["threshold"] = Field("threshold", description="Multi-level Otsu.")
-    channel: int = Field(0, ge=0, lt=1000, description="Channel that is thresholded, counted from 0.")
+    channel: int = Field(0, ge=0, le=999, description="Channel that is thresholded, counted from 0.")
     classes: int = Field(3, ge=2, le=5, description="Intensity classes.")
 
 
@@ -479,7 +483,7 @@ class Params(Section):
         Annotated[
             str,
             Field(pattern=METHOD_NAME, max_length=60),
-            Words("a name of small letters, digits, `_` and `-`, a letter or digit first, at most 60 in all"),
+            Words("small letters, digits, `_` and `-`, a letter or digit first, at most 60 in all"),
         ],
         Method,
     ] = Field(
@@ -922,7 +926,7 @@ def docs() -> str:
                 text += [f"### kind: {kind}\n", _first_paragraph(model) + "\n", _table(model)]
         else:
             text += [_first_paragraph(field.annotation) + "\n", _table(field.annotation)]
-    return "\n".join(text)
+    return "\n".join(text).replace("\n\n\n", "\n\n")
 
 
 def _first_paragraph(model: type[Section]) -> str:

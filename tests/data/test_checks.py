@@ -1,0 +1,281 @@
+"""Good data sets of each layout pass; warnings; the values in the table of cases."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from refold.core import cases
+from refold.core.images import read
+from refold.data import checks
+from refold.data.problems import CHECKS, Problem, table
+
+from .conftest import AFFINE, SHAPE, decathlon, label, nifti, nnunet, picture, pictures, volume
+
+ROOT = Path(__file__).resolve().parents[2]
+SHARED = ROOT.parent / "shared" / "data"
+
+
+def warnings(project):
+    written = json.loads((project / "data/checks.json").read_text())
+    assert written["errors"] == []
+    return {w["check"] for w in written["warnings"]}
+
+
+def test_the_table_of_cases(tmp_path, project, catalogue):
+    source = decathlon(tmp_path / "d")
+    catalogue(source.folder, patient_pattern=r"^(patient\d+)")
+    rows = cases.read()
+    assert [r.case for r in rows] == ["patient001_a", "patient002_a", "patient003_a"]
+    first = rows[0]
+    assert first.patient == "patient001" and first.channels == 1 and first.orientation == "RAS"
+    assert first.shape == SHAPE and first.spacing == (1.0, 1.0, 2.0)
+    # label(1): x 1-3, y 2-4, z 3-4 is label 1; one voxel is label 2
+    assert first.voxels == (6 * 7 * 8 - 18 - 1, 18, 1)
+    both = source.image(1).read_bytes() + source.label(1).read_bytes()
+    assert first.sha256 == hashlib.sha256(both).hexdigest()
+    assert warnings(project) == set()
+    with open("data/cases.csv", newline="") as handle:
+        assert tuple(next(csv.reader(handle))) == cases.COLUMNS
+    assert cases.Description.read().root == source.folder.as_posix()
+    assert not (project / "logs").exists() or not list((project / "logs").rglob("*.json"))
+
+
+@pytest.mark.parametrize(
+    "make, channels, dimension",
+    [
+        (lambda f: decathlon(f, channels=2), 2, 3),
+        (lambda f: nnunet(f, channels=2), 2, 3),
+        (lambda f: nnunet(f, channels=1), 1, 3),
+        (lambda f: pictures(f, ".png", 3), 3, 2),
+        (lambda f: pictures(f, ".png", 1), 1, 2),
+        (lambda f: pictures(f, ".tif", 3), 3, 2),
+        (lambda f: pictures(f, ".tiff", 1), 1, 2),
+    ],
+)
+def test_good_data_pass(make, channels, dimension, tmp_path, project, catalogue):
+    catalogue(make(tmp_path / "d").folder, "--processes", "2")
+    rows = cases.read()
+    assert len(rows) == 3 and {r.channels for r in rows} == {channels}
+    assert {len(r.shape) for r in rows} == {dimension}
+    assert warnings(project) == {"each-case-a-patient"}
+
+
+def test_pictures_of_mixed_sizes_are_columns_by_rows(tmp_path, project, catalogue):
+    catalogue(pictures(tmp_path / "d").folder)
+    rows = cases.read()
+    assert [r.shape for r in rows] == [(20, 11), (20, 12), (20, 13)]
+    assert rows[0].voxels == (20 * 11 - 3 * 3, 3 * 3) and rows[0].orientation == "XY"
+
+
+def test_the_same_bytes_whatever_the_processes(tmp_path, project, catalogue):
+    source = decathlon(tmp_path / "d", count=5)
+    written = []
+    for processes in ("1", "3"):
+        catalogue(source.folder, "--processes", processes)
+        written.append([Path(p).read_bytes() for p in ("data/cases.csv", "data/dataset.json", "data/checks.json")])
+    assert written[0] == written[1]
+
+
+def test_integral_floats_and_scaled_integers_are_labels(tmp_path, project, catalogue):
+    source = decathlon(tmp_path / "d")
+    nifti(source.label(1), label(1).astype(np.float32))
+    nifti(source.label(2), label(2).astype(np.float64))
+    catalogue(source.folder)
+    assert cases.read()[0].voxels == (317, 18, 1)
+    assert warnings(project) == {"each-case-a-patient", "label-float"}
+
+
+def warned(check, make=decathlon, **keys):
+    def register(function):
+        WARNED[function.__name__] = (function, make, check, keys)
+        return function
+
+    return register
+
+
+WARNED: dict = {}
+
+
+@warned("empty-label")
+def scan_without_a_lesion(s):
+    nifti(s.label(1), np.zeros(SHAPE, np.uint8))
+
+
+@warned("label-never-present")
+def label_in_no_case(s):
+    s.save(labels={**s.values["labels"], "3": "vessel"})
+
+
+@warned("constant-channel", make=lambda f: decathlon(f, channels=2))
+def channel_filled(s):
+    data = volume(1, channels=2)
+    data[..., 1] = 0
+    nifti(s.image(1), data)
+
+
+@warned("unlisted-file")
+def file_not_listed(s):
+    nifti(s.folder / "imagesTr/other.nii.gz", volume(9))
+
+
+@warned("count-differs")
+def number_of_cases_is_wrong(s):
+    s.save(numTraining=4)
+
+
+@warned("sform-qform")
+def sform_and_qform_disagree(s):
+    shifted = AFFINE.copy()
+    shifted[0, 3] = 3
+    nifti(s.image(1), volume(1), qform=shifted)
+
+
+@warned("no-orientation")
+def no_sform_no_qform(s):
+    import nibabel
+
+    for path, data in ((s.image(1), volume(1)), (s.label(1), label(1))):
+        image = nibabel.Nifti1Image(data, None)
+        nibabel.save(image, path)
+        assert nibabel.load(path).header["sform_code"] == nibabel.load(path).header["qform_code"] == 0
+
+
+@warned("sheared")
+def axes_not_orthogonal(s):
+    sheared = AFFINE.copy()
+    sheared[0, 1] = 0.2
+    for path, data in ((s.image(1), volume(1)), (s.label(1), label(1))):
+        nifti(path, data, sheared, qform=None)
+
+
+@warned("single-slice")
+def one_slice(s):
+    nifti(s.image(1), volume(1)[:, :, 4:5])
+    nifti(s.label(1), label(1)[:, :, 4:5])
+
+
+@warned("alpha-dropped", make=pictures)
+def transparent_picture(s):
+    random = np.random.default_rng(1)
+    picture(s.image(1, ".png"), random.integers(0, 255, (11, 20, 4)).astype(np.uint8))
+
+
+@warned("alpha-dropped", make=lambda f: pictures(f, ".tif"))
+def tiff_of_four_channels(s):
+    random = np.random.default_rng(1)
+    picture(s.image(1, ".tif"), random.integers(0, 255, (11, 20, 4)).astype(np.uint8))
+
+
+@warned("duplicate-image-same-patient", patient_table="table.csv")
+def the_same_scan_twice_of_one_patient(s):
+    Path("table.csv").write_text("case,patient\npatient001_a,x\npatient002_a,y\npatient003_a,x\n")
+    s.image(3).write_bytes(s.image(1).read_bytes())
+    s.label(3).write_bytes(s.label(1).read_bytes())
+
+
+@warned("patient-table-unused", patient_table="table.csv")
+def patient_table_with_a_row_too_many(s):
+    rows = "patient001_a,x\npatient002_a,y\npatient003_a,x\npatient04_a,z\n"
+    Path("table.csv").write_text("case,patient\n" + rows)
+
+
+@pytest.mark.parametrize("name", WARNED)
+def test_warned(name, tmp_path, project, catalogue):
+    change, make, check, keys = WARNED[name]
+    source = make(tmp_path / "d")
+    change(source)
+    catalogue(source.folder, **keys)
+    assert warnings(project) - {"each-case-a-patient"} - ({"sform-qform"} if check == "sheared" else set()) == {check}
+    assert len(cases.read()) == 3
+
+
+def test_an_opaque_alpha_channel_is_no_matter(tmp_path, project, catalogue):
+    source = pictures(tmp_path / "d")
+    data = np.random.default_rng(1).integers(0, 255, (11, 20, 4)).astype(np.uint8)
+    data[..., 3] = 255
+    picture(source.image(1, ".png"), data)
+    catalogue(source.folder)
+    assert warnings(project) == {"each-case-a-patient"}
+
+
+def test_a_mask_with_a_coloured_palette_holds_indices(tmp_path):
+    from PIL import Image as Pillow
+
+    indices = np.array([[0, 1], [2, 1]], np.uint8)
+    for palette, expected in (([0, 0, 0, 200, 0, 0, 0, 99, 0], indices), ([0] * 3 + [255] * 3 + [128] * 3, None)):
+        mask = Pillow.fromarray(indices)
+        mask.putpalette(palette)
+        mask.save(tmp_path / "mask.png")
+        found = read(tmp_path / "mask.png", label=True).data.T
+        wanted = expected if expected is not None else np.array([[0, 255], [128, 255]])
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_slabs_bound_the_memory_and_cover_all(monkeypatch):
+    monkeypatch.setattr(checks, "SLAB", 100)
+    data = volume(3)
+    slabs = list(checks._slabs(data))
+    assert max(s.size for s in slabs) <= 100
+    np.testing.assert_array_equal(np.concatenate(slabs, axis=-1), data)
+
+
+def test_counts_do_not_depend_on_slabs(tmp_path, project, catalogue, monkeypatch):
+    source = decathlon(tmp_path / "d")
+    catalogue(source.folder)
+    whole = cases.read()
+    monkeypatch.setattr(checks, "SLAB", 50)
+    catalogue(source.folder)
+    assert cases.read() == whole
+
+
+def test_a_killed_process_is_said(tmp_path, project, catalogue, monkeypatch):
+    from refold.core.errors import RefoldError
+
+    monkeypatch.setattr(checks, "check_case", _die)
+    with pytest.raises(RefoldError, match="was killed, most likely for memory"):
+        catalogue(decathlon(tmp_path / "d").folder, "--processes", "2")
+    assert not Path("data/cases.csv").exists()
+
+
+def _die(*_):
+    import os
+
+    os._exit(9)
+
+
+def test_the_table_is_cut_but_says_so():
+    problems = [Problem("missing-file", "the image does not exist", f"case{i}", "a.nii.gz") for i in range(7)]
+    lines = table(problems, most=5).splitlines()
+    assert lines[-1] == "... and 2 more" and sum("case" in line for line in lines[2:]) == 5
+
+
+def test_every_check_is_documented():
+    page = (ROOT / "docs" / "data.md").read_text()
+    rows = {line.split("`")[1]: line for line in page.splitlines() if line.startswith("| `")}
+    for check, (level, action) in CHECKS.items():
+        assert check in rows, check
+        assert f"| {level} |" in rows[check], check
+        assert action.replace("|", "\\|") in rows[check], check
+    assert {c for c in rows if c in CHECKS} == set(CHECKS)
+
+
+@pytest.mark.parametrize("name, count, channels", [("Task04_Hippocampus", 260, 1), ("Nuclei2D", 120, 3)])
+def test_real_data_pass(name, count, channels, project, catalogue):
+    folder = SHARED / name
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not there")
+    start = time.monotonic()
+    catalogue(folder, name=name)
+    rows = cases.read()
+    assert len(rows) == count and {r.channels for r in rows} == {channels}
+    assert all(len(r.voxels) == (3 if name == "Task04_Hippocampus" else 2) and min(r.voxels) > 0 for r in rows)
+    floats = [w for w in json.loads(Path("data/checks.json").read_text())["warnings"] if w["check"] == "label-float"]
+    assert [w["case"] for w in floats] == (["hippocampus_003", "hippocampus_243"] if count == 260 else [])
+    assert time.monotonic() - start < 60

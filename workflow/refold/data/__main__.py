@@ -1,0 +1,51 @@
+"""``python -m refold.data fetch`` and ``catalogue``."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+
+from refold.core import cases, errors
+from refold.core.params import Stamps
+from refold.data import layout
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run one verb of the `data` phase."""
+    parser = argparse.ArgumentParser(prog="python -m refold.data", description="Fetch and check a data set.")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    fetch = verbs.add_parser("fetch", help="make, download or unpack the data set into <raw>/<name>")
+    check = verbs.add_parser("catalogue", help="check the data set and write the table of cases")
+    for verb in (fetch, check):
+        verb.add_argument("--params", default="results/.params", help="folder of the frozen parameters")
+        verb.add_argument("--raw", default=layout.RAW, help="folder of the data sets fetched")
+    check.add_argument("--cases", default=cases.CASES, help="table of cases, written")
+    check.add_argument("--dataset", default=cases.DATASET, help="description of the data set, written")
+    check.add_argument("--checks", default="data/checks.json", help="warnings, written")
+    check.add_argument("--log-checks", default="logs/data/checks.json", help="errors and warnings, written on errors")
+    check.add_argument("--processes", type=int, default=1, help="processes; no result depends on it")
+    options = parser.parse_args(argv)
+    dataset = Stamps(options.params).read("dataset").dataset
+    if options.verb == "fetch":
+        from refold.data.fetch import fetch as run
+
+        run(dataset, options.raw)
+    else:
+        from refold.data.checks import catalogue
+
+        catalogue(
+            dataset,
+            options.raw,
+            options.cases,
+            options.dataset,
+            options.checks,
+            options.log_checks,
+            options.processes,
+        )
+
+
+if __name__ == "__main__":
+    # a terminated job tidies up as a failed one does
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    errors.run(main)

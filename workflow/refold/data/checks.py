@@ -1,0 +1,439 @@
+"""One pass over every image and label: all problems at once, or the table of cases.
+
+What each check means and what to do about it stands in `problems.CHECKS` and docs/data.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from refold.core import cases, files, images, log
+from refold.core.errors import RefoldError
+from refold.core.params import Dataset
+from refold.data import layout
+from refold.data.problems import Problem, table
+
+CHECKS_FILE = "data/checks.json"
+LOG_FILE = "logs/data/checks.json"
+TOLERANCE = 1e-3  # of the voxel size; of direction cosines
+SFORM_QFORM = 0.1  # of the voxel size, at the corner where they are furthest apart
+SLAB = 1 << 22  # voxels looked at in one go: bounds the memory beside the image itself
+
+
+@dataclass
+class Result:
+    """What one case's files told. case is None where it could not be read."""
+
+    entry: layout.Entry
+    problems: list[Problem] = field(default_factory=list)
+    case: cases.Case | None = None
+    digest: str = ""
+    label_digest: str = ""
+
+    def note(self, check: str, file: str, message: str) -> None:
+        self.problems.append(Problem(check, message, self.entry.case, file))
+
+
+def catalogue(
+    dataset: Dataset,
+    raw: str | Path = layout.RAW,
+    cases_path: str | Path = cases.CASES,
+    dataset_path: str | Path = cases.DATASET,
+    checks_path: str | Path = CHECKS_FILE,
+    log_path: str | Path = LOG_FILE,
+    processes: int = 1,
+) -> list[cases.Case]:
+    """Check a data set and write its table of cases, its description and the warnings.
+
+    The outcome does not depend on ``processes``.
+
+    Raises:
+        RefoldError: at least one check failed. The table of all problems is printed to standard error, the same is
+            written to ``log_path`` as JSON, and none of the three outputs exists then.
+    """
+    outputs = (Path(cases_path), Path(dataset_path), Path(checks_path))
+    for stale in (*outputs, Path(log_path)):
+        stale.unlink(missing_ok=True)
+    try:
+        found = layout.read(dataset, raw)
+    except RefoldError as error:
+        _write(log_path, [Problem("dataset-json", str(error), file="dataset.json")], [])
+        raise
+    results = _check_all(found, processes)
+    problems = [*found.problems, *(p for r in results for p in r.problems), *_across(found, results)]
+    errors = [p for p in problems if p.is_error]
+    warnings = [p for p in problems if not p.is_error]
+    if errors:
+        _write(log_path, errors, warnings)
+        print(table(errors + warnings), file=sys.stderr)
+        affected = len({p.case for p in errors if p.case})
+        raise RefoldError(
+            f"{found.root}: {_count(len(errors), 'error')} in {_count(affected, 'case')} of {len(results)}: "
+            f"{', '.join(sorted({p.check for p in errors}))}; see the table above or {log_path}"
+        )
+    rows = [r.case for r in results]
+    if warnings:
+        log.get().warning(f"{_count(len(warnings), 'warning')}, kept in {checks_path}\n{table(warnings, most=20)}")
+    cases.write(rows, cases_path)
+    found.description.write(dataset_path)
+    _write(checks_path, [], warnings)
+    log.get().info(f"{len(rows)} cases of {len({c.patient for c in rows})} patients, without an error")
+    return rows
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def _write(path: str | Path, errors: list[Problem], warnings: list[Problem]) -> None:
+    files.write_json(path, {"errors": [p.json() for p in errors], "warnings": [p.json() for p in warnings]})
+
+
+def _check_all(found: layout.Layout, processes: int) -> list[Result]:
+    """The results in the order of the entries."""
+    work = partial(check_case, found.root, found.description)
+    entries, what = found.entries, "checking cases"
+    if processes <= 1 or len(entries) < 2:
+        return list(log.progress(map(work, entries), what, len(entries)))
+    shard = max(1, min(16, len(entries) // (4 * processes)))
+    try:
+        with ProcessPoolExecutor(min(processes, len(entries))) as pool:
+            return list(log.progress(pool.map(work, entries, chunksize=shard), what, len(entries)))
+    except BrokenProcessPool:
+        raise RefoldError(
+            "a process that checks cases was killed, most likely for memory; use fewer processes"
+        ) from None
+
+
+# ---------------------------------------------------------------- one case
+
+
+def check_case(root: Path, description: cases.Description, entry: layout.Entry) -> Result:
+    """Read the files of one case once and note every problem with them."""
+    result = Result(entry)
+    paths = (*entry.images, entry.label)
+    present = []
+    for path in paths:
+        if (root / path).is_file():
+            present.append(path)
+        else:
+            what = "label" if path == entry.label else "image"
+            result.note("missing-file", path, f"the {what} does not exist" + _other_end(root, path))
+    volumes = {p: v for p in dict.fromkeys(present) if (v := _read(root, p, p == entry.label, result)) is not None}
+    for path in volumes:
+        if images.suffix(path) in images.NIFTI:
+            _header(root, path, result)
+        else:
+            _alpha(root, path, result)
+    placed = [p for p in volumes if _affine(volumes[p], p, result)]
+    for path in placed[1:]:
+        _same_grid(placed[0], volumes[placed[0]], path, volumes[path], result)
+    digest = hashlib.blake2b(digest_size=16)
+    channels = 0
+    constant: list[tuple[str, int, float]] = []
+    for path in entry.images:
+        if path in volumes:
+            channels += volumes[path].data.shape[-1]
+            constant += _image(volumes[path], path, digest, result)
+    complete = len(volumes) == len(set(paths))
+    declared = len(description.channels)
+    if complete and declared and channels != declared:
+        message = f"{channels} channel(s); dataset.json names {declared}: {', '.join(description.channels)}"
+        result.note("channel-count", entry.images[0], message)
+    if constant and len(constant) == channels:
+        result.note("constant-image", constant[0][0], f"every voxel is {constant[0][2]:g}")
+    else:
+        for path, channel, value in constant:
+            result.note("constant-channel", path, f"channel {channel}: every voxel is {value:g}")
+    counts = None
+    if entry.label in volumes:
+        counts = _label(volumes[entry.label], description.labels, result)
+        result.label_digest = _digest(volumes[entry.label].data)
+        first = volumes.get(entry.images[0])
+        if first is not None and np.array_equal(first.data, volumes[entry.label].data[..., None]):
+            result.note("image-is-label", entry.images[0], f"the same voxels as its label {entry.label}")
+    if all(p in volumes for p in entry.images):
+        result.digest = digest.hexdigest()
+    if complete and counts is not None and len(placed) == len(volumes):
+        first = volumes[entry.images[0]]
+        result.case = cases.Case(
+            case=entry.case,
+            patient=entry.patient,
+            images=entry.images,
+            label=entry.label,
+            channels=channels,
+            shape=tuple(first.data.shape[:-1]),
+            spacing=first.spacing,
+            orientation=_orientation(first),
+            voxels=counts,
+            sha256=_sha256([root / p for p in paths]),
+        )
+    return result
+
+
+def _other_end(root: Path, path: str) -> str:
+    """A hint when the file is there in another form."""
+    near = [path[: -len(s)] + o for s in images.NIFTI for o in images.NIFTI if s != o and path.endswith(s)]
+    return next((f"; {p} does" for p in near if (root / p).is_file()), "")
+
+
+def _read(root: Path, path: str, label: bool, result: Result) -> images.Image | None:
+    logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)  # what it says of headers is checked here
+    if (root / path).stat().st_size == 0:
+        result.note("unreadable", path, "the file is empty (0 bytes)")
+        return None
+    try:
+        volume = images.read(root / path, label)
+    except RefoldError as error:
+        message = str(error).replace(str(root / path), "the file")
+        # a file of the right format and the wrong number of axes is no damaged one
+        result.note("dimension" if "has shape" in message else "unreadable", path, message)
+        return None
+    data = volume.data
+    if data.dtype.kind not in "biuf":
+        result.note("data-type", path, f"the voxels are of type {data.dtype}, not plain numbers")
+        return None
+    if data.size == 0:
+        result.note("shape", path, f"an axis has length 0: {_text(data.shape)}")
+        return None
+    return volume
+
+
+def _header(root: Path, path: str, result: Result) -> None:
+    """What nibabel mends or leaves out when it loads a NIfTI: voxel size, units, sform against qform."""
+    import nibabel
+    from nibabel.openers import Opener
+
+    loaded = nibabel.load(root / path)
+    with Opener(root / path) as handle:
+        header = type(loaded.header).from_fileobj(handle, check=False)
+    pixdim = np.asarray(header["pixdim"][1:4], float)
+    if not (np.isfinite(pixdim) & (pixdim > 0)).all():
+        result.note("spacing-not-positive", path, f"the voxel size in the header (pixdim) is {_text(pixdim)}")
+    unit = header.get_xyzt_units()[0]
+    if unit in ("meter", "micron"):
+        result.note("units", path, f"the header is in {unit}; wanted is mm")
+    sform, qform = int(header["sform_code"]), int(header["qform_code"])
+    if not sform and not qform:
+        result.note("no-orientation", path, "neither sform nor qform is set; the orientation is a guess")
+    if sform and qform and (pixdim > 0).all():
+        try:
+            s, q = loaded.header.get_sform(), loaded.header.get_qform()
+        except Exception as error:  # a quaternion that is none: nibabel has several types for it
+            result.note("sform-qform", path, f"the qform cannot be worked out: {error}")
+            return
+        corners = np.array(list(np.ndindex(2, 2, 2))) * (np.array(loaded.shape[:3]) - 1)
+        apart = np.abs(nibabel.affines.apply_affine(s - q, corners)).max()
+        if np.isfinite(apart) and apart > SFORM_QFORM * pixdim.min():
+            result.note("sform-qform", path, f"sform and qform disagree by up to {apart:.3g} mm")
+
+
+def _alpha(root: Path, path: str, result: Result) -> None:
+    """Whether a picture has a fourth channel that reading drops."""
+    if images.suffix(path) == ".png":
+        from PIL import Image as Pillow
+
+        with Pillow.open(root / path) as picture:
+            if picture.mode in ("LA", "PA", "RGBA") and picture.getchannel("A").getextrema() != (255, 255):
+                result.note("alpha-dropped", path, "the picture is partly transparent; transparency is left out")
+    else:
+        import tifffile
+
+        with tifffile.TiffFile(root / path) as picture:
+            shape = picture.series[0].shape
+        if len(shape) == 3 and 4 in (shape[0], shape[2]):
+            result.note("alpha-dropped", path, f"the picture has four channels {_text(shape)}; the fourth is left out")
+
+
+def _affine(volume: images.Image, path: str, result: Result) -> bool:
+    """Whether the affine is one; further notes on it."""
+    affine, spacing = volume.affine, np.array(volume.spacing)
+    if not np.isfinite(affine).all():
+        result.note("affine-not-finite", path, f"the affine holds NaN or infinite: {_text(affine[:3].ravel())}")
+        return False
+    linear = affine[:-1, :-1]
+    if (spacing <= 0).any():
+        result.note("spacing-not-positive", path, f"the voxel size in the affine is {_text(spacing)}")
+        return False
+    cosines = linear / spacing
+    if abs(np.linalg.det(cosines)) < 1e-3:
+        result.note("affine-singular", path, f"the axes of the affine lie in one plane: {_text(linear.ravel())}")
+        return False
+    skew = np.abs(cosines.T @ cosines - np.eye(len(spacing))).max()
+    if skew > TOLERANCE:
+        angle = np.degrees(np.arccos(min(1.0, skew)))
+        result.note("sheared", path, f"two axes meet at {angle:.2f} degrees instead of 90")
+    if volume.dimension == 3 and 1 in volume.data.shape[:3]:
+        result.note("single-slice", path, f"one axis has a single voxel: {_text(volume.data.shape[:3])}")
+    return True
+
+
+def _same_grid(first: str, a: images.Image, path: str, b: images.Image, result: Result) -> None:
+    """Compare the grid of a file with that of the case's first one; both values are said."""
+    dimension = a.dimension
+    if b.dimension != dimension:
+        result.note("shape", path, f"{b.dimension}-D, while {first} is {dimension}-D")
+        return
+    pairs = {"shape": (a.data.shape[:dimension], b.data.shape[:dimension])}
+    if pairs["shape"][0] != pairs["shape"][1]:
+        result.note("shape", path, f"{_text(pairs['shape'][1])}, while {first} has {_text(pairs['shape'][0])}")
+    sa, sb = np.array(a.spacing), np.array(b.spacing)
+    finest = min(sa.min(), sb.min())
+    if np.abs(sa - sb).max() > TOLERANCE * finest:
+        result.note("spacing", path, f"{_text(sb)} mm, while {first} has {_text(sa)} mm")
+    oa, ob = a.affine[:-1, -1], b.affine[:-1, -1]
+    if np.abs(oa - ob).max() > TOLERANCE * finest:
+        result.note("origin", path, f"{_text(ob)} mm, while {first} has {_text(oa)} mm")
+    da, db = a.affine[:-1, :-1] / sa, b.affine[:-1, :-1] / sb
+    if np.abs(da - db).max() > TOLERANCE:
+        named = f"{_orientation(b)} {_text(db.T.ravel())}, while {first} has {_orientation(a)} {_text(da.T.ravel())}"
+        result.note("direction", path, named)
+
+
+def _image(volume: images.Image, path: str, digest, result: Result) -> list[tuple[str, int, float]]:
+    """Note voxels that are no numbers, add the content to the digest, and tell the constant channels."""
+    constant = []
+    digest.update(repr(volume.data.shape[:-1]).encode())
+    broken = 0
+    for channel in range(volume.data.shape[-1]):
+        low, high = np.inf, -np.inf
+        for slab in _slabs(volume.data[..., channel]):
+            # the same picture stored as another type is still the same picture
+            digest.update(slab.astype(np.float32).tobytes(order="F"))
+            if slab.dtype.kind == "f":
+                finite = np.isfinite(slab)
+                broken += slab.size - int(np.count_nonzero(finite))
+                slab = slab[finite]
+            if slab.size:
+                low, high = min(low, slab.min()), max(high, slab.max())
+        if low == high:
+            constant.append((path, channel, float(low)))
+    if broken:
+        result.note("image-not-finite", path, f"{broken} of {volume.data.size} voxels are NaN or infinite")
+    return constant
+
+
+def _label(volume: images.Image, labels: cases.Labels, result: Result) -> tuple[int, ...] | None:
+    """Count the voxels of each declared label; None if the label holds anything else."""
+    path, data = result.entry.label, volume.data
+    real: dict[float, int] = defaultdict(int)
+    broken = 0
+    for slab in _slabs(data):
+        if slab.dtype.kind == "f":
+            finite = np.isfinite(slab)
+            broken += slab.size - int(np.count_nonzero(finite))
+            slab = slab[finite]
+        if not slab.size:
+            continue
+        # counting is many times faster than sorting
+        if slab.min() >= 0 and slab.max() <= layout.LARGEST_VALUE and (slab.dtype.kind != "f" or (slab % 1 == 0).all()):
+            count = np.bincount(slab.astype(np.intp, copy=False).ravel(order="K"))
+            values = np.flatnonzero(count)
+            count = count[values]
+        else:
+            values, count = np.unique(slab, return_counts=True)
+        for value, number in zip(values.tolist(), count.tolist(), strict=True):
+            real[value] += number
+    fractional = {v: n for v, n in real.items() if v != int(v)}
+    strange = {int(v): n for v, n in real.items() if v not in fractional and v not in labels.values}
+    if broken:
+        result.note("label-not-finite", path, f"{broken} of {data.size} voxels are NaN or infinite")
+    if fractional:
+        message = f"{sum(fractional.values())} voxels are no whole numbers: {_few(fractional)}"
+        result.note("label-not-integer", path, message)
+    if strange and len(labels):
+        message = f"{sum(strange.values())} voxels have values that are not declared: {_few(strange)}"
+        result.note("label-undeclared", path, f"{message}; declared are {', '.join(map(str, labels.values))}")
+    if broken or fractional or strange or not len(labels):
+        return None
+    if data.dtype.kind == "f":
+        result.note("label-float", path, f"stored as {data.dtype}, all values are whole numbers")
+    voxels = tuple(real.get(v, 0) for v in labels.values)
+    if not sum(voxels[1:]):
+        result.note("empty-label", path, "no foreground voxel")
+    return voxels
+
+
+def _digest(data: np.ndarray) -> str:
+    digest = hashlib.blake2b(repr(data.shape).encode(), digest_size=16)
+    for slab in _slabs(data):
+        digest.update(slab.astype(np.float32).tobytes(order="F"))
+    return digest.hexdigest()
+
+
+def _slabs(data: np.ndarray) -> Iterator[np.ndarray]:
+    """Parts along the last axis, of a bounded number of voxels."""
+    step = max(1, SLAB // max(1, data[..., 0].size))
+    for start in range(0, data.shape[-1], step):
+        yield data[..., start : start + step]
+
+
+def _orientation(volume: images.Image) -> str:
+    if volume.dimension == 2:
+        return "XY"
+    from nibabel import aff2axcodes
+
+    return "".join(a or "?" for a in aff2axcodes(volume.affine))
+
+
+def _sha256(paths: list[Path]) -> str:
+    """Of the bytes of all files, one after the other."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with open(path, "rb") as handle:
+            while block := handle.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def _text(values) -> str:
+    return json.dumps([v if isinstance(v, int) else float(f"{v:.5g}") for v in np.asarray(values).tolist()])
+
+
+def _few(values: dict) -> str:
+    ordered = sorted(values)
+    return ", ".join(f"{v:g}" for v in ordered[:6]) + (f" and {len(ordered) - 6} more" if len(ordered) > 6 else "")
+
+
+# ---------------------------------------------------------------- all cases together
+
+
+def _across(found: layout.Layout, results: list[Result]) -> list[Problem]:
+    """What only all cases together show."""
+    problems = [Problem("unlisted-file", "no entry of dataset.json names it", file=p) for p in layout.unlisted(found)]
+    groups: dict[str, list[Result]] = defaultdict(list)
+    for result in results:
+        if result.digest:
+            groups[result.digest].append(result)
+    for group in groups.values():
+        first = group[0]
+        for other in group[1:]:
+            same = found.description.patients != "case" and first.entry.patient == other.entry.patient
+            labels = "the same label" if first.label_digest == other.label_digest else "another label"
+            message = f"the same image as case {first.entry.case} ({first.entry.images[0]}), with {labels}"
+            check = "duplicate-image-same-patient" if same else "duplicate-image"
+            problems.append(Problem(check, message, other.entry.case, other.entry.images[0]))
+    read = [r.case.voxels for r in results if r.case]
+    labels = found.description.labels
+    if read and len(read) == len(results) and len(labels) > 1:
+        totals = np.array(read).sum(axis=0)
+        if not totals[1:].any():
+            problems.append(Problem("no-foreground", f"no label of the {len(read)} holds a foreground voxel"))
+        else:
+            for value, name in zip(labels.values, labels.names, strict=True):
+                if not totals[labels.values.index(value)]:
+                    message = f"label {value} ({name}) is in none of the {len(read)} cases"
+                    problems.append(Problem("label-never-present", message))
+    return problems

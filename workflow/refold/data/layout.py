@@ -1,0 +1,441 @@
+"""From a data set's folder to its cases: the Decathlon's (MSD) layout and nnU-Net v2's.
+
+Imports are light on purpose: a dry run asks `files` and `patients` before any job runs. Nothing here opens an image.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from refold.core.cases import Description, Labels
+from refold.core.errors import RefoldError
+from refold.core.params import NAME, Dataset
+from refold.data.problems import CHECKS, Problem
+
+RAW = "data/raw"
+ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
+NIFTI = (".nii.gz", ".nii")  # as in core.images, which would import numpy
+PICTURE = (".png", ".tif", ".tiff")
+PHANTOM_PATTERN = r"^(patient\d+)"
+MOST_LABELS = 255
+LARGEST_VALUE = 65535
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One case as listed. Paths are relative to the root; label is empty where the listing has none."""
+
+    case: str
+    patient: str
+    images: tuple[str, ...]
+    label: str
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A data set as its folder describes it: usable as far as no problem is an error."""
+
+    root: Path
+    description: Description
+    entries: tuple[Entry, ...]
+    problems: tuple[Problem, ...]
+
+
+# ---------------------------------------------------------------- where the data are
+
+
+def kind(dataset: Dataset) -> Literal["phantom", "decathlon", "archive", "folder"]:
+    """Where a data set comes from.
+
+    Raises:
+        RefoldError: `dataset.source` does not exist, or is neither a folder nor an archive of a known kind.
+    """
+    if dataset.source is None:
+        return "phantom" if dataset.name == "phantom" else "decathlon"
+    source = Path(dataset.source).expanduser()
+    if source.is_dir():
+        return "folder"
+    allowed = f"give a folder with a dataset.json, or an archive ({', '.join(ARCHIVES)})"
+    if not source.exists():
+        raise RefoldError(f"dataset.source: {dataset.source} does not exist (seen from {Path.cwd()}); {allowed}")
+    if not source.is_file() or not source.name.lower().endswith(ARCHIVES):
+        raise RefoldError(f"dataset.source: {dataset.source} is neither a folder nor a known archive; {allowed}")
+    return "archive"
+
+
+def root(dataset: Dataset, raw: str | Path = RAW) -> Path:
+    """The folder where the files of the data set lie, or will lie once fetched."""
+    if kind(dataset) == "folder":
+        return Path(dataset.source).expanduser()
+    return Path(raw) / dataset.name
+
+
+def archive(dataset: Dataset) -> Path | None:
+    """The local archive that has to be unpacked, if any."""
+    return Path(dataset.source).expanduser() if kind(dataset) == "archive" else None
+
+
+def files(dataset: Dataset, raw: str | Path = RAW) -> list[Path]:
+    """The input files of the catalogue's job.
+
+    For a folder read in place: dataset.json and every listed image and label; otherwise dataset.json alone, which
+    appears with all the rest when fetched. The patient table, if any. A file that is missing is left out: the checks
+    name it together with all other problems.
+    """
+    folder = root(dataset, raw)
+    found = [folder / "dataset.json"]
+    if kind(dataset) == "folder":
+        listed = (folder / p for e in entries(dataset, raw) for p in (*e.images, e.label) if p)
+        found += [p for p in dict.fromkeys(listed) if p.is_file()]
+    if dataset.patient_table and Path(dataset.patient_table).is_file():
+        found.append(Path(dataset.patient_table))
+    return found
+
+
+def entries(dataset: Dataset, raw: str | Path = RAW) -> list[Entry]:
+    """The cases, sorted by name; those that are wrongly listed are left out. Raises `RefoldError` as `read` does."""
+    return list(read(dataset, raw).entries)
+
+
+def patients(dataset: Dataset, raw: str | Path = RAW) -> int | None:
+    """Number of patients, or None while the data set is not there yet.
+
+    Raises:
+        RefoldError: as `read`; or cases whose patient cannot be told, all of them named.
+    """
+    if kind(dataset) == "phantom":
+        return dataset.phantom.patients
+    if kind(dataset) != "folder" and not (root(dataset, raw) / "dataset.json").is_file():
+        return None
+    layout = read(dataset, raw)
+    unknown = [p for p in layout.problems if p.check in ("no-patient", "patient-table")]
+    if unknown:
+        lines = "\n".join(f"  - {p.message}" for p in unknown)
+        raise RefoldError(f"the patient of {len(unknown)} case(s) cannot be told\n{lines}\n{unknown[0].action}")
+    return len({e.patient for e in layout.entries})
+
+
+# ---------------------------------------------------------------- reading a layout
+
+
+class _Reader:
+    """Collects problems while a dataset.json is taken apart."""
+
+    def __init__(self, dataset: Dataset, folder: Path):
+        self.dataset = dataset
+        self.folder = folder
+        self.problems: list[Problem] = []
+        self.rows: dict[str, str] = {}  # of the patient table
+
+    def note(self, check: str, message: str, case: str = "", file: str = "") -> None:
+        assert check in CHECKS
+        self.problems.append(Problem(check, message, case, file))
+
+    def load(self) -> dict[str, Any]:
+        path = self.folder / "dataset.json"
+
+        def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+            keys = [k for k, _ in items]
+            for key in sorted({k for k in keys if keys.count(k) > 1}) if len(set(keys)) < len(keys) else ():
+                self.note("dataset-json", f"the key {key!r} stands twice; the first is lost", file="dataset.json")
+            return dict(items)
+
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except FileNotFoundError:
+            raise RefoldError(
+                f"{path} is missing: {self.folder} is no data set; "
+                "wanted is a folder with dataset.json, imagesTr/ and labelsTr/ (see docs/data.md)"
+            ) from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise RefoldError(f"{path} cannot be read: {error}") from None
+        try:
+            values = json.loads(text, object_pairs_hook=pairs)
+        except ValueError as error:
+            raise RefoldError(f"{path} is not valid JSON: {error}") from None
+        if not isinstance(values, dict) or not ("training" in values or "channel_names" in values):
+            raise RefoldError(
+                f"{path} has neither a list `training` (MSD layout) nor `channel_names` (nnU-Net v2's layout); "
+                "docs/data.md shows one of each"
+            )
+        return values
+
+    def labels(self, values: Any) -> Labels:
+        found: dict[int, str] = {}
+        fail = False
+
+        def wrong(message: str) -> None:
+            nonlocal fail
+            fail = True
+            self.note("labels", message, file="dataset.json")
+
+        if not isinstance(values, dict) or not values:
+            wrong("labels are not declared")
+            values = {}
+        # {"0": "background"} (MSD) or {"background": 0} (nnU-Net)
+        by_value = all(re.fullmatch(r"\s*-?\d+\s*", k) for k in values)
+        for key, item in values.items():
+            value, name = (key, item) if by_value else (item, key)
+            if str(name).strip().lower() == "ignore" and not by_value:
+                wrong("the `ignore` label of nnU-Net is not supported")
+            elif isinstance(value, list):
+                wrong(f"label {name!r} is a region of several values {value}; regions are not supported")
+            elif isinstance(value, bool) or not re.fullmatch(r"\s*-?\d+\s*", str(value)):
+                wrong(f"label {name!r} has the value {value!r}, which is no whole number")
+            elif not isinstance(name, str) or not name.strip():
+                wrong(f"label value {value} has no name")
+            elif not 0 <= int(value) <= LARGEST_VALUE:
+                wrong(f"label {name!r} has the value {int(value)}; allowed are 0 to {LARGEST_VALUE}")
+            elif int(value) in found:
+                wrong(f"label value {int(value)} is declared twice: {found[int(value)]!r} and {name!r}")
+            elif name.strip() in found.values():
+                wrong(f"two labels are named {name!r}")
+            else:
+                found[int(value)] = name.strip()
+        if found and 0 not in found:
+            wrong(f"no label has the value 0, the background; declared are {sorted(found)}")
+        elif any(v != 0 and n.lower() == "background" for v, n in found.items()):
+            wrong("background has to have the value 0")
+        elif not fail and len(found) < 2:
+            wrong("only the background is declared")
+        if len(found) > MOST_LABELS:
+            wrong(f"{len(found)} labels are declared; at most {MOST_LABELS}")
+        if fail:
+            return Labels((), ())  # so that no label is held against a wrong declaration
+        ordered = sorted(found)
+        return Labels(tuple(ordered), tuple(found[v] for v in ordered))
+
+    def channels(self, values: Any, key: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Names, made distinct, and modalities as written."""
+        ok = isinstance(values, dict) and values and all(isinstance(v, str) and v.strip() for v in values.values())
+        if not ok or sorted(values) != sorted(str(i) for i in range(len(values))):
+            self.note("channel-names", f"`{key}` does not name the channels 0, 1, ...: {values!r}", file="dataset.json")
+            return (), ()
+        modalities = tuple(values[str(i)].strip() for i in range(len(values)))
+        twice = {m for m in modalities if modalities.count(m) > 1}
+        return tuple(f"{m} {i}" if m in twice else m for i, m in enumerate(modalities)), modalities
+
+    def path(self, value: Any, what: str) -> str | None:
+        """A listed path, normalised; None (and a problem) when it is none."""
+        if not isinstance(value, str) or not value.strip():
+            self.note("entry", f"{what}: {value!r} is no path", file="dataset.json")
+            return None
+        pure = PurePosixPath(value.strip())
+        if pure.is_absolute() or ".." in pure.parts or re.match(r"[A-Za-z]:|\\", value):
+            self.note("outside-path", f"{what}: {value} leads out of the data set's folder", file="dataset.json")
+            return None
+        text = str(pure)
+        if not text.lower().endswith(NIFTI + PICTURE):
+            self.note("format", f"{what}: {value} has an unknown format", file=text)
+            return None
+        return text
+
+    def listed(self, items: Any, what: str) -> list[Entry]:
+        """Entries of an explicit list."""
+        if not isinstance(items, list):
+            self.note("dataset-json", f"`{what}` is no list", file="dataset.json")
+            return []
+        found = []
+        for number, item in enumerate(items, start=1):
+            where = f"entry {number} of `{what}`"
+            if not isinstance(item, dict) or not item.get("image"):
+                self.note("entry", f"{where} has no image: {json.dumps(item)[:80]}", file="dataset.json")
+                continue
+            images = item["image"] if isinstance(item["image"], list) else [item["image"]]
+            images = [self.path(p, where) for p in images]
+            if not item.get("label"):
+                self.note("entry", f"{where} has no label", _stem(images[0] or ""), "dataset.json")
+                continue
+            label = self.path(item["label"], where)
+            if label is not None and None not in images:
+                found.append(Entry(_stem(label), "", tuple(images), label))
+        return found
+
+    def nnunet(self, values: dict[str, Any], channels: int) -> list[Entry]:
+        """Entries from the folders imagesTr and labelsTr, or from nnU-Net's optional `dataset` object."""
+        if isinstance(values.get("dataset"), dict):
+            items = values["dataset"].values()
+            return self.listed([{"image": i.get("images"), "label": i.get("label")} for i in items], "dataset")
+        ending = values.get("file_ending")
+        if not isinstance(ending, str) or ending.lower() not in NIFTI + PICTURE:
+            message = f"`file_ending` is {ending!r}; known are {', '.join(NIFTI + PICTURE)}"
+            self.note("format", message, file="dataset.json")
+            return []
+        images = defaultdict(dict)
+        for name in _names(self.folder / "imagesTr"):
+            match = re.fullmatch(rf"(.+)_(\d{{4}}){re.escape(ending)}", name)
+            if match:
+                images[match[1]][int(match[2])] = f"imagesTr/{name}"
+        labels = {n[: -len(ending)]: f"labelsTr/{n}" for n in _names(self.folder / "labelsTr") if n.endswith(ending)}
+        found = []
+        for case in sorted(images.keys() | labels.keys()):
+            wanted = [f"imagesTr/{case}_{i:04d}{ending}" for i in range(channels)]
+            for i in sorted(images[case].keys() - set(range(channels))):
+                self.note("channel-count", f"channel {i} is not among the {channels} named", case, images[case][i])
+            label = labels.get(case, f"labelsTr/{case}{ending}")
+            found.append(Entry(case, "", tuple(wanted), label))  # a file that is missing is found by the checks
+        return found
+
+    def checked(self, found: list[Entry]) -> list[Entry]:
+        """Without unsafe and duplicate names; with patients."""
+        patient_of = self.patients()
+        seen: dict[str, Entry] = {}
+        kept = []
+        for entry in sorted(found, key=lambda e: (e.case, e.images)):
+            if not re.fullmatch(NAME, entry.case) or len(entry.case) > 150:
+                self.note("case-name", f"{entry.case!r} is no safe name of a file", entry.case, entry.label)
+                continue
+            other = seen.setdefault(entry.case.casefold(), entry)
+            if other is not entry:
+                message = f"the same case name as {other.case} ({', '.join(other.images)}; {other.label})"
+                self.note("duplicate-case", message, entry.case, entry.images[0])
+                continue
+            patient = patient_of(entry.case)
+            kept.append(Entry(entry.case, patient or "", entry.images, entry.label))
+        unused = sorted(self.rows.keys() - {e.case for e in kept})
+        if unused:
+            message = f"{len(unused)} row(s) name no case of the data set: {', '.join(unused[:5])}"
+            self.note("patient-table-unused", message, file=str(self.dataset.patient_table))
+        return kept
+
+    def patients(self):
+        """A function from case to patient that notes those it cannot tell."""
+        dataset = self.dataset
+        if dataset.patient_table:
+            rows = self.table(Path(dataset.patient_table))
+            if rows is None:
+                return lambda case: None
+            self.rows = rows
+
+            def look_up(case: str) -> str | None:
+                if case not in rows:
+                    message = f"case {case} does not stand in dataset.patient_table ({dataset.patient_table})"
+                    self.note("no-patient", message, case)
+                return rows.get(case)
+
+            return look_up
+        pattern = dataset.patient_pattern or (PHANTOM_PATTERN if self.source == "phantom" else None)
+        if pattern is None:
+            return lambda case: case
+
+        def search(case: str) -> str | None:
+            match = re.search(pattern, case)
+            if not match or not match[1]:
+                self.note("no-patient", f"case {case} does not match dataset.patient_pattern {pattern}", case)
+                return None
+            return match[1]
+
+        return search
+
+    @property
+    def source(self) -> str:
+        """How patients are told: `Description.patients`."""
+        if self.dataset.patient_table:
+            return "table"
+        if self.dataset.patient_pattern:
+            return "pattern"
+        return "phantom" if self.dataset.source is None and self.dataset.name == "phantom" else "case"
+
+    def table(self, path: Path) -> dict[str, str] | None:
+        try:
+            with open(path, encoding="utf-8-sig", newline="") as handle:
+                reader = csv.DictReader(handle)
+                if not {"case", "patient"} <= set(reader.fieldnames or ()):
+                    message = f"{path} has the columns {reader.fieldnames}; wanted are case and patient"
+                    self.note("patient-table", message, file=str(path))
+                    return None
+                rows: dict[str, str] = {}
+                for row in reader:
+                    case, patient = (row["case"] or "").strip(), (row["patient"] or "").strip()
+                    if not case or not patient:
+                        self.note("patient-table", f"{path}, line {reader.line_num}: an empty field", case, str(path))
+                    elif rows.setdefault(case, patient) != patient:
+                        message = f"{path}: case {case} has two patients, {rows[case]} and {patient}"
+                        self.note("patient-table", message, case, str(path))
+                return rows
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            self.note("patient-table", f"dataset.patient_table {path} cannot be read: {error}", file=str(path))
+            return None
+
+
+def read(dataset: Dataset, raw: str | Path = RAW) -> Layout:
+    """Read the layout of a data set that is there.
+
+    Returns:
+        All entries that are listed rightly, sorted by case, and all problems with those that are not.
+
+    Raises:
+        RefoldError: the source or its dataset.json does not exist, or dataset.json is of no known layout.
+    """
+    folder = root(dataset, raw)
+    reader = _Reader(dataset, folder)
+    values = reader.load()
+    labels = reader.labels(values.get("labels"))
+    decathlon = "training" in values
+    key = next((k for k in ("modality", "channel_names") if k in values), "modality")
+    channels, modalities = reader.channels(values.get(key), key)
+    found = reader.listed(values["training"], "training") if decathlon else reader.nnunet(values, len(channels))
+    listed = len(values["training"]) if decathlon and isinstance(values["training"], list) else len(found)
+    kept = reader.checked(found)
+
+    suffixes = {p for e in kept for p in (*e.images, e.label)}
+    pictures = sorted(p for p in suffixes if p.lower().endswith(PICTURE))
+    dimension = 2 if pictures else 3
+    size = str(values.get("tensorImageSize", "")).strip().upper()
+    if pictures and len(pictures) < len(suffixes):
+        other = min(suffixes - set(pictures))
+        reader.note("mixed-dimension", f"volumes (such as {other}) beside pictures (such as {pictures[0]})")
+    elif kept and size in ("2D", "3D", "4D") and (size == "2D") != (dimension == 2):
+        message = f"tensorImageSize is {size}, the files are {'pictures' if dimension == 2 else 'volumes'}"
+        reader.note("dimension", message, file="dataset.json")
+    stated = values.get("numTraining")
+    if stated is not None and stated != listed:
+        reader.note("count-differs", f"numTraining is {stated!r}, {listed} cases are listed", file="dataset.json")
+    if len(kept) < 2:
+        reader.note("few-cases", f"{len(kept)} usable case(s) are listed; at least 2 are needed", file="dataset.json")
+    elif reader.source == "case":
+        reader.note("each-case-a-patient", f"no patients are given: each of the {len(kept)} cases counts as its own")
+    elif len({e.patient for e in kept}) == 1 and kept[0].patient:
+        reader.note("one-patient", f"all {len(kept)} cases belong to patient {kept[0].patient}; folds need two")
+
+    description = Description(
+        name=dataset.name,
+        root=folder.as_posix(),
+        dimension=dimension,
+        channels=channels,
+        modalities=modalities,
+        labels=labels,
+        patients=reader.source,
+        licence=str(values.get("licence") or values.get("license") or ""),
+        reference=str(values.get("reference") or ""),
+    )
+    return Layout(folder, description, tuple(kept), tuple(reader.problems))
+
+
+def unlisted(layout: Layout) -> list[str]:
+    """Images beside the listed ones, in the same folders, that no entry names; sorted relative paths."""
+    used = {p for e in layout.entries for p in (*e.images, e.label)}
+    folders = sorted({str(PurePosixPath(p).parent) for p in used})
+    present = (str(PurePosixPath(f) / n) for f in folders for n in _names(layout.root / f))
+    return sorted(p for p in present if p not in used and p.lower().endswith(NIFTI + PICTURE))
+
+
+def _names(folder: Path) -> list[str]:
+    """File names in a folder, without hidden ones such as macOS's ``._*``."""
+    try:
+        return sorted(n for n in os.listdir(folder) if not n.startswith("."))
+    except OSError:
+        return []
+
+
+def _stem(path: str) -> str:
+    name = PurePosixPath(path).name
+    suffix = next((s for s in NIFTI + PICTURE if name.lower().endswith(s)), "")
+    return name[: len(name) - len(suffix)]

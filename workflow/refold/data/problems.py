@@ -1,0 +1,112 @@
+"""Every check of a data set in one table: its name, whether it stops the run, and what to do."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+# name -> (level, what to do)
+CHECKS: dict[str, tuple[Literal["error", "warning"], str]] = {
+    # the data set as a whole
+    "dataset-json": ("error", "put dataset.json right; docs/data.md shows one for each layout"),
+    "labels": ("error", 'declare labels as {"0": "background", "1": "name", ...} or {"background": 0, "name": 1, ...}'),
+    "channel-names": ("error", 'name the channels in order, e.g. "modality": {"0": "T1", "1": "FLAIR"}'),
+    "few-cases": ("error", "give at least two cases"),
+    "one-patient": (
+        "error",
+        "give data of two patients or more, or put dataset.patient_pattern or patient_table right",
+    ),
+    "no-foreground": ("error", "check that the labels are the right files: there is nothing to learn"),
+    "mixed-dimension": ("error", "keep volumes (NIfTI) and pictures (PNG, TIFF) in separate data sets"),
+    "dimension": ("error", "put tensorImageSize right, or give files of that dimension"),
+    "patient-table": ("error", "give a CSV file with the columns case and patient, one row a case"),
+    # one entry
+    "entry": ("error", 'write the entry as {"image": "imagesTr/a.nii.gz", "label": "labelsTr/a.nii.gz"}'),
+    "outside-path": ("error", "give a path inside the data set's folder, relative to it"),
+    "case-name": ("error", "rename the label file: letters, digits, _ . - only, first a letter or digit, at most 150"),
+    "duplicate-case": ("error", "remove one entry or rename its files (upper and lower case count as the same)"),
+    "no-patient": ("error", "put dataset.patient_pattern right, or add the case to dataset.patient_table"),
+    "format": ("error", "convert to .nii.gz, .nii, .png, .tif or .tiff"),
+    "missing-file": ("error", "put the file there, or remove the case"),
+    # one case's files
+    "unreadable": ("error", "copy the file again from its origin, or remove the case"),
+    "data-type": ("error", "store plain numbers, one a voxel and channel"),
+    "shape": ("error", "resample one onto the other's grid, or pair the right files"),
+    "spacing": ("error", "resample one onto the other's grid, or copy the right header"),
+    "origin": ("error", "resample one onto the other's grid, or copy the right header"),
+    "direction": ("error", "resample one onto the other's grid, or copy the right header"),
+    "spacing-not-positive": ("error", "put the voxel size in mm into pixdim (and the sform)"),
+    "affine-not-finite": ("error", "put a valid sform or qform into the header"),
+    "affine-singular": ("error", "put a valid sform or qform into the header"),
+    "units": ("error", "convert the header to millimetres"),
+    "channel-count": ("error", "give every case the channels that dataset.json names"),
+    "image-not-finite": ("error", "replace these voxels with real values"),
+    "constant-image": ("error", "replace or remove the case: the image shows nothing"),
+    "label-not-finite": ("error", "replace these voxels with declared label values"),
+    "label-not-integer": ("error", "store declared values; interpolate labels by nearest neighbour only"),
+    "label-undeclared": ("error", "declare the value under labels in dataset.json, or correct the label"),
+    "image-is-label": ("error", "pair the right files"),
+    "duplicate-image": (
+        "error",
+        "remove one, or give both the same patient: one could be trained on, the other tested",
+    ),
+    # noted, and shown in the report
+    "each-case-a-patient": (
+        "warning",
+        "if a patient has several cases, set dataset.patient_pattern or patient_table, or folds will leak",
+    ),
+    "patient-table-unused": ("warning", "check the spelling of these rows"),
+    "duplicate-image-same-patient": ("warning", "remove one of them, or it counts twice"),
+    "empty-label": ("warning", "right if the scan shows none of the structures; docs/evaluate.md: how it is scored"),
+    "label-never-present": ("warning", "remove the label from dataset.json, or add cases that show it"),
+    "label-float": ("warning", "nothing; all values are exactly integral"),
+    "constant-channel": ("warning", "right if the channel is missing for this case and was filled"),
+    "unlisted-file": ("warning", "add it to dataset.json if it should be used"),
+    "count-differs": ("warning", "correct numTraining, or add the missing entries"),
+    "sform-qform": ("warning", "the sform is used; make the two agree"),
+    "no-orientation": ("warning", "set the sform: without it left and right are a guess"),
+    "sheared": ("warning", "resample to orthogonal axes; distances are computed as if the axes were orthogonal"),
+    "single-slice": ("warning", "store single slices as 2-D pictures"),
+    "alpha-dropped": ("warning", "remove the fourth channel; only red, green and blue are used"),
+}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One finding. file is relative to the data set's folder; case and file may be empty."""
+
+    check: str
+    message: str
+    case: str = ""
+    file: str = ""
+
+    @property
+    def is_error(self) -> bool:
+        return CHECKS[self.check][0] == "error"
+
+    @property
+    def action(self) -> str:
+        return CHECKS[self.check][1]
+
+    def json(self) -> dict[str, str]:
+        return {k: getattr(self, k) for k in ("check", "case", "file", "message", "action")}
+
+
+def table(problems: Iterable[Problem], most: int = 200) -> str:
+    """A text table for people, at most ``most`` problems long."""
+    problems = list(problems)
+    heads = ("check", "case", "file", "what is wrong", "what to do")
+    rows = [(p.check, p.case or "-", p.file or "-", p.message, p.action) for p in problems[:most]]
+    limits = (30, 32, 40, 56, 44)
+    widths = [min(limit, max(len(r[i]) for r in (heads, *rows))) for i, limit in enumerate(limits)]
+    lines = []
+    for row in (heads, tuple("-" * w for w in widths), *rows):
+        cells = [textwrap.wrap(cell, width) or [""] for cell, width in zip(row, widths, strict=True)]
+        for i in range(max(map(len, cells))):
+            parts = [(c[i] if i < len(c) else "").ljust(w) for c, w in zip(cells, widths, strict=True)]
+            lines.append("  ".join(parts).rstrip())
+    if len(problems) > most:
+        lines.append(f"... and {len(problems) - most} more")
+    return "\n".join(lines)
