@@ -40,5 +40,6 @@ lock:
 	$(LOCK) --extra gpu -o requirements-gpu.lock
 	$(LOCK) --extra cpu --group test -c requirements.lock -o requirements-test.lock
 
+# What a run made, but not the raw data.
 clean:
-	rm -rf .venv .snakemake logs results data
+	rm -rf .venv .snakemake logs results data/preprocessed data/*.csv data/*.json

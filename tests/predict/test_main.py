@@ -16,6 +16,7 @@ from refold.train import __main__ as train
 
 NAMES = [f"case{i}" for i in range(6)]
 VALUES = (0, 2, 255)
+BOTH = ["results/models/otsu/fold-0/card.json", "results/models/otsu/fold-1/card.json"]
 
 
 def affine_3d():
@@ -127,8 +128,7 @@ def test_twice_the_same_bytes_and_no_leftovers(project):
 
 def test_held_out_cases_by_the_mean_of_the_folds(project):
     trained(0, 1)
-    models = ["results/models/otsu/fold-0", "results/models/otsu/fold-1"]
-    predict.run(arguments("holdout", models=models))
+    predict.run(arguments("holdout", models=BOTH))
     manifest = read_json("results/predictions/otsu/fold-holdout/predictions.json")
     assert set(manifest["cases"]) == {"case4", "case5"} and manifest["fold"] == "holdout"
     assert set(manifest["hashes"]["models"]) == {"0", "1"}
@@ -151,7 +151,7 @@ def test_probabilities_of_the_folds_are_averaged(project, monkeypatch):
     monkeypatch.setattr(predict, "create", lambda *a: Fixed())
     original = geometry.to_original
     monkeypatch.setattr(geometry, "to_original", lambda p, r: seen.append(p.reshape(-1, 3)[0].copy()) or original(p, r))
-    predict.run(arguments("holdout", models=["results/models/otsu/fold-0", "results/models/otsu/fold-1"]))
+    predict.run(arguments("holdout", models=BOTH))
     np.testing.assert_allclose(seen[0], [0.35, 0.3, 0.35], atol=1e-6)
 
 
@@ -186,7 +186,7 @@ def test_folds_of_different_data_are_not_averaged(project):
     card["hashes"]["data"] = "other"
     write_json("results/models/otsu/fold-1/card.json", card)
     with pytest.raises(RefoldError, match="different data"):
-        predict.run(arguments("holdout", models=["results/models/otsu/fold-0", "results/models/otsu/fold-1"]))
+        predict.run(arguments("holdout", models=BOTH))
 
 
 def test_a_missing_case_is_named(project):
@@ -204,4 +204,17 @@ def test_no_holdout_says_what_to_set(project):
     card["hashes"]["split"] = sha256_file("results/splits.json")
     write_json("results/models/otsu/fold-0/card.json", card)
     with pytest.raises(RefoldError, match=r"split\.test_fraction"):
-        predict.run(arguments("holdout", models=["results/models/otsu/fold-0"]))
+        predict.run(arguments("holdout", models=["results/models/otsu/fold-0/card.json"]))
+
+
+@pytest.mark.parametrize("largest", [300, 65535])
+def test_large_label_values_are_kept(project, largest):
+    """16-bit masks, also in PNG."""
+    description = read_json(cases.DATASET)
+    description["labels"][2]["value"] = largest
+    write_json(cases.DATASET, description)
+    trained(0)
+    predict.run(arguments("0"))
+    for entry in read_json("results/predictions/otsu/fold-0/predictions.json")["cases"].values():
+        data = images.read(f"results/predictions/otsu/fold-0/{entry['file']}", label=True).data
+        assert set(np.unique(data)) == {0, 2, largest}

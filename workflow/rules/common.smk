@@ -52,10 +52,11 @@ FOLDS = P.split.fold_numbers
 # A held-out test set is one fold more to predict and evaluate.
 TESTED = [*FOLDS, "holdout"] if checked(lambda: planned.has_holdout(P.split)) else FOLDS
 MODEL = {name: "model.keras" if name in NETWORKS else "model.json" for name in METHODS}
-SOURCE = P.dataset.source
-FETCHED = SOURCE is None or not Path(SOURCE).is_dir()
-ROOT = f"data/raw/{P.dataset.name}" if FETCHED else SOURCE
+FETCHED = checked(lambda: layout.kind(P.dataset)) != "folder"
+ROOT = layout.root(P.dataset)
 RAW = [] if FETCHED else checked(lambda: layout.files(P.dataset))
+# Networks share a card in turns; a machine without one has no such limit.
+GPU = int(jobs.has_gpu())
 checked(lambda: planned.check(P.split, layout.patients(P.dataset)))
 
 
@@ -84,10 +85,6 @@ def models_of(wildcards):
         for f in folds
         for name in (MODEL[wildcards.method], "card.json")
     ]
-
-
-def model_folders(wildcards, input):
-    return sorted({str(Path(path).parent) for path in input.models})
 
 
 def prediction_threads(wildcards):

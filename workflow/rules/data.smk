@@ -4,7 +4,7 @@ if FETCHED:
         input:
             code=code("data"),
             params=stamps("dataset"),
-            archive=SOURCE or [],
+            archive=layout.archive(P.dataset) or [],
         output:
             f"{ROOT}/dataset.json",
         log:
@@ -13,6 +13,7 @@ if FETCHED:
             "logs/benchmarks/fetch.tsv"
         conda:
             "../envs/refold.yaml"
+        threads: 1
         resources:
             mem_mb=1000,
             runtime=240,

@@ -48,6 +48,7 @@ rule tables:
         "logs/benchmarks/tables.tsv"
     conda:
         "../envs/refold.yaml"
+    threads: 1
     resources:
         mem_mb=2000,
         runtime=60,

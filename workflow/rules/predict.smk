@@ -17,14 +17,13 @@ rule predict_fold:
         "../envs/refold.yaml"
     threads: prediction_threads
     resources:
+        gpu=GPU,
         mem_mb=4000,
         runtime=240,
-    params:
-        models=model_folders,
     message:
         "Predicting with {wildcards.method}, fold {wildcards.fold}"
     shell:
-        "python -m refold.predict --method {wildcards.method} --fold {wildcards.fold} --models {params.models} 2>&1 | tee {log}"
+        "python -m refold.predict --method {wildcards.method} --fold {wildcards.fold} --models {input.models} 2>&1 | tee {log}"
 
 
 rule predict:

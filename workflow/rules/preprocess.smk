@@ -12,6 +12,7 @@ rule preprocess_shard:
         "logs/benchmarks/preprocess-{shard}.tsv"
     conda:
         "../envs/refold.yaml"
+    threads: 1
     resources:
         mem_mb=2000,
         runtime=240,
@@ -38,6 +39,7 @@ rule fingerprint:
         "logs/benchmarks/fingerprint.tsv"
     conda:
         "../envs/refold.yaml"
+    threads: 1
     resources:
         mem_mb=1000,
         runtime=30,

@@ -26,6 +26,7 @@ rule report_html:
         "logs/benchmarks/report.tsv"
     conda:
         "../envs/refold.yaml"
+    threads: 1
     resources:
         mem_mb=2000,
         runtime=60,

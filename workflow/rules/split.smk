@@ -13,6 +13,7 @@ rule folds:
         "logs/benchmarks/split.tsv"
     conda:
         "../envs/refold.yaml"
+    threads: 1
     resources:
         mem_mb=1000,
         runtime=30,

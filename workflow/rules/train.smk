@@ -21,6 +21,7 @@ rule train_network:
         "../envs/refold.yaml"
     threads: P.train.threads
     resources:
+        gpu=GPU,
         mem_mb=4000,
         runtime=1440,
     message:
@@ -49,6 +50,7 @@ rule train_classical:
         method="|".join(CLASSICAL) or "none",
     conda:
         "../envs/refold.yaml"
+    threads: 1
     resources:
         mem_mb=2000,
         runtime=240,

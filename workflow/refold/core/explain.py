@@ -294,9 +294,10 @@ def problem(model: type[BaseModel], error: dict[str, Any], values: Any) -> tuple
         if not isinstance(spot.value, dict) or "kind" not in spot.value:
             return f"{spot.key}.kind", f"missing; allowed are {', '.join(methods)}"
         value = spot.value["kind"]
+        guess = nearest(value, methods) if isinstance(value, str) else ""
         return (
             f"{spot.key}.kind",
-            f"{shown(value)} is not allowed{nearest(value, methods)}; allowed are {', '.join(methods)}",
+            f"{shown(value)} is not allowed{guess}; allowed are {', '.join(methods)}",
         )
     origin = get_origin(spot.annotation)
     if methods or origin is dict or _is_section(spot.annotation):
@@ -324,5 +325,8 @@ def problems(model: type[BaseModel], error: ValidationError, values: Any) -> lis
     found: dict[str, str] = {}
     for item in error.errors(include_url=False):
         key, text = problem(model, item, values)
-        found.setdefault(key, text)
+        if item["type"] == "value_error":
+            found[key] = text  # says more than that another member of a union would not do either
+        else:
+            found.setdefault(key, text)
     return [(k, t) for k, t in found.items() if not any(other.startswith(f"{k}[") for other in found)]

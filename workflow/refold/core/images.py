@@ -83,7 +83,14 @@ def read(path: str | Path, label: bool = False) -> Image:
 def _read_nifti(path: str | Path, label: bool) -> Image:
     import nibabel
 
-    image = nibabel.load(path)
+    if suffix(path) == ".nii":
+        image = nibabel.load(path)
+    else:
+        # to the end, where the check sum stands: nibabel stops before it and misses damage
+        with gzip.open(path) as handle:
+            raw = handle.read()
+        second = raw[:4] in (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c")  # length of the header, 540
+        image = (nibabel.Nifti2Image if second else nibabel.Nifti1Image).from_bytes(raw)
     data = np.asanyarray(image.dataobj)
     while data.ndim > 4 and data.shape[3] == 1:  # NIfTI keeps channels on axis 5 when axis 4 (time) has length 1
         data = data[:, :, :, 0]

@@ -248,7 +248,7 @@ class Train(Section):
     foreground_fraction: Probability = Field(
         0.33, description="Share of the patches that are centred on a foreground voxel, of a label drawn evenly."
     )
-    loss: Loss = Field(Loss(), description="What is minimised.")
+    loss: Loss = Field(Loss(), description="What the training minimises.")
     deep_supervision: bool = Field(
         False,
         description="Loss at every resolution of the decoder but the coarsest, weights 1/2^i; a network of under 4 "
@@ -489,6 +489,7 @@ class Params(Section):
     ] = Field(
         {"unet": UNet()},
         min_length=1,
+        json_schema_extra={"additionalProperties": False},
         description="The methods compared: a name of your choice, then its kind and parameters.",
     )
     predict: Predict = Field(Predict(), description="From models to label maps.")
@@ -507,23 +508,19 @@ def _data_dimension(p: Params) -> int | None:
     """Axes of the data as far as params.yaml tells."""
     if p.dataset.source is None:
         return 3  # the phantom and all Decathlon tasks
-    return len(p.preprocess.spacing) if isinstance(p.preprocess.spacing, list) else None
+    if isinstance(p.preprocess.spacing, list):
+        return len(p.preprocess.spacing)
+    networks = [m for m in p.methods.values() if isinstance(m, UNet)]
+    if isinstance(p.train.patch, list) and networks and all(m.dimension == "auto" for m in networks):
+        return len(p.train.patch)
+    return None
 
 
 def _networks(p: Params) -> dict[str, tuple[UNet, int | None]]:
     """Each network and its number of axes as far as params.yaml tells."""
-    axes = _data_dimension(p)
-    if (
-        axes is None
-        and isinstance(p.train.patch, list)
-        and all(m.dimension == "auto" for m in p.methods.values() if isinstance(m, UNet))
-    ):
-        axes = len(p.train.patch)
-    return {
-        name: (m, axes if m.dimension == "auto" else m.dimension)
-        for name, m in p.methods.items()
-        if isinstance(m, UNet)
-    }
+    data = _data_dimension(p)
+    networks = {name: m for name, m in p.methods.items() if isinstance(m, UNet)}
+    return {name: (m, data if m.dimension == "auto" else m.dimension) for name, m in networks.items()}
 
 
 def _check_dataset(p: Params) -> Iterator[tuple[str, tuple[str, ...], str]]:
@@ -691,7 +688,7 @@ def _check_axes(p: Params) -> Iterator[tuple[str, tuple[str, ...], str]]:
     spacing, patch, tile = p.preprocess.spacing, p.train.patch, p.predict.tile
     rests = ("dataset.source", "preprocess.spacing")
     if p.dataset.source is None and isinstance(spacing, list) and len(spacing) != 3:
-        yield rests[1], rests, f"{spacing} has {len(spacing)} numbers, {p.dataset.name} has 3 axes; give [x, y, z]"
+        yield rests[1], rests, f"{len(spacing)} numbers, {p.dataset.name} has 3 axes; give [x, y, z]"
         return
     for name, (m, axes) in networks.items():
         key = f"methods.{name}"
@@ -700,19 +697,13 @@ def _check_axes(p: Params) -> Iterator[tuple[str, tuple[str, ...], str]]:
             yield rests[0], rests, f"{axes} is not allowed; preprocess.spacing has {data} numbers, for {data}-D data"
             continue
         if isinstance(patch, list):
-            rests = ("train.patch", "dataset.source", "preprocess.spacing", key)
+            rests = ("train.patch", "dataset.source", "preprocess.spacing", f"{key}.dimension", f"{key}.stages")
             if axes is not None and len(patch) != axes:
                 yield rests[0], rests, f"{patch} has {len(patch)} numbers, {key} is {axes}-D; give {axes}, or auto"
-            elif isinstance(spacing, list) and len(patch) > len(spacing):
-                yield (
-                    rests[0],
-                    rests,
-                    f"{patch} has {len(patch)} numbers, preprocess.spacing {len(spacing)}; give as many, or auto",
-                )
             elif fault := _unpoolable(patch, m.stages, spacing):
                 yield rests[0], rests, f"{fault}; for {key}"
         if isinstance(tile, list):
-            rests = ("predict.tile", "dataset.source", "preprocess.spacing", "train.patch", key)
+            rests = ("predict.tile", "dataset.source", "preprocess.spacing", "train.patch", f"{key}.dimension")
             sliced = axes == 2 and data in (3, None)  # answers slice by slice, whatever the tile
             if axes is not None and not sliced and len(tile) != axes:
                 yield rests[0], rests, f"{tile} has {len(tile)} numbers, {key} is {axes}-D; give {axes}, or auto"
@@ -788,17 +779,17 @@ def _without(values: dict[str, Any], keys: Iterable[str]) -> dict[str, Any]:
             name = key.removeprefix("methods.")
             for known in [m for m in node.get("methods") or () if name == m or name.removesuffix(".kind") == m]:
                 del node["methods"][known]
-            if not node.get("methods"):
-                node.pop("methods", None)
         for part in parts[:-1]:
             node = node.get(part) if isinstance(node, dict) else None
         if isinstance(node, dict):
             node.pop(parts[-1], None)
+    if any(key.startswith("methods") for key in keys) and not values.get("methods"):
+        values["methods"] = {"unknown": {"kind": "threshold"}}  # the default network was not asked for
     return values
 
 
 def _touch(a: str, b: str) -> bool:
-    return a == b or a.startswith((f"{b}.", f"{b}[")) or b.startswith((f"{a}.", f"{a}["))
+    return "" in (a, b) or a == b or a.startswith((f"{b}.", f"{b}[")) or b.startswith((f"{a}.", f"{a}["))
 
 
 def validate(values: Any, source: str = "params.yaml") -> Params:
@@ -834,7 +825,9 @@ def _validate(document: yamlfile.Document, source: str) -> Params:
         except ValidationError:
             params = None
     if params is not None:
-        broken = [key for key, _ in problems]
+        # an unknown key may stand for any other of its section
+        no_key = ("unknown key", "the key ", "a key ")
+        broken = [key.rpartition(".")[0] if text.startswith(no_key) else key for key, text in problems]
         for key, rests, text in _combinations(params):
             # what rests on a wrong value is looked at once that is right
             if not any(_touch(b, r) for b in broken for r in rests):

@@ -44,10 +44,11 @@ def closure(*modules: str) -> list[str]:
     todo, seen = list(modules), set()
     while todo:
         module = todo.pop()
-        if module in seen or _path(module) is None:
+        if not module or module in seen or _path(module) is None:
             continue
         seen.add(module)
-        todo.extend(_imports(module))
+        # a package's __init__ runs before its modules
+        todo += [*_imports(module), module.rpartition(".")[0]]
     files = {_path(m) for m in seen}
     for module in modules:
         data = _path(module).parent

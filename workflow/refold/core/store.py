@@ -82,7 +82,7 @@ def open(folder: str | Path, case: str) -> Stored:
     """
     name = path(folder, case)
     if not name.is_file():
-        raise RefoldError(f"{name} is missing; run the preprocess phase")
+        raise RefoldError(f"{name} is missing; run `snakemake --forcerun preprocess_shard -- preprocess`")
     try:
         # no lock: many readers at once, also on file systems that have none
         file = h5py.File(name, "r", locking=False)

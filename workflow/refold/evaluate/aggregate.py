@@ -16,8 +16,9 @@ import pandas as pd
 from refold.core import log
 from refold.core.errors import RefoldError
 from refold.core.files import number, read_csv, read_json, sha256_file, sha256_json, write_csv, write_json
-from refold.core.params import METRICS, Evaluate
+from refold.core.params import Evaluate
 from refold.evaluate.fold import COLUMNS, HOLDOUT
+from refold.evaluate.metrics import METRICS
 from refold.evaluate.statistics import bootstrap, by_patient, holm, wilcoxon
 
 ALL, MEAN, CV = "all", "mean", "cross-validation"

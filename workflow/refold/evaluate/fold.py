@@ -24,7 +24,7 @@ from refold.evaluate.pair import pairs
 
 HOLDOUT = "holdout"
 COLUMNS = ("method", "fold", "case", "patient", "label", "metric", "value")
-AFFINE_TOLERANCE = 1e-3  # mm; affines are float32 in NIfTI
+AFFINE_TOLERANCE = 2e-3  # of the largest spacing, over what the data checks allow; affines are float32 in NIfTI
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,10 @@ def evaluate_case(task: Task) -> list[tuple[str, str, dict[str, float]]]:
         RefoldError: the prediction is not the file that was predicted, or lies on another grid than the label.
     """
     if not Path(task.prediction).is_file():
-        raise RefoldError(f"{task.prediction} is missing: the prediction of case {task.case!r}; run the predict phase")
+        raise RefoldError(
+            f"{task.prediction} is missing: the prediction of case {task.case!r}; "
+            "run `snakemake --forcerun predict_fold -- evaluate`"
+        )
     if (found := sha256_file(task.prediction)) != task.sha256:
         raise RefoldError(
             f"{task.prediction} is not the file that was predicted (sha256 {found[:12]}, predictions.json says "
@@ -79,7 +82,9 @@ def evaluate_case(task: Task) -> list[tuple[str, str, dict[str, float]]]:
     truth, prediction = images.read(task.truth, label=True), images.read(task.prediction, label=True)
     if truth.data.shape != prediction.data.shape:
         raise RefoldError(f"{task.prediction} has shape {prediction.data.shape}, {task.truth} {truth.data.shape}")
-    if truth.dimension == 3 and not np.allclose(truth.affine, prediction.affine, rtol=0, atol=AFFINE_TOLERANCE):
+    if truth.dimension == 3 and not np.allclose(
+        truth.affine, prediction.affine, rtol=0, atol=AFFINE_TOLERANCE * max(truth.spacing)
+    ):
         raise RefoldError(
             f"{task.prediction} lies elsewhere than {task.truth}: affines {prediction.affine.round(4).tolist()} and "
             f"{truth.affine.round(4).tolist()}"

@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument(
         "--fold", required=True, help="a fold's number, or `holdout`: the held-out test cases, by the mean of --models"
     )
-    parser.add_argument("--models", nargs="+", help="model folders; default results/models/<method>/fold-<k>")
+    parser.add_argument("--models", nargs="+", help="files of the models; default results/models/<method>/fold-<k>")
     parser.add_argument("--params", default="results/.params", help="folder of the frozen sections")
     parser.add_argument("--cases", default=cases.CASES)
     parser.add_argument("--dataset", default=cases.DATASET)
@@ -74,7 +74,8 @@ def _wanted(splits: dict[str, Any], fold: str, cards: list[dict[str, Any]]) -> l
 def run(a: argparse.Namespace) -> None:
     stamps = Stamps(a.params)
     entry, predict = stamps.method(a.method), stamps.read("predict").predict
-    folders = [Path(m) for m in a.models or [f"results/models/{a.method}/fold-{a.fold}"]]
+    files = a.models or [f"results/models/{a.method}/fold-{a.fold}/card.json"]
+    folders = sorted({Path(file).parent for file in files})
     if entry.kind in NETWORKS:
         from refold.train.runtime import configure
 
@@ -91,7 +92,7 @@ def run(a: argparse.Namespace) -> None:
     out.mkdir(parents=True, exist_ok=True)
     ending = ".nii.gz" if description.dimension == 3 else ".png"
     values = np.array(description.labels.values)
-    kind = np.uint8 if values.min() >= 0 and values.max() < 256 else np.int16
+    kind = np.min_scalar_type(values.max()) if values.min() >= 0 else np.int16
     done = {}
     for case in log.progress(wanted, f"{a.method} fold {a.fold}: predict", len(wanted)):
         with store.open(a.preprocessed, case) as stored:
@@ -99,9 +100,10 @@ def run(a: argparse.Namespace) -> None:
         total = None
         for segmenter, statistics, _ in models:
             p = segmenter.predict_proba(intensity.apply(image, statistics))
-            total = p if total is None else total + p
+            # in place: a large volume's probabilities may lie in a file
+            total = p if total is None else np.add(total, p, out=total)
         if len(models) > 1:
-            total = total / np.float32(len(models))
+            total /= np.float32(len(models))
         indices = geometry.to_original(total, record)
         path = out / f"{case}{ending}"
         images.write_label(path, values[indices].astype(kind), np.array(record.raw_affine))

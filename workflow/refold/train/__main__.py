@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import platform
+from importlib import metadata
 from pathlib import Path
 
 from refold.core import cases, errors, hashes, log, sources
@@ -46,7 +48,8 @@ def run(a: argparse.Namespace) -> None:
     }
     code = hashes.of_code(str(sources.ROOT.parent / f) for f in sources.closure("refold.train.__main__"))
     # threads that prepare patches change no patch
-    key = sha256_json({**found, "code": code, "fold": a.fold})
+    used = versions(network)
+    key = sha256_json({**found, "code": code, "versions": used, "fold": a.fold})
     description, fingerprint, splits = cases.Description.read(a.dataset), read_json(a.fingerprint), read_json(a.splits)
     out = Path(a.out or f"results/models/{a.method}/fold-{a.fold}")
     out.mkdir(parents=True, exist_ok=True)
@@ -68,6 +71,8 @@ def run(a: argparse.Namespace) -> None:
             "kind": entry.kind,
             "fold": a.fold,
             "hashes": {**found, "model": sha256_file(out / segmenter.file)},
+            "code": code,
+            "versions": used,
             "training": {**facts, "cases": sorted(fold.training), "inner_validation": sorted(fold.validation)},
             "statistics": fold.statistics.to_json(),
             "warnings": fold.warnings,
@@ -77,6 +82,23 @@ def run(a: argparse.Namespace) -> None:
     checkpoint.unlink(missing_ok=True)
     if checkpoint.parent.is_dir() and not os.listdir(checkpoint.parent):
         checkpoint.parent.rmdir()
+
+
+def versions(network: bool) -> dict[str, str]:
+    """Of Python and the packages that decide what is learnt."""
+    packages = ["numpy", "scipy", "scikit-image", *(["keras", "tensorflow"] if network else [])]
+    found = {"python": platform.python_version()}
+    for package in packages:
+        names = (package, f"{package}-cpu")
+        found[package] = next((v for n in names if (v := _version(n))), "unknown")
+    return found
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _write_history(path: Path, history: list[dict], labels: tuple[str, ...]) -> None:

@@ -28,7 +28,7 @@ def gaussian(tile: Sequence[int]) -> np.ndarray:
 
 
 def starts(size: int, tile: int, overlap: float) -> list[int]:
-    """First voxels of the tiles along an axis: evenly spread, sharing ``overlap`` or more, the last ends at ``size``."""
+    """First voxels of the tiles along an axis: evenly spread, the last ends at ``size``."""
     if size <= tile:
         return [0]
     steps = int(np.ceil((size - tile) / max(1, int(tile * (1 - overlap)))))

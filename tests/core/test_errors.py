@@ -1,0 +1,76 @@
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+WORKFLOW = Path(__file__).resolve().parents[2] / "workflow"
+
+
+def run(body: str) -> tuple[int, list[str]]:
+    """Exit status and lines of standard error of a command whose ``main`` has this body."""
+    program = f"from refold.core import errors\ndef main():\n    {body}\nerrors.run(main)\n"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(WORKFLOW), "PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.stdout == ""
+    return done.returncode, done.stderr.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "last"),
+    [
+        ("raise errors.RefoldError('a.csv is missing; run data')", 1, "error: a.csv is missing; run data"),
+        ("raise errors.RefoldError('p.yaml: 2 problems\\n  - a')", 1, "error: p.yaml: 2 problems (listed above)"),
+        ("raise errors.RefoldError('größer 海马')", 1, "error: größer 海马"),
+        ("raise KeyboardInterrupt", 130, "error: interrupted"),
+        ("raise MemoryError('1 GiB')", 2, "error: out of memory (1 GiB); lower predict.tile or train.batch_size"),
+        ("1 / 0", 2, "error: ZeroDivisionError: division by zero (a defect of refold: see the lines above)"),
+        ("import sys; sys.exit(3)", 3, None),
+    ],
+)  # fmt: skip
+def test_status_and_last_line(body, status, last):
+    code, lines = run(body)
+    assert code == status
+    assert (lines[-1] if lines else None) == last
+
+
+def test_success_says_nothing():
+    assert run("pass") == (0, [])
+
+
+def test_an_error_for_people_has_no_traceback_and_lists_its_lines_first():
+    _, lines = run("raise errors.RefoldError('params.yaml: 2 problems\\n  - a\\n  - b')")
+    assert lines == ["params.yaml: 2 problems", "  - a", "  - b", "error: params.yaml: 2 problems (listed above)"]
+    assert run("raise errors.RefoldError('one')")[1] == ["error: one"]
+
+
+def test_a_defect_shows_its_traceback():
+    _, lines = run("{}['x']")
+    assert lines[0] == "Traceback (most recent call last):"
+    assert lines[-1].startswith("error: KeyError: 'x'")
+
+
+def test_interrupt_from_outside():
+    program = (
+        "import time\nfrom refold.core import errors\n"
+        "def main():\n    print('up', flush=True)\n    time.sleep(60)\nerrors.run(main)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        env={**os.environ, "PYTHONPATH": str(WORKFLOW)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "up\n"
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130 and stderr.splitlines()[-1] == "error: interrupted"
