@@ -67,6 +67,7 @@ def test_initial_weights_follow_the_initializer_and_the_seed(kind):
     assert weights(make(1)) == weights(make(1)) != weights(make(2))
 
 
+@pytest.mark.slow
 def test_learns_two_cases_by_heart(fold):
     settings = Train(
         epochs=2,
@@ -94,6 +95,7 @@ def test_learns_two_cases_by_heart(fold):
             )
 
 
+@pytest.mark.slow
 def test_twice_the_same_bytes_and_seed_changes_them(fold, settings, tmp_path):
     files = []
     for i, seed in enumerate((1, 1, 2)):
@@ -106,6 +108,7 @@ def test_twice_the_same_bytes_and_seed_changes_them(fold, settings, tmp_path):
     assert files[0] == files[1] != files[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd", "adam"])
 def test_a_killed_training_goes_on_exactly(fold, settings, monkeypatch, optimizer):
     settings = settings.model_copy(update={"optimizer": optimizer, "early_stopping": 5})
@@ -133,6 +136,7 @@ def test_a_killed_training_goes_on_exactly(fold, settings, monkeypatch, optimize
     np.testing.assert_equal(again, history)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_other_parameters_is_not_used(fold, settings, caplog):
     first = segmenter(settings)
     first.fit(fold)
@@ -143,6 +147,7 @@ def test_a_checkpoint_of_other_parameters_is_not_used(fold, settings, caplog):
     assert weights(first.network) == weights(second.network)
 
 
+@pytest.mark.slow
 def test_early_stopping_keeps_the_best(fold, monkeypatch):
     settings = Train(
         epochs=8,
@@ -207,6 +212,7 @@ def test_archives_hold_no_date(tmp_path):
     assert weights(loaded) == weights(model)
 
 
+@pytest.mark.slow
 def test_a_2d_network_on_a_volume(fold):
     s = segmenter(Train(epochs=2, patch=[16, 16], samples_per_epoch=4, warmup_epochs=0), dimension=2)
     s.fit(fold)
