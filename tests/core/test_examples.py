@@ -95,7 +95,7 @@ def test_the_default_experiment():
 def test_hippocampus_has_the_published_folds():
     p = load(ROOT / "examples" / "hippocampus.yaml")
     assert (p.dataset.name, p.split.kind, p.split.folds, p.split.seed) == ("Task04_Hippocampus", "kfold", 5, 12345)
-    assert p.augment.flip.axes == [] == p.predict.mirror_axes  # labels name a side
+    assert p.augment.flip.axes == ["x"] == p.predict.mirror_axes  # y would exchange anterior and posterior
 
 
 def test_ct_and_multichannel():

@@ -55,7 +55,7 @@ SINGLE = {
     "train: {epochs: 1:30}": 'train.epochs: "1:30" is not allowed; allowed: a whole number from 1 to 1000000',
     "train: {threads: 99999999999999999999}": "train.threads: 99999999999999999999 is not allowed; "
     "allowed: a whole number from 1 to 256",
-    "train: {seed: -1}": "train.seed: -1 is not allowed; allowed: a whole number from 0 to 2147483647",
+    "train: {seed: -1}": "train.seed: -1 is not allowed; allowed: a whole number from 0 to 4294967195",
     "train: {learning_rate: 0}": "train.learning_rate: 0 is not allowed; allowed: a number over 0 and at most 100",
     "train: {learning_rate: .nan}": "train.learning_rate: .nan is not allowed; this is no finite number; "
     "allowed: a number over 0 and at most 100",
@@ -304,7 +304,7 @@ POSSIBLE = [
     "split: {kind: file, file: s.json, folds: 2}",
     "methods: {base: &b {kind: unet, features: 8}, wide: {<<: *b, features: 16}}",
     "methods: {u: {kind: unet, normalisation: group, features: 16}}",
-    "train: {seed: 2147483647}",
+    "train: {seed: 4294967195}\nsplit: {seed: 4294967195, repeats: 100, folds: 2}\nevaluate: {seed: 4294967296}",
 ]
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from refold.core.errors import RefoldError
 from refold.core.files import read_csv
-from refold.core.params import METRICS
 from refold.evaluate.__main__ import main
 from refold.evaluate.aggregate import COMPARED
+from refold.evaluate.metrics import METRICS
 
 METHODS = {"good": 0.1, "bad": 0.6}
 

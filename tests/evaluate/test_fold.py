@@ -7,8 +7,8 @@ from refold.core import images
 from refold.core.cases import Labels
 from refold.core.errors import RefoldError
 from refold.core.files import read_csv, sha256_file
-from refold.core.params import METRICS
 from refold.evaluate.fold import indices
+from refold.evaluate.metrics import METRICS
 
 from .conftest import AFFINE, VALUES
 

@@ -6,8 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refold.core.errors import RefoldError
-from refold.core.params import METRICS
-from refold.evaluate.metrics import REGISTRY, compute, metric
+from refold.evaluate.metrics import METRICS, REGISTRY, compute, metric
 from refold.evaluate.pair import Pair, pairs
 
 NAN = math.nan

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from refold.core.params import METRICS, validate
+from refold.core.params import validate
+from refold.evaluate.metrics import METRICS
 from refold.report import cautions, figures, inputs, tables, words
 
 
@@ -45,7 +46,11 @@ def test_references_are_numbered_as_mentioned(experiment):
         ({"train": {"optimizer": "sgd", "schedule": "polynomial"}}, "Nesterov momentum 0.99", "AdamW"),
         ({"train": {"loss": {"kind": "ce"}}}, "to minimise cross-entropy.", "Dice loss"),
         ({"train": {"epochs": 7, "validation_fraction": 0.0}}, "7 epochs", "inner validation"),
-        ({"train": {"early_stopping": 3}}, "stopped early after 3 inner validations", "fixed beforehand"),
+        (
+            {"train": {"early_stopping": 3, "validate_every": 1}},
+            "stopped early after 3 inner validations",
+            "fixed beforehand",
+        ),
         ({"train": {"averaging": 0}}, "AdamW", "moving average"),
         ({"train": {"warmup_epochs": 0}}, "started at 0.003", "rose over"),
         ({"predict": {"mirror_axes": ["x", "z"], "tile": "whole"}}, "mirror images along x and z", "tiles overlapped"),

@@ -46,7 +46,8 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 METHOD_NAME = r"^[a-z0-9][a-z0-9_-]*$"
 
 Probability = Annotated[float, Field(ge=0, le=1)]
-Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Seed = Annotated[int, Field(ge=0, le=2**53)]  # what JSON carries exactly
+LibrarySeed = Annotated[int, Field(ge=0, le=2**32 - 101)]  # scikit-learn's and Keras's, with room for 100 repeats
 Axis = Literal["x", "y", "z"]
 Voxels = Annotated[list[Annotated[int, Field(ge=4, le=4096)]], Field(min_length=2, max_length=3)]
 
@@ -199,7 +200,7 @@ class Split(Section):
         description='JSON file for kind `file`: {"folds": [{"train": [cases], "test": [cases]}, ...], '
         '"holdout": [cases]}.',
     )
-    seed: Seed = Field(1, description="Seed of the split.")
+    seed: LibrarySeed = Field(1, description="Seed of the split.")
 
     @property
     def fold_numbers(self) -> list[int]:
@@ -227,7 +228,7 @@ class Loss(Section):
 class Train(Section):
     """How every network is trained. `methods` says which networks."""
 
-    seed: Seed = Field(1, description="Seed of initial weights, case order, patches and augmentation.")
+    seed: LibrarySeed = Field(1, description="Seed of initial weights, case order, patches and augmentation.")
     threads: int = Field(
         1,
         ge=1,
@@ -293,12 +294,6 @@ class Train(Section):
         description="Stop after this many inner validations without a better Dice and keep the best weights; null: "
         "the whole budget.",
     )
-    workers: int = Field(
-        1,
-        ge=0,
-        le=64,
-        description="Threads that prepare patches beside the training step; no result depends on it. 0: none.",
-    )
 
 
 # ---------------------------------------------------------------- augment
@@ -356,7 +351,7 @@ class Contrast(Section):
 
 
 class LowResolution(Section):
-    p: Probability = Field(0.25, description="Probability; 0 switches it off.")
+    p: Probability = Field(0.125, description="Probability; 0 switches it off.")
     range: _range(0.05, 1) = Field((0.5, 1.0), description="Factor of the resolution simulated.")
 
 
@@ -445,12 +440,6 @@ class Predict(Section):
         [], description="Average over mirror images along these axes; none whose labels name a side."
     )
     threads: int = Field(1, ge=1, le=256, description="Math threads of one prediction job. Part of the experiment.")
-
-
-METRICS = (
-    "dice", "dice_lenient", "iou", "iou_lenient", "precision", "recall", "specificity", "accuracy", "f1",
-    "hd95", "hd95_penalised", "assd", "nsd", "volume", "volume_error",
-)  # fmt: skip
 
 
 class Evaluate(Section):
@@ -963,6 +952,8 @@ class Stamps:
     def write(self, params: Params) -> dict[str, str]:
         """Freeze every section; a file is rewritten only when its content changes. Returns the path of each."""
         sections = {name: params.section(name) for name in type(params).model_fields if name != "methods"}
+        # which folds are run changes none of them: another choice must not draw the split, and so train, anew
+        sections["split"].pop("run_folds")
         sections |= {f"methods.{name}": entry for name, entry in params.section("methods").items()}
         paths = {}
         for name, value in sections.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +18,9 @@ from refold.core.params import Train
 from refold.train import checkpoint, losses
 from refold.train.sampler import Feed, Sampler
 from refold.train.schedules import learning_rate
+
+# threads that prepare patches beside the training step; no result depends on them
+WORKERS = max(1, min(4, (os.cpu_count() or 2) // 2))
 
 
 def build_optimizer(settings: Train, variables: Sequence[keras.Variable]) -> keras.optimizers.Optimizer:
@@ -143,7 +147,7 @@ class Trainer:
         total = steps * settings.epochs
         warmup = round(settings.warmup_epochs * steps)
         self._restore()
-        feed = Feed(self.sampler, settings.workers)
+        feed = Feed(self.sampler, WORKERS)
         begun = shown = time.monotonic()
         first = self.epoch
         try:
