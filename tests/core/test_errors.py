@@ -74,3 +74,31 @@ def test_interrupt_from_outside():
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=30)
     assert process.returncode == 130 and stderr.splitlines()[-1] == "error: interrupted"
+
+
+def test_parameters_that_change_under_a_job_make_it_fail(tmp_path):
+    """Its output would be newer than the changed stamp and pass for up to date."""
+    script = """
+import json, sys
+from pathlib import Path
+from refold.core import errors
+from refold.core.params import Stamps, validate
+Stamps("stamps").write(validate({}))
+def main():
+    Stamps("stamps").read("split")
+    if sys.argv[1] == "edit":
+        Stamps("stamps").write(validate({"split": {"folds": 7}}))
+errors.run(main)
+"""
+    import os
+    import subprocess
+    import sys
+    from pathlib import Path
+
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2] / "workflow")}
+    for word, status in (("leave", 0), ("edit", 1)):
+        run = subprocess.run(
+            [sys.executable, "-c", script, word], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert run.returncode == status, run.stderr
+    assert "error: params.yaml changed in 'split' while this job ran" in run.stderr

@@ -211,7 +211,7 @@ def test_a_grey_mask_may_be_stored_as_rgb(tmp_path):
 
 def test_a_stack_of_pages_is_refused(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((5, 4, 6, 3), np.uint8), photometric="rgb")
-    with pytest.raises(RefoldError, match=r"a\.tif has shape \(5, 4, 6, 3\): a picture is grey or RGB"):
+    with pytest.raises(RefoldError, match=r"a\.tif is a stack of 5 pages"):
         images.read(tmp_path / "a.tif")
 
 
@@ -312,3 +312,9 @@ def test_absent_and_unknown_files(tmp_path):
     (tmp_path / "a.png").mkdir()
     with pytest.raises(RefoldError, match=r"a[.]png cannot be read"):
         images.read(tmp_path / "a.png")
+
+
+def test_an_lzw_tiff_is_read_without_imagecodecs(tmp_path):
+    data = np.arange(24, dtype=np.uint8).reshape(4, 6)
+    Pillow.fromarray(data).save(tmp_path / "a.tif", compression="tiff_lzw")
+    np.testing.assert_array_equal(images.read(tmp_path / "a.tif").data[..., 0], data.T)

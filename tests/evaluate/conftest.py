@@ -15,6 +15,10 @@ VALUES = np.array([0, 2, 5], np.uint8)
 AFFINE = np.diag([-1.0, 2.0, 3.0, 1.0])
 
 
+def sha(root: Path, case: str) -> str:
+    return case_table.digest([root / f"raw/labelsTr/{case}.nii.gz"])
+
+
 class Project:
     """A project with six cases of five patients, predictions of methods and a held-out case, in the current folder."""
 
@@ -27,7 +31,7 @@ class Project:
             images.write_label(root / f"raw/labelsTr/{case}.nii.gz", VALUES[label], AFFINE)
         case_table.write(
             [
-                Case(c, p, ("i",), f"labelsTr/{c}.nii.gz", 1, (6, 5, 4), (1.0, 2.0, 3.0), "LAS", (1, 1, 1), "0")
+                Case(c, p, (), f"labelsTr/{c}.nii.gz", 1, (6, 5, 4), (1.0, 2.0, 3.0), "LAS", (1, 1, 1), sha(root, c))
                 for c, p in self.patient.items()
             ]
         )

@@ -151,7 +151,8 @@ def test_pictures(project):
     mask = np.zeros((8, 6), np.uint8)
     mask[2:5, 1:4] = 255
     images.write_label("raw/a.png", mask, np.eye(3))
-    case_table.write([Case("a", "a", ("i",), "a.png", 3, (8, 6), (1.0, 1.0), "XY", (39, 9), "0")])
+    sha = case_table.digest(["raw/a.png"])
+    case_table.write([Case("a", "a", (), "a.png", 3, (8, 6), (1.0, 1.0), "XY", (39, 9), sha)])
     Description("nuclei", "raw", 2, ("R", "G", "B"), (), Labels((0, 255), ("background", "nucleus")), "case").write()
     write_json("results/splits.json", {"folds": [{"fold": 0, "repeat": 0, "train": [], "test": ["a"]}], "holdout": []})
     folder = project.root / "results/predictions/unet/fold-0"
@@ -163,3 +164,11 @@ def test_pictures(project):
     assert got["a", "nucleus", "dice"] == pytest.approx(12 / 18, abs=1e-6)
     assert got["a", "nucleus", "volume"] == 9
     assert got["a", "nucleus", "hd95"] == 1
+
+
+def test_a_truth_that_changed_since_the_data_phase_is_refused(project):
+    project.predict("unet", "0", 0.1)
+    path = project.root / "raw/labelsTr/c1.nii.gz"
+    path.write_bytes((project.root / "raw/labelsTr/c2.nii.gz").read_bytes())
+    with pytest.raises(RefoldError, match=r"case c1 changed since data/cases\.csv"):
+        project.evaluate("unet", "0")

@@ -58,7 +58,8 @@ def project(request, tmp_path, monkeypatch):
     Description("t", "raw", len(shape), ("MR",), ("MR",), labels, "case").write()
     spacing = (1.0, 1.5, 2.0)[: len(shape)]
     cases.write([Case(n, n, (n,), n, 1, shape, spacing, "LPS", (1, 1, 1), n) for n in NAMES])
-    write_json("data/fingerprint.json", {"normalisation": ["none"]})
+    stored = {n: {"sha256": sha256_file(store.path("data/preprocessed", n))} for n in NAMES}
+    write_json("data/fingerprint.json", {"normalisation": ["none"], "cases": stored})
     write_splits(
         [(["case0", "case1"], ["case2", "case3"]), (["case2", "case3"], ["case0", "case1"])], ["case4", "case5"]
     )

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image as Pillow
 
 from refold.core import cases as table
-from refold.core.files import sha256_file, write_json
+from refold.core.files import write_json
 from refold.core.params import Preprocess, validate
 from refold.preprocess import cases, fingerprint
 
@@ -69,7 +69,7 @@ class Project:
             spacing=tuple(np.sqrt((affine[:-1, :-1] ** 2).sum(0)).tolist()),
             orientation="XY" if flat else "".join(nibabel.aff2axcodes(affine)),
             voxels=tuple(int((label == v).sum()) for v in self.values),
-            sha256=sha256_file(self.raw / names[0]),
+            sha256=table.digest(self.raw / name for name in names),
         )
         self.rows = [r for r in self.rows if r.case != case] + [row]
         return row

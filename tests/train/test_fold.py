@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
+from refold.core import store
 from refold.core.cases import Description, Labels
 from refold.core.errors import RefoldError
+from refold.core.files import sha256_file
 from refold.train.fold import inner_validation, open_fold
 
 PATIENTS = {f"p{i}_scan{s}": f"p{i}" for i in range(10) for s in (1, 2)}
@@ -21,15 +23,15 @@ def test_inner_validation_of_everyone_is_refused():
         inner_validation(["p0_scan1"], PATIENTS, 0.5, 1, 0)
 
 
-def _open(stored, tmp_path, number=0, normalisation="ct"):
+def _open(stored, tmp_path, number=0, normalisation="ct", **changed):
     splits = {
         "folds": [{"fold": 0, "train": ["case0", "case1", "case2"], "test": ["case3"]}],
         "patients": {f"case{i}": f"case{i}" for i in range(6)},
     }
     description = Description("t", "raw", 3, ("CT",), ("CT",), Labels((0, 1, 2), ("background", "a", "b")), "case")
-    return open_fold(
-        "m", number, stored, splits, description, {"normalisation": [normalisation]}, 0.4, 1, tmp_path / "c", "k"
-    )
+    hashes = {f"case{i}": {"sha256": sha256_file(store.path(stored, f"case{i}"))} for i in range(6)}
+    fingerprint = {"normalisation": [normalisation], "cases": {**hashes, **changed}}
+    return open_fold("m", number, stored, splits, description, fingerprint, 0.4, 1, tmp_path / "c", "k")
 
 
 def test_statistics_come_from_the_cases_that_teach_alone(stored, tmp_path):
@@ -46,4 +48,9 @@ def test_statistics_come_from_the_cases_that_teach_alone(stored, tmp_path):
 
 def test_an_unknown_fold_is_named(stored, tmp_path):
     with pytest.raises(RefoldError, match="no fold 3"), _open(stored, tmp_path, 3):
+        pass
+
+
+def test_a_stored_case_that_was_changed_is_refused(stored, tmp_path):
+    with pytest.raises(RefoldError, match=r"case1\.h5 is not the file"), _open(stored, tmp_path, case1={"sha256": "0"}):
         pass

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,6 +100,27 @@ class Case:
     sha256: str
 
 
+def digest(paths: Iterable[str | Path]) -> str:
+    """sha256 of the bytes of several files, one after the other."""
+    found = hashlib.sha256()
+    for path in paths:
+        with open(path, "rb") as handle:
+            while block := handle.read(1 << 20):
+                found.update(block)
+    return found.hexdigest()
+
+
+def verify(case: Case, root: str | Path) -> None:
+    """Raises `RefoldError` when the raw files of a case are not those that ``data/cases.csv`` was made from."""
+    files = [Path(root) / name for name in (*case.images, case.label)]
+    missing = [f for f in files if not f.is_file()]
+    if missing:
+        raise RefoldError(f"{missing[0]} is missing: case {case.case}; bring it back or run `{AGAIN}`")
+    if digest(files) != case.sha256:
+        raise RefoldError(f"the files of case {case.case} changed since data/cases.csv was made; run `{AGAIN}`")
+
+
+AGAIN = "snakemake --forcerun catalogue -- data"
 COLUMNS = ("case", "patient", "images", "label", "channels", "shape", "spacing", "orientation", "voxels", "sha256")
 
 

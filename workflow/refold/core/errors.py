@@ -14,6 +14,10 @@ class RefoldError(Exception):
     """
 
 
+# Called after a phase's work; each raises `RefoldError` if what the work rests on has changed meanwhile.
+AT_END: list[Callable[[], None]] = []
+
+
 def run(main: Callable[[], None]) -> None:
     """Run a phase's ``main`` and turn its failure into a readable end.
 
@@ -22,6 +26,8 @@ def run(main: Callable[[], None]) -> None:
     """
     try:
         main()
+        for check in AT_END:
+            check()
     except RefoldError as error:
         first, _, rest = str(error).strip().partition("\n")
         if rest:

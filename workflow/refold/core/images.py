@@ -116,9 +116,7 @@ def _read_picture(path: str | Path, label: bool) -> Image:
                 if not (label and picture.mode == "P" and np.ptp(colours, axis=-1).any()):
                     data = colours
     else:
-        import tifffile
-
-        data = tifffile.imread(path)
+        data = _read_tiff(path)
         if data.ndim == 3 and data.shape[0] in (3, 4) and data.shape[2] not in (3, 4):
             data = np.moveaxis(data, 0, 2)
         if data.ndim == 3 and data.shape[2] == 4:
@@ -133,6 +131,26 @@ def _read_picture(path: str | Path, label: bool) -> Image:
         what = "a mask needs one channel" if label else "a picture is grey or RGB"
         raise RefoldError(f"{path} has shape {data.shape}: {what}")
     return Image(data.swapaxes(0, 1), np.eye(3))
+
+
+def _read_tiff(path: str | Path) -> np.ndarray:
+    """Rows, columns and perhaps samples of a TIFF of one page."""
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        pages = len(file.pages)
+        if pages > 1:
+            raise RefoldError(f"{path} is a stack of {pages} pages; give one picture a file, or volumes as NIfTI")
+        try:
+            return file.pages[0].asarray()
+        except ValueError as error:
+            if "imagecodecs" not in str(error):
+                raise
+    # LZW and the other compressions that tifffile leaves to a library of its own
+    from PIL import Image as Pillow
+
+    with Pillow.open(path) as picture:
+        return np.array(picture)
 
 
 def write_label(path: str | Path, data: np.ndarray, affine: np.ndarray) -> None:

@@ -23,7 +23,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic.json_schema import GenerateJsonSchema
 
 from refold.core import explain, plan, yamlfile
-from refold.core.errors import RefoldError, run
+from refold.core.errors import AT_END, RefoldError, run
 from refold.core.explain import Words, nearest
 from refold.core.files import read_json, write_text
 
@@ -401,7 +401,7 @@ class UNet(Section):
         "auto", description="Resolutions; `auto`: planned from patch and spacing by nnU-Net's rule."
     )
     convolutions: int = Field(2, ge=1, le=4, description="Convolutions a stage.")
-    normalisation: Literal["instance", "group", "batch", "none"] = Field(
+    normalisation: Literal["instance", "group", "none"] = Field(
         "instance", description="Normalisation layer; `group` has 8 groups, so features must be a multiple of 8."
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="Dropout at the coarsest stage.")
@@ -943,11 +943,24 @@ class Stamps:
 
         A phase can so not depend on a section it did not declare.
         """
-        return Params.model_validate({s: read_json(self.folder / f"{s}.json") for s in sections})
+        return Params.model_validate({s: self._frozen(s) for s in sections})
+
+    def _frozen(self, section: str) -> Any:
+        """One stamp; at the end of the job it must still say the same."""
+        path = self.folder / f"{section}.json"
+        found = read_json(path)
+
+        def unchanged() -> None:
+            # or the output would be newer than the changed stamp, and pass for up to date
+            if read_json(path) != found:
+                raise RefoldError(f"params.yaml changed in {section!r} while this job ran; run snakemake again")
+
+        AT_END.append(unchanged)
+        return found
 
     def method(self, name: str) -> UNet | Threshold:
         """One entry under ``methods``, from ``methods.<name>.json``."""
-        return Params.model_validate({"methods": {name: read_json(self.folder / f"methods.{name}.json")}}).methods[name]
+        return Params.model_validate({"methods": {name: self._frozen(f"methods.{name}")}}).methods[name]
 
     def write(self, params: Params) -> dict[str, str]:
         """Freeze every section; a file is rewritten only when its content changes. Returns the path of each."""

@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 
 from refold.core.errors import RefoldError
-from refold.core.files import atomic
+from refold.core.files import atomic, sha256_file
 from refold.core.geometry import Record
 
 FOLDER = "data/preprocessed"
@@ -74,15 +74,25 @@ class Stored:
         self.close()
 
 
-def open(folder: str | Path, case: str) -> Stored:
+def open(folder: str | Path, case: str, sha256: str | None = None) -> Stored:
     """Open a preprocessed case for reading.
 
+    Args:
+        folder: of the preprocessed cases.
+        case: its id.
+        sha256: what the fingerprint says of the file; None: not checked.
+
     Raises:
-        RefoldError: the file is missing, or not one that `write` made.
+        RefoldError: the file is missing, not one that `write` made, or another than the fingerprint describes.
     """
     name = path(folder, case)
     if not name.is_file():
         raise RefoldError(f"{name} is missing; run `snakemake --forcerun preprocess_shard -- preprocess`")
+    if sha256 is not None and sha256_file(name) != sha256:
+        raise RefoldError(
+            f"{name} is not the file that data/fingerprint.json describes; "
+            "run `snakemake --forcerun preprocess_shard -- preprocess`"
+        )
     try:
         # no lock: many readers at once, also on file systems that have none
         file = h5py.File(name, "r", locking=False)

@@ -178,7 +178,7 @@ def check_case(root: Path, description: cases.Description, entry: layout.Entry) 
             spacing=first.spacing,
             orientation=_orientation(first),
             voxels=counts,
-            sha256=_sha256([root / p for p in paths]),
+            sha256=cases.digest(root / p for p in paths),
         )
     return result
 
@@ -386,16 +386,6 @@ def _orientation(volume: images.Image) -> str:
     from nibabel import aff2axcodes
 
     return "".join(a or "?" for a in aff2axcodes(volume.affine))
-
-
-def _sha256(paths: list[Path]) -> str:
-    """Of the bytes of all files, one after the other."""
-    digest = hashlib.sha256()
-    for path in paths:
-        with open(path, "rb") as handle:
-            while block := handle.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest()
 
 
 def _text(values) -> str:

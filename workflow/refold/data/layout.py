@@ -112,6 +112,8 @@ def patients(dataset: Dataset, raw: str | Path = RAW) -> int | None:
     """
     if kind(dataset) == "phantom":
         return dataset.phantom.patients
+    if kind(dataset) == "archive":
+        return None  # what lies unpacked may come from another archive
     if kind(dataset) != "folder" and not (root(dataset, raw) / "dataset.json").is_file():
         return None
     layout = read(dataset, raw)

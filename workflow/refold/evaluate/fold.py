@@ -35,6 +35,8 @@ class Task:
     truth: str
     prediction: str
     sha256: str
+    row: case_table.Case
+    root: str
     labels: Labels
     tolerance: float
 
@@ -69,6 +71,7 @@ def evaluate_case(task: Task) -> list[tuple[str, str, dict[str, float]]]:
     Raises:
         RefoldError: the prediction is not the file that was predicted, or lies on another grid than the label.
     """
+    case_table.verify(task.row, task.root)
     if not Path(task.prediction).is_file():
         raise RefoldError(
             f"{task.prediction} is missing: the prediction of case {task.case!r}; "
@@ -161,6 +164,8 @@ def run(
     tasks = [
         Task(
             case=case,
+            row=rows[case],
+            root=description.root,
             truth=str(Path(description.root) / rows[case].label),
             prediction=str(folder / Path(predicted["cases"][case]["file"]).name),
             sha256=predicted["cases"][case]["sha256"],

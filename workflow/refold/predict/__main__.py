@@ -28,6 +28,7 @@ def main() -> None:
     parser.add_argument("--params", default="results/.params", help="folder of the frozen sections")
     parser.add_argument("--cases", default=cases.CASES)
     parser.add_argument("--dataset", default=cases.DATASET)
+    parser.add_argument("--fingerprint", default="data/fingerprint.json")
     parser.add_argument("--preprocessed", default="data/preprocessed")
     parser.add_argument("--splits", default="results/splits.json")
     parser.add_argument("--out", help="folder of the predictions; default results/predictions/<method>/fold-<k>")
@@ -85,6 +86,10 @@ def run(a: argparse.Namespace) -> None:
     models = [_load(f, a.method, entry, predict, split) for f in folders]
     cards = [m[2] for m in models]
     splits, description = read_json(a.splits), cases.Description.read(a.dataset)
+    fingerprint, preprocessed = read_json(a.fingerprint), sha256_file(a.fingerprint)
+    for folder, card in zip(folders, cards, strict=True):
+        if card["hashes"]["preprocess"] != preprocessed:
+            raise RefoldError(f"{folder} was trained on other data than {a.fingerprint} describes; train again")
     wanted = _wanted(splits, a.fold, cards)
     out = Path(a.out or f"results/predictions/{a.method}/fold-{a.fold}")
     manifest = out / "predictions.json"
@@ -95,7 +100,7 @@ def run(a: argparse.Namespace) -> None:
     kind = np.min_scalar_type(values.max()) if values.min() >= 0 else np.int16
     done = {}
     for case in log.progress(wanted, f"{a.method} fold {a.fold}: predict", len(wanted)):
-        with store.open(a.preprocessed, case) as stored:
+        with store.open(a.preprocessed, case, fingerprint["cases"][case]["sha256"]) as stored:
             image, record = stored.image[...], stored.record
         total = None
         for segmenter, statistics, _ in models:

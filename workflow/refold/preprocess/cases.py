@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from refold.core import geometry, images, intensity, log, store
-from refold.core.cases import Case, Description
+from refold.core.cases import Case, Description, verify
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file, write_json
 from refold.core.params import Preprocess
@@ -62,6 +62,7 @@ def _transform(codes: str) -> tuple[tuple[int, int], ...]:
 def _read(case: Case, description: Description) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Image (…, channels), label of indices, and affine, as in the files."""
     root = Path(description.root)
+    verify(case, root)
     parts = [images.read(root / name) for name in case.images]
     image = parts[0].data if len(parts) == 1 else np.concatenate([p.data for p in parts], axis=-1)
     label = images.read(root / case.label, label=True).data

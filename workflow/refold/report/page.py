@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterable
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,6 @@ PACKAGES = (
     "nibabel",
     "h5py",
     "pillow",
-    "edt",
-    "connected-components-3d",
     "snakemake",
     "matplotlib",
     "jinja2",
@@ -37,12 +36,16 @@ PACKAGES = (
 STRIPS = ("dice", "nsd", "hd95")
 
 
-def versions() -> list[tuple[str, str]]:
-    """Python, refold and the packages behind the numbers; those not installed are left out."""
+def versions(cards: Iterable[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Python, refold and the packages behind the numbers; those not installed are left out.
+
+    What the trainings ran with stands in their cards, all alike (aggregation sees to it), and goes before what is here.
+    """
+    trained = next((c["versions"] for c in cards if "versions" in c), {})
     found = [("Python", platform.python_version()), ("refold", refold.__version__)]
     for name in PACKAGES:
         try:
-            found.append((name, metadata.version(name)))
+            found.append((name, trained.get(name) or metadata.version(name)))
         except metadata.PackageNotFoundError:
             continue
     return found
@@ -134,7 +137,7 @@ def context(e: Experiment) -> dict[str, Any]:
         "references": prose.references(),
         "parameters": tables.parameters(e),
         "cards": [(m, f, tables.flat(card.get("training", {}))) for (m, f), card in e.cards.items()],
-        "versions": versions(),
+        "versions": versions(e.cards.values()),
         "hashes": tables.flat(e.hashes),
     }
 

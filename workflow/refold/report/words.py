@@ -257,7 +257,6 @@ def _unet(prose: Prose, name: str, m: UNet, e: Experiment) -> None:
     norm = {
         "instance": f"instance normalisation{prose.cite('instance')}",
         "group": "group normalisation",
-        "batch": "batch normalisation",
         "none": "no normalisation",
     }[m.normalisation]
     card = next((c for (method, _), c in e.cards.items() if method == name), {}).get("training", {})

@@ -35,6 +35,6 @@ def check(split: Split, patients: int | None) -> None:
                 f"split.folds: {split.folds}, but {split.file} has {len(folds)}; set split.folds: {len(folds)}"
             )
     elif patients is not None:
-        left = patients - round(patients * split.test_fraction)
+        left = patients - (max(1, round(patients * split.test_fraction)) if split.test_fraction else 0)
         if split.folds > left:
             raise RefoldError(f"split.folds: {split.folds} is more than the {left} patients there are; at most {left}")

@@ -48,8 +48,9 @@ def run(a: argparse.Namespace) -> None:
     }
     code = hashes.of_code(str(sources.ROOT.parent / f) for f in sources.closure("refold.train.__main__"))
     # threads that prepare patches change no patch
-    used = versions(network)
-    key = sha256_json({**found, "code": code, "versions": used, "fold": a.fold})
+    used = versions()
+    found |= {"code": code, "versions": sha256_json(used)}
+    key = sha256_json({**found, "fold": a.fold})
     description, fingerprint, splits = cases.Description.read(a.dataset), read_json(a.fingerprint), read_json(a.splits)
     out = Path(a.out or f"results/models/{a.method}/fold-{a.fold}")
     out.mkdir(parents=True, exist_ok=True)
@@ -71,7 +72,6 @@ def run(a: argparse.Namespace) -> None:
             "kind": entry.kind,
             "fold": a.fold,
             "hashes": {**found, "model": sha256_file(out / segmenter.file)},
-            "code": code,
             "versions": used,
             "training": {**facts, "cases": sorted(fold.training), "inner_validation": sorted(fold.validation)},
             "statistics": fold.statistics.to_json(),
@@ -84,9 +84,9 @@ def run(a: argparse.Namespace) -> None:
         checkpoint.parent.rmdir()
 
 
-def versions(network: bool) -> dict[str, str]:
+def versions() -> dict[str, str]:
     """Of Python and the packages that decide what is learnt."""
-    packages = ["numpy", "scipy", "scikit-image", *(["keras", "tensorflow"] if network else [])]
+    packages = ["numpy", "scipy", "scikit-image", "keras", "tensorflow"]
     found = {"python": platform.python_version()}
     for package in packages:
         names = (package, f"{package}-cpu")

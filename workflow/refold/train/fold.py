@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -70,6 +71,18 @@ def inner_validation(cases: list[str], patients: dict[str, str], fraction: float
     return [c for c in cases if patients[c] in chosen]
 
 
+def _allow_files(count: int) -> None:
+    """Raise the limit of open files where the system allows it: every training case stays open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + 256
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        if hard != resource.RLIM_INFINITY and hard < wanted:
+            raise RefoldError(
+                f"{count} training cases need {wanted} open files, this system allows {hard}; raise it (ulimit -n)"
+            )
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 @contextmanager
 def open_fold(
     name: str,
@@ -89,8 +102,12 @@ def open_fold(
         known = ", ".join(str(f["fold"]) for f in splits["folds"])
         raise RefoldError(f"results/splits.json has no fold {number}; it has {known}")
     held = inner_validation(entry["train"], splits["patients"], validation_fraction, seed, number)
+    _allow_files(len(entry["train"]))
     with ExitStack() as stack:
-        opened = {c: stack.enter_context(store.open(folder, c)) for c in sorted(entry["train"])}
+        opened = {
+            c: stack.enter_context(store.open(folder, c, fingerprint["cases"][c]["sha256"]))
+            for c in sorted(entry["train"])
+        }
         training = {c: s for c, s in opened.items() if c not in held}
         modes = tuple(fingerprint["normalisation"])
         statistics = intensity.fit([s.intensities for s in training.values()] if "ct" in modes else [], modes)

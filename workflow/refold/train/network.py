@@ -24,7 +24,7 @@ def _normalisation(kind: str, name: str):
         return layers.GroupNormalization(groups=-1, epsilon=1e-5, name=name)
     if kind == "group":
         return layers.GroupNormalization(groups=8, epsilon=1e-5, name=name)
-    return layers.BatchNormalization(name=name) if kind == "batch" else None
+    return None
 
 
 def unet(

@@ -39,6 +39,16 @@ class UNetSegmenter:
         dimension = self.settings.dimension if self.settings.dimension != "auto" else fold.description.dimension
         self.plan = plan(fold.fingerprint, dimension, self.train.patch, self.settings.stages)
         self.labels = fold.labels
+        if self.plan.stages < 2:
+            raise RefoldError(
+                f"train.patch: {list(self.plan.patch)} cannot be pooled: an axis needs 8 voxels; "
+                "give a larger patch, or a finer preprocess.spacing"
+            )
+        if self.train.deep_supervision and self.plan.stages < 4:
+            raise RefoldError(
+                f"train.deep_supervision: {self.plan.stages} stages leave no coarser resolution to supervise; "
+                "set it to false, or give a larger patch"
+            )
         weights = self.train.loss.class_weights
         if weights is not None and len(weights) != fold.labels:
             raise RefoldError(
