@@ -22,11 +22,20 @@ def test_code_depends_on_bytes_and_names_not_on_order(tmp_path):
     a, b = tmp_path / "a.py", tmp_path / "b.py"
     a.write_text("x = 1\n")
     b.write_text("y = 1\n")
-    before = hashes.of_code([str(a), str(b)])
-    assert hashes.of_code([str(b), str(a)]) == before
-    assert hashes.of_code([str(a)]) != before
+    before = hashes.of_code(["a.py", "b.py"], tmp_path)
+    assert hashes.of_code(["b.py", "a.py"], tmp_path) == before
+    assert hashes.of_code(["a.py"], tmp_path) != before
     b.write_text("y = 2\n")
-    assert hashes.of_code([str(a), str(b)]) != before
+    assert hashes.of_code(["a.py", "b.py"], tmp_path) != before
     a.write_text("y = 1\n")
     b.write_text("x = 1\n")
-    assert hashes.of_code([str(a), str(b)]) != before
+    assert hashes.of_code(["a.py", "b.py"], tmp_path) != before
+
+
+def test_code_in_another_folder_is_the_same_code(tmp_path):
+    found = set()
+    for name in ("here", "there"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.py").write_text("x = 1\n")
+        found.add(hashes.of_code(["a.py"], tmp_path / name))
+    assert len(found) == 1

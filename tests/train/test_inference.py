@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from refold.core.errors import RefoldError
 from refold.train import inference
 
 
@@ -84,4 +85,6 @@ def test_tile_size():
     assert inference.tile_size("whole", (100, 100, 100), (8, 8, 8), (4, 4, 4)) is None
     assert inference.tile_size("auto", (8, 8, 16), (8, 8, 8), (4, 4, 4)) is None
     assert inference.tile_size("auto", (8, 8, 17), (8, 8, 8), (4, 4, 4)) == (8, 8, 8)
+    with pytest.raises(RefoldError, match=r"predict\.tile: \[8, 8\] has 2 axes, the network has 3"):
+        inference.tile_size([8, 8], (50, 50, 50), (8, 8, 8), (4, 4, 4))
     assert inference.tile_size([9, 10, 12], (50, 50, 50), (8, 8, 8), (4, 4, 4)) == (12, 12, 12)

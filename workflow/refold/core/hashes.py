@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from refold.core.files import sha256_file, sha256_json
@@ -13,6 +14,6 @@ def of_params(stamps: dict[str, Any]) -> dict[str, str]:
     return {name: sha256_json(value) for name, value in sorted(stamps.items())}
 
 
-def of_code(files: Iterable[str]) -> str:
-    """One hash over the bytes of source files, independent of their order."""
-    return sha256_json({name: sha256_file(name) for name in sorted(files)})
+def of_code(files: Iterable[str], root: str | Path) -> str:
+    """One hash over the bytes of source files, named relative to ``root``: neither order nor place matters."""
+    return sha256_json({name: sha256_file(Path(root) / name) for name in sorted(files)})

@@ -46,7 +46,7 @@ def run(a: argparse.Namespace) -> None:
         "preprocess": sha256_file(a.fingerprint),
         "split": sha256_file(a.splits),
     }
-    code = hashes.of_code(str(sources.ROOT.parent / f) for f in sources.closure("refold.train.__main__"))
+    code = hashes.of_code(sources.closure("refold.train.__main__"), sources.ROOT.parent)
     # threads that prepare patches change no patch
     used = versions()
     found |= {"code": code, "versions": sha256_json(used)}

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from refold.core.errors import RefoldError
 from refold.core.images import AXES
 
 Forward = Callable[[np.ndarray], np.ndarray]  # (batch, x, y[, z], channels) -> (batch, x, y[, z], labels)
@@ -137,4 +138,6 @@ def tile_size(
         if np.prod(shape) <= 2 * np.prod(patch):
             return None
         setting = patch
+    if len(setting) != len(shape):
+        raise RefoldError(f"predict.tile: {list(setting)} has {len(setting)} axes, the network has {len(shape)}")
     return tuple(-(-int(t) // d) * d for t, d in zip(setting, divisor, strict=True))
