@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 import zipfile
 from pathlib import Path
@@ -162,10 +163,21 @@ class UNetSegmenter:
         self.labels = (out[0] if isinstance(out, list) else out)[-1]
 
 
-def save_network(model: keras.Model, path: str | Path) -> None:
-    """Save as ``.keras`` with the same bytes for the same weights: a Keras archive holds dates, here they are fixed."""
-    import json
+def _number_shared_objects(value: Any, seen: dict[int, int]) -> Any:
+    """A Keras configuration whose shared objects are numbered in the order in which they come."""
+    if isinstance(value, dict):
+        return {
+            k: seen.setdefault(v, len(seen)) if k == "shared_object_id" else _number_shared_objects(v, seen)
+            for k, v in value.items()
+        }
+    return [_number_shared_objects(v, seen) for v in value] if isinstance(value, list) else value
 
+
+def save_network(model: keras.Model, path: str | Path) -> None:
+    """Save as ``.keras`` with the same bytes for the same weights.
+
+    Keras writes dates and the memory addresses of shared objects into its archive; here both are fixed.
+    """
     with tempfile.TemporaryDirectory() as folder:
         raw = Path(folder) / "model.keras"
         model.save(raw)
@@ -176,4 +188,6 @@ def save_network(model: keras.Model, path: str | Path) -> None:
                     metadata = json.loads(content)
                     metadata["date_saved"] = "1980-01-01@00:00:00"
                     content = json.dumps(metadata, sort_keys=True).encode()
+                if name == "config.json":
+                    content = json.dumps(_number_shared_objects(json.loads(content), {})).encode()
                 target.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content, zipfile.ZIP_STORED)
