@@ -318,3 +318,15 @@ def test_an_lzw_tiff_is_read_without_imagecodecs(tmp_path):
     data = np.arange(24, dtype=np.uint8).reshape(4, 6)
     Pillow.fromarray(data).save(tmp_path / "a.tif", compression="tiff_lzw")
     np.testing.assert_array_equal(images.read(tmp_path / "a.tif").data[..., 0], data.T)
+
+
+def test_both_forms_of_the_header_say_where_the_grid_lies(tmp_path):
+    turned = np.array([[0.0, -1.2, 0, 10], [0.9, 0, 0, -20], [0, 0, 2.5, 5], [0, 0, 0, 1]])
+    sheared = np.array([[1.0, 0.5, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+    for affine, code in ((turned, 1), (sheared, 0)):
+        images.write_label(tmp_path / "a.nii.gz", np.zeros((3, 4, 5), np.uint8), affine)
+        header = nibabel.load(tmp_path / "a.nii.gz").header
+        np.testing.assert_allclose(header.get_sform(), affine, atol=1e-5)
+        assert (int(header["sform_code"]), int(header["qform_code"])) == (1, code)
+        if code:
+            np.testing.assert_allclose(header.get_qform(), affine, atol=1e-5)

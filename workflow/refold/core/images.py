@@ -182,6 +182,11 @@ def write_image(path: str | Path, data: np.ndarray, affine: np.ndarray) -> None:
 
 
 def _write_nifti(path: Path, image) -> None:
+    # both forms, because programs differ in which they read; a sheared grid fits into the sform alone
+    image.set_sform(image.affine, code=1)
+    image.set_qform(image.affine, code=1)
+    if not np.allclose(image.get_qform(), image.affine, rtol=0, atol=1e-3 * min(image.header.get_zooms()[:3])):
+        image.set_qform(None, code=0)
     if suffix(path) == ".nii":
         path.write_bytes(image.to_bytes())
         return
