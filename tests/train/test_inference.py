@@ -82,8 +82,10 @@ def test_large_volumes_are_gathered_in_a_file(monkeypatch):
 
 
 def test_tile_size():
-    assert inference.tile_size("whole", (100, 100, 100), (8, 8, 8), (4, 4, 4)) is None
-    assert inference.tile_size("auto", (8, 8, 16), (8, 8, 8), (4, 4, 4)) is None
+    assert inference.tile_size("whole", (101, 100, 100), (8, 8, 8), (4, 4, 4)) == (104, 100, 100)
+    assert inference.tile_size("auto", (8, 8, 16), (8, 8, 8), (4, 4, 4)) == (8, 8, 16)
+    # a small image is surrounded by as many zeros as in training
+    assert inference.tile_size("auto", (5, 8, 3), (8, 8, 8), (4, 4, 4)) == (8, 8, 8)
     assert inference.tile_size("auto", (8, 8, 17), (8, 8, 8), (4, 4, 4)) == (8, 8, 8)
     with pytest.raises(RefoldError, match=r"predict\.tile: \[8, 8\] has 2 axes, the network has 3"):
         inference.tile_size([8, 8], (50, 50, 50), (8, 8, 8), (4, 4, 4))

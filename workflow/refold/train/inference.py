@@ -113,30 +113,48 @@ def probabilities(
     return total[inner]
 
 
-def slices(forward: Forward, image: np.ndarray, labels: int, divisor: Sequence[int], batch: int = 8) -> np.ndarray:
+def slices(
+    forward: Forward,
+    image: np.ndarray,
+    labels: int,
+    divisor: Sequence[int],
+    patch: Sequence[int] = (1, 1),
+    batch: int = 8,
+) -> np.ndarray:
     """Probabilities of a volume (x, y, z, channels) from a 2-D network, slice by slice across z.
 
     Args and result as of `probabilities`, ``forward`` and ``divisor`` in two axes.
     """
-    size = tuple(-(-s // d) * d for s, d in zip(image.shape[:2], divisor, strict=True))
-    pad = [(0, t - s) for s, t in zip(image.shape[:2], size, strict=True)]
+    size = whole(image.shape[:2], patch, divisor)
+    before = [(t - s) // 2 for s, t in zip(image.shape[:2], size, strict=True)]
+    pad = [(b, t - s - b) for s, t, b in zip(image.shape[:2], size, before, strict=True)]
+    inner = tuple(slice(b, b + s) for s, b in zip(image.shape[:2], before, strict=True))
     out = _gather((*image.shape[:3], labels))
     for z in range(0, image.shape[2], batch):
         stack = np.moveaxis(np.asarray(image[:, :, z : z + batch], np.float32), 2, 0)
-        result = forward(np.pad(stack, [(0, 0), *pad, (0, 0)]))[:, : image.shape[0], : image.shape[1]]
+        result = forward(np.pad(stack, [(0, 0), *pad, (0, 0)]))[(slice(None), *inner)]
         out[:, :, z : z + batch] = np.moveaxis(result, 0, 2)
     return out
 
 
+def whole(shape: Sequence[int], patch: Sequence[int], divisor: Sequence[int]) -> tuple[int, ...]:
+    """Size of one tile for a whole image: no smaller than the training patch.
+
+    Training surrounds small images with zeros up to the patch. Instance normalisation sees those zeros, so prediction
+    must show it as many.
+    """
+    return tuple(max(p, -(-s // d) * d) for s, p, d in zip(shape, patch, divisor, strict=True))
+
+
 def tile_size(
     setting: str | Sequence[int], shape: Sequence[int], patch: Sequence[int], divisor: Sequence[int]
-) -> tuple[int, ...] | None:
-    """``predict.tile`` for one image: None for the whole of it, otherwise a size rounded up to ``divisor``."""
+) -> tuple[int, ...]:
+    """``predict.tile`` for one image, rounded up to ``divisor``; of the `whole` image where that is asked for."""
     if setting == "whole":
-        return None
+        return whole(shape, patch, divisor)
     if setting == "auto":
         if np.prod(shape) <= 2 * np.prod(patch):
-            return None
+            return whole(shape, patch, divisor)
         setting = patch
     if len(setting) != len(shape):
         raise RefoldError(f"predict.tile: {list(setting)} has {len(setting)} axes, the network has {len(shape)}")

@@ -138,7 +138,7 @@ class UNetSegmenter:
         forward = inference.mirrored(self._forward, mirror_axes)
         dimension = len(self.plan.patch)
         if dimension < image.ndim - 1:
-            return inference.slices(forward, image, self.labels, self.plan.divisor)
+            return inference.slices(forward, image, self.labels, self.plan.divisor, self.plan.patch)
         tile = inference.tile_size(self.predict.tile, image.shape[:-1], self.plan.patch, self.plan.divisor)
         return inference.probabilities(forward, image, self.labels, self.plan.divisor, tile, self.predict.overlap)
 
