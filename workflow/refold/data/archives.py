@@ -55,10 +55,10 @@ def unpack(archive: str | Path, folder: str | Path) -> None:
                 _write(archive, folder, None, _tar_members(opened))
     except FileNotFoundError:
         raise RefoldError(f"{archive} is missing") from None
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError) as error:
-        raise RefoldError(f"{archive} cannot be unpacked ({error}): truncated or damaged? Get it again") from None
     except NotImplementedError as error:
         raise RefoldError(f"{archive} cannot be unpacked: {error}") from None
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError) as error:
+        raise RefoldError(f"{archive} cannot be unpacked ({error}): truncated or damaged? Get it again") from None
     except OSError as error:
         raise RefoldError(f"{archive} cannot be unpacked into {folder.parent}: {error}") from None
     _strip(folder)
