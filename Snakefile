@@ -20,9 +20,27 @@ for phase in [config["only_phase"]] if "only_phase" in config else PHASES:
     include: f"workflow/rules/{phase}.smk"
 
 
+onstart:
+    checked(lambda: runs.begin(workflow.executor_plugin.name))
+    git.record()
+    runlog.started()
+    if workflow.executor_plugin.name == "slurm":
+        checked(
+            lambda: queue.check_status_command(
+                workflow.executor_settings.status_command
+            )
+        )
+
+
 onerror:
     explain_failures()
+    runlog.ended(False)
+    runs.end()
 
 
 onsuccess:
+    runlog.ended(True)
+    runs.end()
+    if FOR_DVC:
+        checked(lambda: runs.unchanged(_params.load, BEGAN))
     say_where_the_report_is()

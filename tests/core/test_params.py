@@ -560,7 +560,7 @@ def test_stamps_give_back_what_was_written(tmp_path):
     )
     stamps = Stamps(tmp_path)
     paths = stamps.write(p)
-    assert set(paths) == {*Params.model_fields} - {"methods"} | {"methods.a", "methods.b"}
+    assert set(paths) == {*Params.model_fields} - {"methods"} | {"methods.a", "methods.b", "selection"}
     assert stamps.read("train").train == p.train
     assert stamps.read("split").train == params.Train()  # not declared, so not seen
     assert stamps.method("a") == p.methods["a"] and stamps.method("b") == p.methods["b"]
@@ -573,7 +573,10 @@ def test_stamps_are_rewritten_only_when_their_content_changes(tmp_path):
     inodes = {name: Path(path).stat().st_ino for name, path in paths.items()}
     paths = stamps.write(validate({"train": {"epochs": 7}, "methods": {"a": {"kind": "unet"}}}))
     after = {name: Path(path).stat().st_mtime_ns for name, path in paths.items()}
-    assert {n for n in after if after[n] != before[n] or Path(paths[n]).stat().st_ino != inodes[n]} == {"train"}
+    assert {n for n in after if after[n] != before[n] or Path(paths[n]).stat().st_ino != inodes[n]} == {
+        "train",
+        "selection",  # a method fewer: tables and report must change though no file that they read did
+    }
     assert not (tmp_path / "methods.b.json").exists()  # a method that is gone
 
 

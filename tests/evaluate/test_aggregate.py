@@ -1,14 +1,18 @@
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from refold.core import cases as case_table
+from refold.core import images
 from refold.core.errors import RefoldError
 from refold.core.files import read_csv
 from refold.evaluate.__main__ import main
 from refold.evaluate.aggregate import COMPARED
 from refold.evaluate.metrics import METRICS
+from tests.evaluate.conftest import AFFINE, VALUES, sha
 
 METHODS = {"good": 0.1, "bad": 0.6}
 
@@ -79,14 +83,27 @@ def test_a_missed_label_counts_and_is_counted(evaluated):
 
 def test_metrics_json_agrees_with_the_summary_and_writes_null_for_nan(project):
     nothing = np.zeros((6, 5, 4), np.uint8)
+    for case in ("c0", "c1"):  # no lesion: its Dice is not defined
+        healthy = np.where(project.truth[case] == 2, 0, project.truth[case])
+        images.write_label(project.root / f"raw/labelsTr/{case}.nii.gz", VALUES[healthy], AFFINE)
+    table = [replace(c, sha256=sha(project.root, c.case)) for c in case_table.read()]
+    case_table.write(table)
     project.predict("unet", "0", 0.1, c0=nothing, c1=nothing)
     project.evaluate("unet", "0")
     aggregate("0", methods=["unet"])
     metrics = json.loads((project.root / "results/metrics/metrics.json").read_text())
-    assert metrics["unet"]["organ"]["hd95"] is None
-    assert metrics["unet"]["mean"]["dice"] == 0
-    (row,) = rows("summary", fold="all", label="organ", metric="hd95_penalised")
-    assert metrics["unet"]["organ"]["hd95_penalised"] == float(row["mean"])
+    labels = {r["label"] for r in rows("summary", fold="all")} - {"mean"}
+    assert {k: set(v) for k, v in metrics["unet"].items()} == {
+        **{label: {"dice"} for label in labels},
+        "mean": {"dice", "nsd", "hd95_penalised"},
+    }
+    seen = set()
+    for label, values in metrics["unet"].items():
+        for metric, value in values.items():
+            (row,) = rows("summary", fold="all", label=label, metric=metric)
+            assert value is None if row["mean"] == "nan" else value == float(row["mean"])
+            seen.add(value)
+    assert {0, None} <= seen
     (row,) = rows("summary", fold="all", label="organ", metric="hd95")
     assert (row["n"], row["n_nan"], row["mean"], row["ci_low"]) == ("0", "2", "nan", "nan")
     assert rows("comparisons") == []

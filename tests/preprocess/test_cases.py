@@ -10,7 +10,7 @@ from refold.core import geometry, intensity, store
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file
 from refold.core.params import Preprocess
-from refold.preprocess import cases
+from refold.preprocess import cases, fingerprint
 
 WORKFLOW = Path(__file__).resolve().parents[2] / "workflow"
 LPS = np.array([[-1.0, 0, 0, 5], [0, -1, 0, 9], [0, 0, 2, -3], [0, 0, 0, 1]])
@@ -285,9 +285,11 @@ def test_stale_files_vanish_and_others_stay(project, make):
         project.add(name, *make(1))
     project.run(shards=3)
     (project.folder / "note.txt").write_text("mine")
-    (project.folder / ".tmp-12345678-a.h5").write_text("left by a killed job")
     project.rows = [r for r in project.rows if r.case != "gone"]
     project.run(shards=2)
+    # whichever shard ran last, and whatever ran before
+    (project.folder / "gone.h5").write_text("again")
+    fingerprint.run(project.cases, project.description, Preprocess(shards=2), project.folder, project.root / "f.json")
     assert sorted(p.name for p in project.folder.iterdir()) == [
         "a.h5",
         "b.h5",

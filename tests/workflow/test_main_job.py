@@ -2,62 +2,17 @@
 
 import csv
 import json
-import os
-import re
 import shutil
-import signal
-import subprocess
-import sys
 import time
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-import yaml
 
 from refold.core import images
+from tests.workflow.runs import edit, project, snakemake, wanted
 
-ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.slow
-
-
-def snakemake(folder, *arguments, check=True, **options):
-    """Run Snakemake in ``folder``; its output and errors together."""
-    command = [sys.executable, "-m", "snakemake", *arguments]
-    run = subprocess.run(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900, **options
-    )
-    if check and run.returncode:
-        raise AssertionError(run.stdout[-6000:])
-    return run
-
-
-def project(folder: Path) -> Path:
-    """What a clone holds, with the tiny experiment in place of the default one."""
-    folder.mkdir()
-    for name in ("Snakefile", "workflow", "profiles"):
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, folder / name)
-    shutil.copy(ROOT / "examples" / "tiny.yaml", folder / "params.yaml")
-    return folder
-
-
-def edit(folder: Path, **sections):
-    path = folder / "params.yaml"
-    values = yaml.safe_load(path.read_text())
-    for section, changes in sections.items():
-        values.setdefault(section, {}).update(changes)
-    path.write_text(yaml.safe_dump(values, sort_keys=False))
-
-
-def wanted(folder: Path) -> dict[str, int]:
-    """Jobs that a dry run wants, by rule; without `all`."""
-    out = snakemake(folder, "-n").stdout
-    table = re.findall(r"(?m)^(\w+) +(\d+)$", out.partition("Job stats:")[2].partition("Reasons")[0])
-    return {rule: int(n) for rule, n in table if rule not in ("total", "all")}
 
 
 @pytest.fixture(scope="module")
@@ -220,28 +175,3 @@ def test_a_failing_job_ends_with_its_cause_and_log(tmp_path):
     end = run.stdout[-1500:]
     assert "error: " in end and "logs/data/fetch.log" in end and "nothing.tar" in end
     assert not (folder / "data/raw/mine").exists() and not (folder / "data/cases.csv").exists()
-
-
-def test_a_run_killed_in_training_goes_on_to_the_same_bytes(done, tmp_path):
-    whole, _ = done
-    folder = project(tmp_path / "killed")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "snakemake", "--cores", "2"],
-        cwd=folder,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    deadline = time.monotonic() + 600
-    while not list(folder.glob("results/.checkpoints/**/*.npz")) and time.monotonic() < deadline:
-        assert process.poll() is None, "ended before it could be killed"
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    snakemake(folder, "--unlock")
-    snakemake(folder, "--cores", "2")
-    kinds = ("results/models", "results/metrics", "results/report", "results/predictions")
-    for kind in kinds:
-        for path in sorted((whole / kind).rglob("*")):
-            if path.is_file():
-                assert path.read_bytes() == (folder / path.relative_to(whole)).read_bytes(), path.relative_to(whole)

@@ -8,14 +8,16 @@ from snakemake.settings.types import ExecMode
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from refold.core import params as _params
-from refold.core import jobs, sources
+from refold.cli import stages
+from refold.core import git, jobs, queue, runlog, runs, sources
 from refold.core.errors import RefoldError
+from refold.core.files import sha256_file
 from refold.data import layout
 from refold.split import planned
 
 jobs.prepare()
 
-PHASES = ["data", "preprocess", "split", "train", "predict", "evaluate", "report"]
+PHASES = stages.PHASES
 STARTED = time.time()
 MAIN = workflow.exec_mode == ExecMode.DEFAULT
 
@@ -41,10 +43,14 @@ def checked(read):
 
 
 P = checked(_params.load)
+FOR_DVC = "only_phase" in config and MAIN  # nobody else asks for one phase alone
+if FOR_DVC:
+    checked(stages.complete)
+    checked(lambda: stages.check(P))
 # Sections reach jobs as files, rewritten only when their content changes, and only by the main process: a queued
 # cluster job parses this file again and must not pick up a later edit.
 if MAIN:
-    _params.Stamps().write(P)
+    checked(lambda: runs.enter(P))
 METHODS = list(P.methods)
 NETWORKS = [name for name, entry in P.methods.items() if entry.kind in _params.NETWORKS]
 CLASSICAL = [name for name in METHODS if name not in NETWORKS]
@@ -73,7 +79,11 @@ def stamps(*sections):
 
 def code(phase):
     """Source files of a phase and all that they import: code is an input too."""
-    return sources.closure(f"refold.{phase}.__main__")
+    return stages.code(phase)
+
+
+# What a stage of DVC began with: DVC reads it again at the end, for its record.
+BEGAN = {f: sha256_file(f) for f in code(config["only_phase"])} if FOR_DVC else {}
 
 
 def models_of(wildcards):
@@ -130,7 +140,16 @@ def artifacts(phase):
                 ],
             ),
         ],
-        "report": ["results/report/report.html"],
+        "report": expand(
+            "results/{name}",
+            name=[
+                "report/report.html",
+                "report/learning-curves.csv",
+                "report/dice.csv",
+                "provenance.json",
+                "ro-crate-metadata.json",
+            ],
+        ),
     }[phase]
 
 

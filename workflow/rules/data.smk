@@ -15,8 +15,8 @@ if FETCHED:
             "../envs/refold.yaml"
         threads: 1
         resources:
-            mem_mb=1000,
-            runtime=240,
+            mem_mb=jobs.growing(2000),
+            runtime=jobs.growing(240),
         message:
             f"Getting the data set {P.dataset.name}"
         shell:
@@ -42,8 +42,8 @@ rule catalogue:
         "../envs/refold.yaml"
     threads: 2
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=jobs.growing(4000),
+        runtime=jobs.growing(120),
     message:
         "Checking every case"
     shell:

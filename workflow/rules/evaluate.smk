@@ -17,8 +17,8 @@ rule evaluate_fold:
         "../envs/refold.yaml"
     threads: 2
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=jobs.growing(4000),
+        runtime=jobs.growing(120),
     message:
         "Measuring {wildcards.method}, fold {wildcards.fold}"
     shell:
@@ -28,7 +28,7 @@ rule evaluate_fold:
 rule tables:
     input:
         code=code("evaluate"),
-        params=stamps("evaluate"),
+        params=stamps("evaluate", "selection"),
         dataset="data/dataset.json",
         folds=expand(
             "results/metrics/folds/{method}/fold-{fold}.{kind}",
@@ -50,8 +50,8 @@ rule tables:
         "../envs/refold.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=jobs.growing(2000),
+        runtime=jobs.growing(60),
     params:
         methods=METHODS,
         folds=TESTED,

@@ -17,9 +17,10 @@ rule predict_fold:
         "../envs/refold.yaml"
     threads: prediction_threads
     resources:
-        gpu=GPU,
-        mem_mb=4000,
-        runtime=240,
+        gpu=lambda wildcards: GPU if wildcards.method in NETWORKS else 0,
+        cpus_per_task=prediction_threads,
+        mem_mb=jobs.growing(8000),
+        runtime=jobs.growing(240),
     message:
         "Predicting with {wildcards.method}, fold {wildcards.fold}"
     shell:

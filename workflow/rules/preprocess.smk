@@ -14,8 +14,8 @@ rule preprocess_shard:
         "../envs/refold.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=jobs.growing(4000),
+        runtime=jobs.growing(240),
     message:
         "Preprocessing, shard {wildcards.shard}"
     shell:
@@ -41,8 +41,8 @@ rule fingerprint:
         "../envs/refold.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=jobs.growing(2000),
+        runtime=jobs.growing(30),
     message:
         "Describing the data set: data/fingerprint.json"
     shell:

@@ -10,6 +10,7 @@ rule report_html:
             "predict",
             "evaluate",
             "report",
+            "selection",
         ),
         methods=expand("results/.params/methods.{method}.json", method=METHODS),
         data=artifacts("data"),
@@ -20,6 +21,10 @@ rule report_html:
         metrics=artifacts("evaluate"),
     output:
         "results/report/report.html",
+        "results/report/learning-curves.csv",
+        "results/report/dice.csv",
+        "results/provenance.json",
+        "results/ro-crate-metadata.json",
     log:
         "logs/report/report.log",
     benchmark:
@@ -28,8 +33,8 @@ rule report_html:
         "../envs/refold.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=jobs.growing(2000),
+        runtime=jobs.growing(60),
     params:
         methods=METHODS,
         folds=FOLDS,

@@ -15,8 +15,8 @@ rule folds:
         "../envs/refold.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=jobs.growing(1000),
+        runtime=jobs.growing(30),
     message:
         "Splitting the patients into folds"
     shell:

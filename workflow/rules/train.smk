@@ -22,8 +22,9 @@ rule train_network:
     threads: P.train.threads
     resources:
         gpu=GPU,
-        mem_mb=4000,
-        runtime=1440,
+        cpus_per_task=P.train.threads,
+        mem_mb=jobs.growing(8000),
+        runtime=jobs.growing(1440),
     message:
         "Training {wildcards.method} on fold {wildcards.fold}"
     shell:
@@ -52,8 +53,8 @@ rule train_classical:
         "../envs/refold.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=jobs.growing(4000),
+        runtime=jobs.growing(240),
     message:
         "Fitting {wildcards.method} on fold {wildcards.fold}"
     shell:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Callable
+from hashlib import sha256
+
+from refold.core import life, sources
 
 
 class RefoldError(Exception):
@@ -18,16 +21,36 @@ class RefoldError(Exception):
 AT_END: list[Callable[[], None]] = []
 
 
+def _code() -> dict[str, bytes]:
+    """Hash of each source file of refold."""
+    files = (p for p in (sources.ROOT / "refold").rglob("*") if p.is_file() and p.suffix != ".pyc")
+    return {str(p.relative_to(sources.ROOT.parent)): sha256(p.read_bytes()).digest() for p in files}
+
+
+def _check_code(before: dict[str, bytes]) -> None:
+    """Raise `RefoldError` if the command's code is no longer what it ran with: the output would pass for up to date."""
+    spec = sys.modules["__main__"].__spec__
+    if spec is not None and spec.name.startswith("refold."):
+        now = _code()
+        changed = [f for f in sources.closure(spec.name) if before.get(f) != now.get(f)]
+        if changed:
+            raise RefoldError(f"{', '.join(changed)} changed while this job ran; run snakemake again")
+
+
 def run(main: Callable[[], None]) -> None:
     """Run a phase's ``main`` and turn its failure into a readable end.
 
     The last line written to standard error is always ``error: <cause>``. The exit status is 1 for a
-    `RefoldError`, 2 for a defect of refold itself (with its traceback above), 130 when interrupted.
+    `RefoldError` or when the Snakemake that started the command has died, 2 for a defect of refold itself (with its
+    traceback above), 130 when interrupted.
     """
     try:
+        life.begin()
+        code = _code()
         main()
         for check in AT_END:
             check()
+        _check_code(code)
     except RefoldError as error:
         first, _, rest = str(error).strip().partition("\n")
         if rest:

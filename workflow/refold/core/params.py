@@ -45,6 +45,7 @@ MSD_TASKS = tuple(KNOWN)[1:]
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 METHOD_NAME = r"^[a-z0-9][a-z0-9_-]*$"
 
+Instructions = Literal["avx2", "native"]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, le=2**53)]  # what JSON carries exactly
 LibrarySeed = Annotated[int, Field(ge=0, le=2**32 - 101)]  # scikit-learn's and Keras's, with room for 100 repeats
@@ -235,8 +236,16 @@ class Train(Section):
         le=256,
         description="Math threads of one training job. Part of the experiment: another number gives other bytes.",
     )
+    instructions: Instructions = Field(
+        "avx2",
+        description="Processor instructions of oneDNN, which does a network's convolutions. `avx2`: the same on "
+        "every x86-64 processor that has AVX2; `native`: all that the processor has, faster where that is AVX-512, "
+        "with other bytes on another kind of processor. Part of the experiment.",
+    )
     precision: Literal["float32", "bfloat16"] = Field(
-        "float32", description="Arithmetic of the network; weights stay float32."
+        "float32",
+        description="Arithmetic of the network; weights stay float32. `bfloat16` needs `instructions: native` here and "
+        "under `predict`.",
     )
     epochs: int = Field(20, ge=1, le=1000000, description="Number of epochs.")
     samples_per_epoch: int | None = Field(
@@ -440,6 +449,9 @@ class Predict(Section):
         [], description="Average over mirror images along these axes; none whose labels name a side."
     )
     threads: int = Field(1, ge=1, le=256, description="Math threads of one prediction job. Part of the experiment.")
+    instructions: Instructions = Field(
+        "avx2", description="As `train.instructions`, for predictions. Part of the experiment."
+    )
 
 
 class Evaluate(Section):
@@ -632,6 +644,15 @@ def _check_train(p: Params) -> Iterator[tuple[str, tuple[str, ...], str]]:
                 text = f"{t.early_stopping} can never be reached {times}; "
                 text += f"at most {most}, or a smaller validate_every" if most >= 1 else "lower validate_every"
             yield key, rests, text
+    # whether bfloat16 goes to oneDNN TensorFlow asks the processor: AVX2 and AVX-512 part ways in spite of the pin
+    for key, value in (("train.instructions", t.instructions), ("predict.instructions", p.predict.instructions)):
+        if t.precision == "bfloat16" and value != "native" and any(isinstance(m, UNet) for m in p.methods.values()):
+            yield (
+                key,
+                (key, "train.precision", "methods"),
+                f"{value} cannot be kept with train.precision bfloat16, which every processor computes in its own way; "
+                "set it to native, or the precision to float32",
+            )
     if t.warmup_epochs > t.epochs:
         yield (
             "train.warmup_epochs",
@@ -943,10 +964,10 @@ class Stamps:
 
         A phase can so not depend on a section it did not declare.
         """
-        return Params.model_validate({s: self._frozen(s) for s in sections})
+        return Params.model_validate({s: self.frozen(s) for s in sections})
 
-    def _frozen(self, section: str) -> Any:
-        """One stamp; at the end of the job it must still say the same."""
+    def frozen(self, section: str) -> Any:
+        """One stamp as it is; at the end of the job it must still say the same. Raises `RefoldError` if not."""
         path = self.folder / f"{section}.json"
         found = read_json(path)
 
@@ -960,7 +981,7 @@ class Stamps:
 
     def method(self, name: str) -> UNet | Threshold:
         """One entry under ``methods``, from ``methods.<name>.json``."""
-        return Params.model_validate({"methods": {name: self._frozen(f"methods.{name}")}}).methods[name]
+        return Params.model_validate({"methods": {name: self.frozen(f"methods.{name}")}}).methods[name]
 
     def write(self, params: Params) -> dict[str, str]:
         """Freeze every section; a file is rewritten only when its content changes. Returns the path of each."""
@@ -968,6 +989,8 @@ class Stamps:
         # which folds are run changes none of them: another choice must not draw the split, and so train, anew
         sections["split"].pop("run_folds")
         sections |= {f"methods.{name}": entry for name, entry in params.section("methods").items()}
+        # what stands in tables and report: one method or fold fewer changes no file that they read
+        sections["selection"] = {"methods": list(params.methods), "folds": params.split.fold_numbers}
         paths = {}
         for name, value in sections.items():
             path = self.folder / f"{name}.json"

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from refold.core import cases, files, images, log
+from refold.core import cases, files, images, life, log
 from refold.core.errors import RefoldError
 from refold.core.params import Dataset
 from refold.data import layout
@@ -109,7 +109,7 @@ def _check_all(found: layout.Layout, processes: int) -> list[Result]:
         return list(log.progress(map(work, entries), what, len(entries)))
     shard = max(1, min(16, len(entries) // (4 * processes)))
     try:
-        with ProcessPoolExecutor(min(processes, len(entries))) as pool:
+        with ProcessPoolExecutor(min(processes, len(entries)), initializer=life.with_parent) as pool:
             return list(log.progress(pool.map(work, entries, chunksize=shard), what, len(entries)))
     except BrokenProcessPool:
         raise RefoldError(

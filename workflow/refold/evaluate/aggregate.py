@@ -27,6 +27,7 @@ SUMMARY = (
     "set", "method", "fold", "label", "metric", "n", "n_nan", "mean", "sd", "median", "min", "max", "ci_low", "ci_high",
     *(f"n_{s}" for s in STATES),
 )  # fmt: skip
+HEADLINES = ("dice", "nsd", "hd95_penalised")  # of the mean over the labels, in metrics.json; of a label its Dice
 COMPARED = ("dice", "iou", "precision", "recall", "nsd", "hd95_penalised", "assd")
 COMPARISONS = ("set", "method_a", "method_b", "label", "metric", "n", "difference", "ci_low", "ci_high", "p", "p_holm")
 
@@ -247,7 +248,8 @@ def run(
     metrics: dict[str, Any] = {m: {} for m in methods}
     main = summary[0]["set"]
     for row in summary:
-        if row["set"] == main and row["fold"] == ALL:
+        shown = HEADLINES if row["label"] == MEAN else HEADLINES[:1]
+        if row["set"] == main and row["fold"] == ALL and row["metric"] in shown:
             value = None if np.isnan(row["mean"]) else float(number(row["mean"]))
             metrics[row["method"]].setdefault(row["label"], {})[row["metric"]] = value
 

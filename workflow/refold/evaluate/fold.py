@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from refold.core import cases as case_table
-from refold.core import images, log
+from refold.core import images, life, log
 from refold.core.cases import Labels
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file, sha256_json, write_csv, write_json
@@ -103,7 +103,7 @@ def _all(tasks: list[Task], processes: int) -> Iterator[list]:
         yield from map(evaluate_case, tasks)
         return
     try:
-        with ProcessPoolExecutor(min(processes, len(tasks))) as pool:
+        with ProcessPoolExecutor(min(processes, len(tasks)), initializer=life.with_parent) as pool:
             yield from pool.map(evaluate_case, tasks)
     except BrokenProcessPool:
         raise RefoldError(

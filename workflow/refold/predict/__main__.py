@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refold.core import cases, errors, geometry, images, intensity, log, store
+from refold.core import cases, errors, geometry, images, intensity, log, machine, store
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file, sha256_json, write_json
 from refold.core.intensity import Statistics
@@ -78,10 +78,16 @@ def run(a: argparse.Namespace) -> None:
     files = a.models or [f"results/models/{a.method}/fold-{a.fold}/card.json"]
     folders = sorted({Path(file).parent for file in files})
     if entry.kind in NETWORKS:
-        from refold.train.runtime import configure
+        from refold.train.runtime import configure, device
 
         log.get().info("importing TensorFlow")
-        configure(predict.threads, 0)
+        tf = configure(predict.threads, 0, instructions=predict.instructions)
+        here = machine.facts(predict.instructions, predict.threads, device=device(tf))
+    else:
+        here = machine.facts()
+    doubts = machine.doubts(here["instructions"], "predict.instructions")
+    for text in doubts:
+        log.get().warning(text)
     split = sha256_file(a.splits)
     models = [_load(f, a.method, entry, predict, split) for f in folders]
     cards = [m[2] for m in models]
@@ -133,8 +139,9 @@ def run(a: argparse.Namespace) -> None:
                 "params": {**first["params"], "predict": sha256_json(predict.model_dump(mode="json"))},
                 "models": {str(c["fold"]): c["hashes"]["model"] for c in cards},
             },
+            "machine": here,
             "cases": done,
-            "warnings": warnings,
+            "warnings": [*doubts, *warnings],
         },
     )
 

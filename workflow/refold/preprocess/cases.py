@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from glob import escape
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -214,7 +213,7 @@ def members(cases: list[Case], shard: int, shards: int) -> list[Case]:
 
 
 def tidy(cases: list[Case], shards: int, folder: str | Path) -> list[str]:
-    """Delete files of cases and shards that are no longer there; their names. Only the job of shard 0 does this."""
+    """Delete files of cases and shards that are no longer there; their names. No job of a shard may be running."""
     known = {f"{c.case}{store.SUFFIX}" for c in cases} | {manifest(folder, i).name for i in range(shards)}
     found = [p for pattern in (f"*{store.SUFFIX}", "shard-*.json") for p in Path(folder).glob(pattern)]
     stale = sorted(p for p in found if p.name not in known and not p.name.startswith("."))
@@ -237,13 +236,8 @@ def run(
     mine = members(cases, shard, params.shards)
     Path(folder).mkdir(parents=True, exist_ok=True)
     manifest(folder, shard).unlink(missing_ok=True)  # a manifest never stands for files that are being replaced
-    if shard == 0:
-        for name in tidy(cases, params.shards, folder):
-            log.get().info("deleted %s: no longer in the data set", name)
     entries, warnings = {}, []
     for case in log.progress(mine, "cases preprocessed"):
-        for left in Path(folder).glob(f".tmp-????????-{escape(case.case)}{store.SUFFIX}"):
-            left.unlink(missing_ok=True)  # of a job that was killed
         entries[case.case], found = process(case, description, params, common, folder)
         warnings += found
         for w in found:

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from refold.core import store
+from refold.core import log, store
 from refold.core.cases import Case, Description
 from refold.core.files import write_json
 from refold.core.params import Preprocess
 from refold.core.plan import plan
-from refold.preprocess.cases import read_manifests
+from refold.preprocess.cases import read_manifests, tidy
 
 FINGERPRINT = "data/fingerprint.json"
 LARGEST = 2.0  # stored bytes over raw float32 bytes above which the user is warned
@@ -89,5 +89,8 @@ def run(
     folder: str | Path = store.FOLDER,
     path: str | Path = FINGERPRINT,
 ) -> None:
-    """Write ``data/fingerprint.json``."""
-    write_json(path, build(cases, description, params, folder))
+    """Write ``data/fingerprint.json``; what earlier cases and shards left in ``folder`` is deleted before."""
+    result = build(cases, description, params, folder)
+    for name in tidy(cases, params.shards, folder):
+        log.get().info("deleted %s: no longer in the data set", name)
+    write_json(path, result)

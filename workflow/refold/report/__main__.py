@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from refold.core import errors, log
-from refold.report import inputs, page
+from refold.report import inputs, page, plots, provenance
 
 
 def main() -> None:
@@ -22,7 +22,10 @@ def main() -> None:
     args = parser.parse_args()
 
     experiment = inputs.read(args.methods, args.folds, inputs.Folders(args.data, args.results, args.params))
-    page.write(experiment, args.out)
+    facts = provenance.gather(experiment)
+    page.write(experiment, args.out, facts)
+    plots.write(experiment, args.out.parent)
+    provenance.write(experiment, facts, args.out)
     log.get().info("wrote %s (%.1f MB)", args.out, args.out.stat().st_size / 1e6)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from refold.core.params import NETWORKS
-from refold.report import tables
+from refold.report import provenance, tables
 from refold.report.inputs import HOLDOUT, Experiment
 from refold.report.words import evaluation, listed, percent, plural
 
@@ -120,7 +120,28 @@ def collect(e: Experiment) -> list[Caution]:
                 found.append(
                     Caution(f"{what}, {method}, {'fold' if len(folds) == 1 else 'folds'} {listed(folds)}", text)
                 )
+    for phase, kinds in provenance.machines(e).items():
+        found += [c for method in e.methods if (c := _mixed(phase, method, kinds)) is not None]
     return sorted(found, key=lambda c: not c.serious)
+
+
+def _mixed(phase: str, method: str, kinds: list[dict[str, Any]]) -> Caution | None:
+    """Folds of one method that ran on machines whose bytes differ."""
+    own = [
+        (k, folds) for k in kinds if (folds := [f for m, f in (j.split("/fold-") for j in k["jobs"]) if m == method])
+    ]
+    if len(own) < 2:
+        return None
+    what = listed(provenance.differing([k for k, _ in own]))
+    each = "; ".join(
+        f"{'fold' if len(folds) == 1 else 'folds'} {listed(folds)}: {provenance.in_words(k['machine'])}"
+        for k, folds in own
+    )
+    return Caution(
+        f"{phase}, {method}",
+        f"The folds ran on machines that round differently ({what}), so another distribution of the jobs would give "
+        f"slightly other numbers. {each[0].upper()}{each[1:]}.",
+    )
 
 
 def fitted(e: Experiment) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 from refold.core import cases as case_table
 from refold.core.errors import RefoldError
 from refold.core.files import read_csv, read_json, sha256_file
-from refold.core.params import NETWORKS, Params, Section
+from refold.core.params import NETWORKS, Params, Section, Stamps
 
 ALL = "all"
 MEAN = "mean"
@@ -166,7 +166,8 @@ def _params(folder: Path, methods: list[str]) -> tuple[Params, dict[str, Any]]:
     """The frozen parameters as a model, and the stamps as they are: {section or ``methods.<name>``: content}."""
     names = [n for n in Params.model_fields if n != "methods"]
     names[names.index("predict") : names.index("predict")] = [f"methods.{m}" for m in methods]
-    stamps = {name: read_json(folder / f"{name}.json") for name in names}
+    frozen = Stamps(folder)
+    stamps = {name: frozen.frozen(name) for name in names}
     sections = {n: v for n, v in stamps.items() if not n.startswith("methods.")}
     return Params.model_validate(sections | {"methods": {m: stamps[f"methods.{m}"] for m in methods}}), stamps
 

@@ -2,53 +2,19 @@
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Iterable
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-import refold
 from refold.core import log
 from refold.core.files import write_text
-from refold.report import cautions, figures, pictures, tables, words
+from refold.report import cautions, figures, pictures, provenance, tables, words
 from refold.report.inputs import CV, HOLDOUT, Experiment
 
 HERE = Path(__file__).parent
-PACKAGES = (
-    "tensorflow",
-    "tensorflow-cpu",
-    "keras",
-    "numpy",
-    "scipy",
-    "scikit-learn",
-    "scikit-image",
-    "nibabel",
-    "h5py",
-    "pillow",
-    "snakemake",
-    "matplotlib",
-    "jinja2",
-)
 STRIPS = ("dice", "nsd", "hd95")
-
-
-def versions(cards: Iterable[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Python, refold and the packages behind the numbers; those not installed are left out.
-
-    What the trainings ran with stands in their cards, all alike (aggregation sees to it), and goes before what is here.
-    """
-    trained = next((c["versions"] for c in cards if "versions" in c), {})
-    found = [("Python", platform.python_version()), ("refold", refold.__version__)]
-    for name in PACKAGES:
-        try:
-            found.append((name, trained.get(name) or metadata.version(name)))
-        except metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def _strips(e: Experiment) -> list[dict[str, Any]]:
@@ -96,8 +62,8 @@ def _pictures(e: Experiment) -> list[dict[str, Any]]:
     return found
 
 
-def context(e: Experiment) -> dict[str, Any]:
-    """Everything the template shows."""
+def context(e: Experiment, facts: dict[str, Any]) -> dict[str, Any]:
+    """Everything the template shows. ``facts``: where the results come from, as `provenance.gather` gives."""
     prose = words.methods(e)
     failures = cautions.failure_table(e)
     found = cautions.collect(e)
@@ -137,21 +103,24 @@ def context(e: Experiment) -> dict[str, Any]:
         "references": prose.references(),
         "parameters": tables.parameters(e),
         "cards": [(m, f, tables.flat(card.get("training", {}))) for (m, f), card in e.cards.items()],
-        "versions": versions(e.cards.values()),
-        "hashes": tables.flat(e.hashes),
+        "origin": words.origin(facts["git"]),
+        "runs": provenance.kinds(facts),
+        "facts": facts,
+        "hashes": provenance.every_hash(e, facts),
     }
 
 
-def render(e: Experiment) -> str:
+def render(e: Experiment, facts: dict[str, Any] | None = None) -> str:
     """The page as text. Every value that comes from data or parameters is escaped by the template."""
+    facts = provenance.gather(e) if facts is None else facts
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     template = environment.get_template("report.html.j2")
     style, script = ((HERE / f"report.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
-    return template.render(context(e), css=Markup(style), js=Markup(script)) + "\n"
+    return template.render(context(e, facts), css=Markup(style), js=Markup(script)) + "\n"
 
 
-def write(e: Experiment, path: str | Path) -> None:
+def write(e: Experiment, path: str | Path, facts: dict[str, Any] | None = None) -> None:
     """Write the report atomically; the same inputs give the same bytes."""
-    write_text(path, render(e))
+    write_text(path, render(e, facts))

@@ -141,6 +141,22 @@ def finding(experiment: Experiment, set_: str = CV) -> dict[str, Any]:
     }
 
 
+def origin(git: dict[str, Any]) -> list[str]:
+    """Which sources the results come from, in sentences; ``git`` is as `refold.core.git.state` gives it."""
+    if git["commit"] is None:
+        return [f"No commit is known: {git['note']}. The hashes below say which code ran."]
+    sentences = [f"Made from commit {git['commit']} of {git['date']}."]
+    if git["clean"]:
+        sentences.append("Workflow, code and params.yaml were as in that commit.")
+    else:
+        files = git["modified"]
+        shown = listed(files[:12]) + (f" and {len(files) - 12} more" if len(files) > 12 else "")
+        sentences.append(f"Changed since and not committed: {shown}.")
+    if git["note"]:
+        sentences.append(f"{git['note'][0].upper()}{git['note'][1:]}.")
+    return sentences
+
+
 # ---------------------------------------------------------------- methods
 
 
@@ -345,7 +361,8 @@ def _training(prose: Prose, p: Params) -> None:
         if t.early_stopping
         else "The number of epochs was fixed beforehand.",
         "No test fold had a part in training.",
-        f"Seed {t.seed}; {t.precision}; deterministic operations.",
+        f"Seed {t.seed}; {t.precision}; deterministic operations; {plural(t.threads, 'math thread')}; processor "
+        f"instructions {'held to AVX2' if t.instructions == 'avx2' else 'as the processor has them'}.",
     )
 
 

@@ -8,7 +8,7 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
-from refold.core import cases, errors, hashes, log, sources
+from refold.core import cases, errors, hashes, log, machine, sources
 from refold.core.files import read_json, sha256_file, sha256_json, write_csv, write_json
 from refold.core.params import NETWORKS, Augment, Predict, Stamps, Train
 from refold.train.fold import open_fold
@@ -50,16 +50,23 @@ def run(a: argparse.Namespace) -> None:
     # threads that prepare patches change no patch
     used = versions()
     found |= {"code": code, "versions": sha256_json(used)}
-    key = sha256_json({**found, "fold": a.fold})
+    if network:
+        from refold.train.runtime import configure, device
+
+        log.get().info("importing TensorFlow")
+        tf = configure(train.threads, train.seed, train.precision, train.instructions)
+        here = machine.facts(train.instructions, train.threads, train.precision, device(tf))
+    else:
+        here = machine.facts()
+    doubts = machine.doubts(here["instructions"], "train.instructions")
+    for text in doubts:
+        log.get().warning(text)
+    # a training begun on another kind of machine would go on to bytes that neither of them gives
+    key = sha256_json({**found, "fold": a.fold, "machine": here})
     description, fingerprint, splits = cases.Description.read(a.dataset), read_json(a.fingerprint), read_json(a.splits)
     out = Path(a.out or f"results/models/{a.method}/fold-{a.fold}")
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = Path(a.checkpoints) / a.method / f"fold-{a.fold}.npz"
-    if network:
-        from refold.train.runtime import configure
-
-        log.get().info("importing TensorFlow")
-        configure(train.threads, train.seed, train.precision)
     segmenter = create(entry, train, augment, Predict())
     fraction = train.validation_fraction if network else 0.0
     with open_fold(
@@ -73,9 +80,10 @@ def run(a: argparse.Namespace) -> None:
             "fold": a.fold,
             "hashes": {**found, "model": sha256_file(out / segmenter.file)},
             "versions": used,
+            "machine": here,
             "training": {**facts, "cases": sorted(fold.training), "inner_validation": sorted(fold.validation)},
             "statistics": fold.statistics.to_json(),
-            "warnings": fold.warnings,
+            "warnings": [*doubts, *fold.warnings],
         }
     _write_history(out / "history.csv", history, description.labels.foreground)
     write_json(out / "card.json", card)
@@ -86,7 +94,7 @@ def run(a: argparse.Namespace) -> None:
 
 def versions() -> dict[str, str]:
     """Of Python and the packages that decide what is learnt."""
-    packages = ["numpy", "scipy", "scikit-image", "keras", "tensorflow"]
+    packages = ["numpy", "scipy", "scikit-image", "h5py", "keras", "tensorflow"]
     found = {"python": platform.python_version()}
     for package in packages:
         names = (package, f"{package}-cpu")

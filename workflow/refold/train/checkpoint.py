@@ -24,7 +24,7 @@ def save(path: str | Path, key: str, arrays: dict[str, list[np.ndarray]], state:
 
 
 def load(path: str | Path, key: str) -> tuple[dict[str, list[np.ndarray]], dict[str, Any]] | None:
-    """The checkpoint, or None when there is none or it belongs to other parameters, data or code (logged)."""
+    """The checkpoint, or None when there is none or it belongs to another key (logged)."""
     path = Path(path)
     if not path.is_file():
         return None
@@ -32,7 +32,9 @@ def load(path: str | Path, key: str) -> tuple[dict[str, list[np.ndarray]], dict[
         with np.load(path) as file:
             state = json.loads(str(file["//state"]))
             if state.pop("key") != key:
-                log.get().warning(f"{path} belongs to other parameters, data or code: training starts anew")
+                log.get().warning(
+                    f"{path} belongs to other parameters, data, code or another kind of machine: training starts anew"
+                )
                 return None
             arrays: dict[str, list[np.ndarray]] = {}
             for name in file.files:
@@ -40,6 +42,7 @@ def load(path: str | Path, key: str) -> tuple[dict[str, list[np.ndarray]], dict[
                     group, index = name.rsplit("/", 1)
                     arrays.setdefault(group, []).append((int(index), file[name]))
             return {g: [a for _, a in sorted(v, key=lambda p: p[0])] for g, v in arrays.items()}, state
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        log.get().warning(f"{path} cannot be read ({error}): training starts anew")
+    except (OSError, EOFError, ValueError, KeyError, NotImplementedError, zipfile.BadZipFile) as error:
+        # some of these messages hold the file's bytes
+        log.get().warning(f"{path} cannot be read ({type(error).__name__}: {str(error)[:80]!r}): training starts anew")
         return None

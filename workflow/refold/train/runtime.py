@@ -1,12 +1,21 @@
-"""TensorFlow set up once, before anything uses it: threads, determinism, precision."""
+"""TensorFlow set up once, before anything uses it: threads, instructions, determinism, precision."""
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
+from pathlib import Path
+
+ISA = {"avx2": "AVX2", "native": None}  # what oneDNN may use at most, in its own words
+# Each of these would change the arithmetic behind the back of params.yaml.
+STRAY = (
+    "DNNL_MAX_CPU_ISA", "ONEDNN_DEFAULT_FPMATH_MODE", "DNNL_DEFAULT_FPMATH_MODE", "TF_SET_ONEDNN_FPMATH_MODE",
+    "TF_XLA_FLAGS", "NVIDIA_TF32_OVERRIDE",
+)  # fmt: skip
 
 
 @contextmanager
@@ -28,13 +37,22 @@ def _quiet() -> Iterator[None]:
             os.close(terminal)
 
 
-def configure(threads: int, seed: int, precision: str = "float32"):
-    """Import TensorFlow with fixed threads and deterministic operations; returns the module.
+def hold(instructions: str, environment: MutableMapping[str, str]) -> None:
+    """Tell oneDNN, before it is loaded, which instructions it may use, whatever the user's environment says."""
+    for name in ("ONEDNN_MAX_CPU_ISA", *STRAY):
+        environment.pop(name, None)
+    if ISA[instructions]:
+        environment["ONEDNN_MAX_CPU_ISA"] = ISA[instructions]
+
+
+def configure(threads: int, seed: int, precision: str = "float32", instructions: str = "avx2"):
+    """Import TensorFlow with fixed threads, instructions and deterministic operations; returns the module.
 
     Args:
         threads: math threads inside one operation; operations run one after another, so that sums keep their order.
         seed: of every global generator.
         precision: ``float32`` or ``bfloat16`` (computation; weights stay float32).
+        instructions: ``avx2``, the same on every x86-64 processor that has it, or ``native``, whatever this one has.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     # TensorFlow leaves oneDNN off on processors without AVX-512, where a 3-D training step then takes ten times as long
@@ -42,6 +60,7 @@ def configure(threads: int, seed: int, precision: str = "float32"):
     os.environ["TF_NUM_INTRAOP_THREADS"] = str(threads)
     os.environ["TF_NUM_INTEROP_THREADS"] = "1"
     os.environ["OMP_NUM_THREADS"] = str(threads)
+    hold(instructions, os.environ)
     with _quiet():
         import keras
         import tensorflow as tf
@@ -53,4 +72,38 @@ def configure(threads: int, seed: int, precision: str = "float32"):
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(seed)
     keras.mixed_precision.set_global_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
+    _exact_rsqrt(tf)
     return tf
+
+
+def _exact_rsqrt(tf) -> None:
+    """Let Keras's normalisation do without TensorFlow's rsqrt.
+
+    That starts from the processor's own approximation (RSQRTPS), whose bits AMD and Intel choose differently; division
+    and square root are rounded as IEEE 754 says on both.
+    """
+    from keras.src import backend
+
+    # not 1 / sqrt(x): TensorFlow's graph optimizer would make rsqrt or a reciprocal (RCPPS) of it again
+    backend.math.rsqrt = lambda x: tf.math.divide(tf.math.sqrt(x), x)
+
+
+def device(tf) -> str:
+    """``cpu``, or the card that TensorFlow computes on, with what of it decides the bytes."""
+    cards = tf.config.list_physical_devices("GPU")
+    if not cards:
+        return "cpu"
+    about = tf.config.experimental.get_device_details(cards[0])
+    capability = ".".join(map(str, about.get("compute_capability", ())))
+    words = [about.get("device_name", "GPU"), capability and f"compute capability {capability}", _driver()]
+    return ", ".join(w for w in words if w)
+
+
+def _driver() -> str:
+    """Version of NVIDIA's driver, as Linux tells; empty where it does not."""
+    try:
+        first = Path("/proc/driver/nvidia/version").read_text(encoding="utf-8").splitlines()[0]
+    except (OSError, IndexError):
+        return ""
+    found = re.search(r"\d+(\.\d+)+", first)
+    return f"driver {found[0]}" if found else ""

@@ -1,0 +1,136 @@
+"""Hand-overs between Snakemake and DVC on the real pipeline: each line is a way in which a toy gave wrong metrics."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+from tests.projects import Project
+
+AFTER_TRAINING = {"train", "predict", "evaluate", "report"}
+
+
+def metrics(project: Project) -> dict:
+    return json.loads((project.folder / "results/metrics/metrics.json").read_text())
+
+
+def play(classical: Project, folder: Path, cache_type: str) -> None:
+    project = classical.copy(folder / "project")
+    project.dvc("config", "cache.type", cache_type)
+    project.dvc("checkout", "--relink", "--force")
+    linked = project.folder / "results/models/a/fold-0/model.json"
+    assert linked.is_symlink() == (cache_type == "symlink")
+    project.ran()
+    assert project.clean()
+    project.refold("sync")
+    assert project.fresh()
+    assert project.ran() == set()
+    project.commit(f"cache {cache_type}")
+    first = metrics(project)
+
+    # a parameter, by DVC
+    project.edit(methods={"a": {"kind": "threshold", "channel": 1, "classes": 4}})
+    project.dvc("repro")
+    assert project.phases_run() == AFTER_TRAINING
+    assert project.fresh() and project.clean()
+    second = metrics(project)
+    assert second["a"] != first["a"] and second["b"] == first["b"]
+    project.commit("four classes")
+
+    # a parameter, by Snakemake first
+    project.edit(evaluate={"nsd_tolerance": 3.0})
+    project.snakemake("--cores", "2")
+    assert project.phases_run() == {"evaluate", "report"}
+    assert not project.clean()
+    project.refold("record")
+    assert project.clean()
+    project.dvc("repro")
+    assert project.ran() == set()
+    third = metrics(project)
+    assert third["a"]["mean"]["nsd"] > second["a"]["mean"]["nsd"]
+    project.commit("tolerance")
+
+    # back to an older commit and forth again
+    project.git("checkout", "--quiet", "HEAD~2")
+    project.dvc("checkout")
+    assert not project.fresh()
+    assert metrics(project) == first
+    project.refold("sync")
+    assert project.fresh() and project.clean()
+    assert metrics(project) == first
+    project.git("checkout", "--quiet", "main")
+    refused = project.refold("sync", check=False)
+    assert refused.returncode == 1 and "not synced" in refused.stdout
+    project.dvc("checkout")
+    project.refold("sync")
+    assert project.fresh()
+    assert metrics(project) == third
+
+    # newer times, the same content
+    for name in ("params.yaml", "data/cases.csv", "workflow/refold/train/threshold.py", "results/splits.json"):
+        (project.folder / name).touch()
+    assert project.fresh()
+
+    # an experiment elsewhere, then here
+    run = project.dvc("exp", "run", "--temp", "-S", "methods.a.classes=5", "-n", "five").stdout
+    assert {p for p in AFTER_TRAINING if f"Running stage '{p}'" in run} == AFTER_TRAINING
+    assert not [p for p in ("data", "preprocess", "split") if f"Running stage '{p}'" in run]
+    assert metrics(project) == third
+    project.dvc("exp", "apply", "five")
+    fourth = metrics(project)
+    assert fourth["a"] != third["a"] and fourth["b"] == third["b"]
+    assert not project.fresh()
+    project.refold("sync")
+    assert project.fresh()
+    project.git("checkout", "--quiet", ".")
+    project.git("reset", "--quiet", "--hard")
+    project.dvc("checkout")
+    project.refold("sync")
+    assert metrics(project) == third
+
+    # a fold that fails, then goes on
+    project.edit(methods={"a": {"kind": "threshold", "channel": 1, "classes": 5}})
+    project.ran()
+    log = project.folder / "logs/train/a-1.log"
+    log.unlink()
+    (log / "in the way").mkdir(parents=True)
+    # run anew, though DVC remembers the experiment above
+    assert project.dvc("repro", "--no-run-cache", check=False).returncode
+    assert project.refold("record", check=False).returncode == 1
+    shutil.rmtree(log)
+    done = project.ran()
+    assert "train-a-0" in done and "train-a-1" not in done
+    project.snakemake("--cores", "2")
+    done = project.ran()
+    assert {n for n in done if n.startswith("train")} == {"train-a-1"}
+    assert "report" in done and "predict-a-0" in done
+    project.refold("record")
+    assert project.clean()
+    assert metrics(project) == fourth
+    project.commit("five classes")
+
+    # a clone elsewhere
+    project.dvc("remote", "add", "--default", "shelf", str(folder / "shelf"))
+    project.commit("a remote")
+    project.dvc("push")
+    project.git("clone", "--quiet", str(project.folder), str(folder / "clone"))
+    clone = Project(folder / "clone", project.env)
+    clone.dvc("pull")
+    clone.refold("sync")
+    assert clone.fresh() and clone.ran() == set()
+    assert clone.outs() == project.outs()
+    clone.edit(methods={"a": {"kind": "threshold", "channel": 1, "classes": 2}})
+    assert not clone.fresh()
+    for name in (".snakemake", "results/.params"):
+        clone.run("rm", "-rf", name)
+    assert not clone.fresh()
+    clone.git("checkout", "--quiet", ".")
+    clone.refold("sync")
+    assert clone.fresh()
+    code = clone.folder / "workflow/refold/train/threshold.py"
+    code.write_text(code.read_text() + "\n# changed\n")
+    assert not clone.fresh()
+    assert clone.refold("sync", check=False).returncode == 1
+    clone.run("rm", "-rf", ".snakemake")
+    assert not clone.fresh()

@@ -1,0 +1,56 @@
+from dataclasses import replace
+
+import pytest
+
+from refold.cli import tools
+from refold.cli.stages import PHASES
+from refold.cli.status import Phase, advice
+
+FRESH = [Phase(name, 0, 3, [], True) for name in PHASES]
+
+
+def changed(**phases) -> list[Phase]:
+    return [replace(p, **phases.get(p.name, {})) for p in FRESH]
+
+
+@pytest.mark.parametrize(
+    "phases, words",
+    [
+        (FRESH, "nothing: what is here is fresh and on record"),
+        (changed(train={"differences": ["params.yaml: train modified"]}), "`refold record`"),
+        ([replace(p, recorded=False) for p in FRESH], "`refold record`"),
+        (changed(train={"pending": 2}), "`refold sync`"),
+        (changed(train={"pending": 2, "differences": ["params.yaml: train modified"]}), "`snakemake`, then"),
+        (changed(train={"pending": 2, "differences": ["results/models deleted"]}), "`dvc checkout`"),
+        (changed(data={"pending": 2, "differences": ["data/raw/phantom deleted"]}), "`dvc checkout`"),
+        (changed(train={"pending": 2, "recorded": False}), "`snakemake`, then"),
+        (
+            changed(train={"pending": 2, "differences": ["results/models deleted", "workflow/refold/a.py modified"]}),
+            "`snakemake`, then",
+        ),
+    ],
+)
+def test_advice(phases, words):
+    assert advice(phases).startswith(words)
+
+
+def test_a_phase_in_words():
+    assert FRESH[0].snakemake == "fresh" and FRESH[0].dvc == "on record"
+    row = Phase("train", 2, 6, ["params.yaml: train modified", "results/models modified"], True)
+    assert row.snakemake == "2 of 6 files to be made"
+    assert row.dvc == "differs: params.yaml: train modified and 1 more"
+    assert replace(row, recorded=False).dvc == "not on record"
+
+
+def test_reasons_of_dvc_in_words():
+    stage = [
+        {"changed deps": {"params.yaml": {"train.epochs": "modified"}, "data/cases.csv": "deleted"}},
+        {"changed outs": {"results/models": "not in cache"}},
+        "changed command",
+    ]
+    assert tools.reasons(stage) == [
+        "params.yaml: train.epochs modified",
+        "data/cases.csv deleted",
+        "results/models not in cache",
+        "changed command",
+    ]

@@ -1,0 +1,1 @@
+"""The ``refold`` command: how Snakemake's work here and DVC's record fit together."""

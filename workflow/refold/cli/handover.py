@@ -1,0 +1,233 @@
+"""The two certified hand-overs between Snakemake (what is fresh here) and DVC (what is on record).
+
+When the two disagree, the outcome is needless work or a refusal, never an old result taken for a new one.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from refold.cli import stages, tools
+from refold.core import hashes, log, sources
+from refold.core.errors import RefoldError
+from refold.core.files import read_json, sha256_file, sha256_json, write_text
+from refold.core.params import Params, load
+from refold.data import layout
+
+LOCK = "dvc.lock"
+ASIDE = Path(".dvc/tmp/refold")  # dvc.lock as it was, while a record is being made
+
+
+def record(clean: bool = False) -> str:
+    """Snakemake certifies, DVC records: ``dvc commit`` of what a run made.
+
+    Args:
+        clean: delete files of earlier experiments that lie among the results.
+
+    Returns:
+        What was done, for people.
+
+    Raises:
+        RefoldError: something is still to be done, a file is not the one its job wrote, files lie among the results
+            that no job of this experiment makes, or an input changed meanwhile. Nothing is recorded then.
+    """
+    params = _ready()
+    before = _inputs()
+    outputs = _certified()
+    verify_manifests(outputs)
+    verify_hashes(params)
+    left = strays(outputs, params)
+    if left and clean:
+        for path in left:
+            path.unlink()
+            _remove_empty(path.parent)
+    elif left:
+        shown = "\n".join(f"  {p}" for p in left[:10]) + (f"\n  and {len(left) - 10} more" if len(left) > 10 else "")
+        raise RefoldError(
+            "not recorded: files of an earlier experiment lie among the results; delete them, or run "
+            f"`refold record --clean`\n{shown}"
+        )
+    with _put_back(Path(LOCK)):
+        done = tools.commit(stages.PHASES)
+        if done.returncode:
+            raise RefoldError("not recorded: `dvc commit` failed, see above")
+        if _inputs() != before:
+            raise RefoldError(
+                "not recorded: params.yaml, dvc.yaml or the code changed while the results were recorded; run "
+                "snakemake, then `refold record`"
+            )
+        if wrong := _differing():
+            raise RefoldError(f"not recorded: DVC still differs, in {', '.join(wrong)}; see `dvc status`")
+    count = sum(1 for phase in stages.PHASES for _ in stages.OUTS[phase])
+    return f"recorded: {count} outs of {len(stages.PHASES)} phases are in {LOCK}; keep them with `git commit`"
+
+
+def sync() -> str:
+    """DVC certifies, Snakemake marks as fresh: after ``dvc checkout``, ``dvc pull`` or ``dvc exp apply``.
+
+    Returns:
+        What was done, for people.
+
+    Raises:
+        RefoldError: the files are not those on record for these parameters and this code. Nothing is marked then.
+    """
+    params = _ready()
+    if not Path(LOCK).is_file():
+        raise RefoldError(f"not synced: there is no {LOCK}, so nothing is on record; run snakemake, then refold record")
+    before = _inputs()
+    wrong = _differing()
+    if wrong:
+        told = "\n".join(f"  {name}: {'; '.join(tools.reasons(found))}" for name, found in wrong.items())
+        raise RefoldError(
+            "not synced: the files here are not what dvc.lock says (`dvc checkout` or `dvc pull` brings those on "
+            f"record; `dvc repro` or snakemake makes new ones)\n{told}"
+        )
+    verify_hashes(params)
+    try:
+        done = tools.snakemake("--touch", "--forceall", "--cores", "1", "--quiet", "--", "all")
+    except BaseException:
+        _forget()
+        raise
+    if done.returncode:
+        raise RefoldError(f"not synced: Snakemake could not mark the files\n{tools.last_words(done)}")
+    if _inputs() != before:
+        _forget()
+        raise RefoldError("not synced: params.yaml, dvc.yaml or the code changed meanwhile; run `refold sync` again")
+    if not tools.fresh():
+        raise RefoldError("Snakemake still has work to do after marking; see `snakemake -n`")
+    return "synced: Snakemake takes the files on record for fresh; `snakemake -n` has nothing to do"
+
+
+def _forget() -> None:
+    """Let Snakemake take no result for fresh: the stamps are written anew, newer than all."""
+    shutil.rmtree("results/.params", ignore_errors=True)
+
+
+def _ready() -> Params:
+    """The parameters, where there is a record that watches all of them."""
+    tools.initialised()
+    params = load()
+    stages.complete()
+    stages.check(params)
+    restore(Path(LOCK))
+    return params
+
+
+def _inputs() -> dict[str, str]:
+    """Hashes of the parameters, the stages and all source code."""
+    names = {"params.yaml", stages.FILE, "Snakefile", *(f for phase in stages.PHASES for f in stages.code(phase))}
+    root = sources.ROOT.parent
+    return {f: sha256_file(p) for f in sorted(names) if (p := root / f).is_file()}
+
+
+def _differing() -> dict[str, list]:
+    """What DVC finds changed of the phases; stages of the user's own are the user's."""
+    return {name: found for name, found in tools.differing().items() if name in stages.PHASES}
+
+
+@contextmanager
+def _put_back(lock: Path) -> Iterator[None]:
+    """Leave ``lock`` as it was if the block fails, or is killed and another hand-over follows."""
+    aside = ASIDE / lock.name
+    write_text(aside, lock.read_text(encoding="utf-8") if lock.is_file() else "")
+    try:
+        yield
+    except BaseException:
+        restore(lock)
+        raise
+    aside.unlink()
+
+
+def restore(lock: Path) -> None:
+    """Undo a record that did not come to its end."""
+    aside = ASIDE / lock.name
+    if aside.is_file():
+        if text := aside.read_text(encoding="utf-8"):
+            write_text(lock, text)
+        else:
+            lock.unlink(missing_ok=True)
+        aside.unlink()
+
+
+def verify_hashes(params: Params) -> None:
+    """Check that the tables say they were made from these parameters, data, folds and training code.
+
+    Raises:
+        RefoldError: they were not, whatever Snakemake or DVC hold.
+    """
+    behind = read_json("results/metrics/hashes.json")
+    sections = {name: params.section(name) for name in ("train", "augment", "predict", "evaluate")}
+    sections |= {f"methods.{name}": entry for name, entry in params.section("methods").items()}
+    wanted = {f"params.{name}": sha256_json(value) for name, value in sections.items()}
+    wanted |= {
+        "data": sha256_file("data/cases.csv"),
+        "split": sha256_file("results/splits.json"),
+        "code": hashes.of_code(stages.code("train"), sources.ROOT.parent),
+    }
+    found = {
+        **{f"params.{k}": v for k, v in behind["params"].items()},
+        **{k: behind.get(k) for k in wanted if "." not in k},
+    }
+    if wrong := [name for name, digest in found.items() if digest != wanted.get(name)]:
+        raise RefoldError(
+            f"the tables were made from other {', '.join(wrong)} than are here now (results/metrics/hashes.json): "
+            "something changed while they were made; run `snakemake --forceall`, then `refold record`"
+        )
+
+
+def _certified() -> list[tools.Output]:
+    outputs = tools.planned()
+    todo = [o for o in outputs if o.pending]
+    if todo or not tools.fresh():
+        which = "\n".join(f"  {o.path}: {o.status}" for o in todo[:10]) or "  see `snakemake -n`"
+        more = f"\n  and {len(todo) - 10} more" if len(todo) > 10 else ""
+        raise RefoldError(f"not recorded: Snakemake still has work to do; run `snakemake`, then this\n{which}{more}")
+    return outputs
+
+
+def strays(outputs: Iterable[tools.Output], params: Params) -> list[Path]:
+    """Files among DVC's outs that no job of this experiment wrote, such as those of methods or folds that are gone."""
+    outputs = list(outputs)
+    known = {Path(o.path) for o in outputs} | {path for _, path, _ in _listed(outputs)}
+    raw = layout.root(params.dataset)
+    roots = [Path(r) for phase in stages.PHASES for r in stages.OUTS[phase]]
+    return [
+        path
+        for root in roots
+        if root.is_dir() and root != raw
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and path not in known and not path.name.startswith(".tmp-")
+    ]
+
+
+def _listed(outputs: Iterable[tools.Output]) -> list[tuple[Path, Path, str]]:
+    """(list, file, hash) of each file that stands behind a list; lists that are not there yet have none."""
+    lists = [Path(o.path) for o in outputs if o.rule in ("preprocess_shard", "predict_fold")]
+    return [
+        (listing, listing.parent / Path(entry["file"]).name, entry["sha256"])
+        for listing in lists
+        if listing.is_file()
+        for entry in read_json(listing)["cases"].values()
+    ]
+
+
+def _remove_empty(folder: Path) -> None:
+    while not any(folder.iterdir()):
+        folder.rmdir()
+        folder = folder.parent
+
+
+def verify_manifests(outputs: Iterable[tools.Output]) -> None:
+    """Check files that stand behind a list with hashes: Snakemake knows the lists alone.
+
+    Raises:
+        RefoldError: a file is missing or not the one its job wrote.
+    """
+    files = _listed(outputs)
+    for listing, path, digest in log.progress(files, "checking preprocessed cases and predictions"):
+        if not path.is_file() or sha256_file(path) != digest:
+            what = "is not the file that its job wrote" if path.is_file() else "is missing"
+            raise RefoldError(f"not recorded: {path} {what}; make it again: `snakemake --forcerun {listing}`")

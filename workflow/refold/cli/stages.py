@@ -1,0 +1,228 @@
+"""``dvc.yaml``: one stage a phase, made from what each phase reads, imports and makes.
+
+DVC wants every dependency named in a file of its own. Made from the same facts that Snakemake uses, the two cannot
+come to disagree; a test compares the file with a dry run of the whole graph.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from refold.core import sources, yamlfile
+from refold.core.errors import RefoldError
+from refold.core.files import write_text
+from refold.core.params import Params
+from refold.data import layout
+
+FILE = "dvc.yaml"
+PHASES = ("data", "preprocess", "split", "train", "predict", "evaluate", "report")
+
+SECTIONS = {
+    "data": ["dataset"],
+    "preprocess": ["preprocess"],
+    "split": ["split"],
+    # `methods` and `split` also say which models there are
+    "train": ["train", "augment", "methods", "split"],
+    "predict": ["predict", "methods", "split"],
+    "evaluate": ["evaluate", "methods", "split"],
+    "report": [
+        "dataset", "preprocess", "split", "train", "augment", "methods", "predict", "evaluate", "report",
+    ],
+}  # fmt: skip
+
+RAW = "<raw data>"
+TABLES = ["data/cases.csv", "data/dataset.json"]
+READS = {
+    "data": [],
+    "preprocess": [*TABLES, RAW],
+    "split": TABLES,
+    "train": [*TABLES, "data/fingerprint.json", "data/preprocessed", "results/splits.json"],
+    "predict": [
+        "data/dataset.json", "data/fingerprint.json", "data/preprocessed", "results/models", "results/splits.json",
+    ],
+    "evaluate": [*TABLES, "results/predictions", "results/splits.json", RAW],
+    "report": [
+        *TABLES, "data/checks.json", "data/fingerprint.json", "results/metrics/cases.csv",
+        "results/metrics/comparisons.csv", "results/metrics/folds", "results/metrics/hashes.json",
+        "results/metrics/metrics.json", "results/metrics/summary.csv", "results/models", "results/predictions",
+        "results/splits.json", RAW,
+    ],
+}  # fmt: skip
+
+METRICS = "results/metrics/metrics.json"
+OUTS = {
+    "data": ["data/cases.csv", "data/checks.json", "data/dataset.json"],
+    "preprocess": ["data/fingerprint.json", "data/preprocessed"],
+    "split": ["results/splits.json"],
+    "train": ["results/models"],
+    "predict": ["results/predictions"],
+    # one by one: metrics.json is a metric, and an out may not lie within another
+    "evaluate": [
+        "results/metrics/cases.csv", "results/metrics/comparisons.csv", "results/metrics/folds",
+        "results/metrics/hashes.json", "results/metrics/summary.csv",
+    ],
+    "report": ["results/provenance.json", "results/report", "results/ro-crate-metadata.json"],
+}  # fmt: skip
+
+PLOTS = [
+    {
+        "Learning curves": {
+            "x": "epoch",
+            "y": {"results/report/learning-curves.csv": "value"},
+            "title": "Learning curves",
+            "x_label": "epoch",
+            "y_label": "loss or Dice",
+            "template": "curves",
+        }
+    },
+    {
+        "Dice by case": {
+            "x": "method",
+            "y": {"results/report/dice.csv": "dice"},
+            "title": "Dice of every case",
+            "x_label": "method",
+            "y_label": "Dice",
+            "template": "cases",
+        }
+    },
+]
+
+ARTIFACTS = {
+    "models": {
+        "path": "results/models",
+        "type": "model",
+        "desc": "The model of each method and fold, with its card and learning curve.",
+        "labels": ["segmentation"],
+    }
+}
+
+HEADER = """\
+# One stage a phase. Made by `refold stages` from what each phase reads, imports and makes: do not edit these stages;
+# stages and plots of your own may stand beside them.
+"""
+
+
+def code(phase: str) -> list[str]:
+    """Source files that a phase imports; of the report, which tells code and commands of all phases, those of all."""
+    if phase != "report":
+        return sources.closure(f"refold.{phase}.__main__")
+    rules = [str(p.relative_to(sources.ROOT.parent)) for p in (sources.ROOT / "rules").glob("*.smk")]
+    return sorted({*rules, *sources.closure(*(f"refold.{p}.__main__" for p in PHASES))})
+
+
+def complete(file: str | Path = "params.yaml") -> None:
+    """Raises `RefoldError` where the file leaves out what DVC looks for by name; Snakemake takes the defaults."""
+    values = yamlfile.parse(Path(file).read_text(encoding="utf-8")).values
+    missing = [name for name in Params.model_fields if name not in values]
+    if missing:
+        raise RefoldError(
+            f"{file} has no section {', '.join(missing)}. Snakemake takes the defaults, but DVC watches sections by "
+            f"their names; write `{missing[0]}: {{}}`"
+        )
+    if "name" not in (values["dataset"] or {}):
+        raise RefoldError(f"{file} has no dataset.name, which dvc.yaml names; write `name: phantom` under dataset")
+
+
+def owner(path: str, name: str = "") -> str | None:
+    """The phase among whose outs ``path`` is; ``name`` is the data set's. None: nobody's."""
+    roots = {phase: [*outs, *([METRICS] if phase == "evaluate" else [])] for phase, outs in OUTS.items()}
+    roots["data"] = [*roots["data"], f"{layout.RAW}/{name}"] if name else roots["data"]
+    return next((p for p, all_ in roots.items() if any(path == r or path.startswith(f"{r}/") for r in all_)), None)
+
+
+def stages(params: Params) -> dict[str, dict[str, Any]]:
+    """The stages of an experiment.
+
+    Raises:
+        RefoldError: `dataset.source` does not exist, or is written in a way that DVC does not understand.
+    """
+    dataset = params.dataset
+    fetched = layout.kind(dataset) != "folder"
+    for key, value in (
+        ("dataset.source", dataset.source),
+        ("dataset.patient_table", dataset.patient_table),
+        ("split.file", params.split.file),
+    ):
+        if value and value.startswith("~"):
+            raise RefoldError(f"{key}: {value}: DVC knows no `~`; write the whole path")
+    # names in place of paths, so that `dvc exp run -S dataset.name=...` watches and keeps the right folder
+    raw = layout.RAW + "/${dataset.name}" if fetched else "${dataset.source}"
+    found = {}
+    for phase in PHASES:
+        reads = [raw if d == RAW else d for d in READS[phase]]
+        if phase == "data":
+            reads += ["${dataset.source}"] if dataset.source else []
+            reads += ["${dataset.patient_table}"] if dataset.patient_table else []
+        if phase == "split" and params.split.file:
+            reads.append("${split.file}")
+        stage: dict[str, Any] = {
+            "cmd": f"snakemake --config only_phase={phase} -- {phase}",
+            "deps": [*sorted(reads), *code(phase)],
+            "params": SECTIONS[phase],
+            "outs": sorted([*OUTS[phase], *([raw] if phase == "data" and fetched else [])]),
+        }
+        if phase == "evaluate":
+            stage["metrics"] = [METRICS]
+        found[phase] = stage
+    return found
+
+
+def text(params: Params) -> str:
+    """The whole of dvc.yaml."""
+    whole = {"stages": stages(params), "plots": PLOTS, "artifacts": ARTIFACTS}
+    return HEADER + yaml.safe_dump(whole, sort_keys=False, width=120)
+
+
+def differing(params: Params, file: str | Path = FILE) -> list[str]:
+    """The stages that ``file`` lacks or has otherwise than `stages` says.
+
+    Raises:
+        RefoldError: the file is missing or no YAML.
+    """
+    try:
+        found = (yaml.safe_load(Path(file).read_text(encoding="utf-8")) or {}).get("stages") or {}
+    except FileNotFoundError:
+        raise RefoldError(f"{file} is missing; `refold stages` makes it") from None
+    except (yaml.YAMLError, AttributeError) as error:
+        raise RefoldError(f"{file} is no YAML file of stages ({error}); `refold stages` makes it anew") from None
+    return [name for name, stage in stages(params).items() if found.get(name) != stage]
+
+
+def check(params: Params, file: str | Path = FILE) -> None:
+    """Raises `RefoldError` unless ``file`` watches all that the phases read."""
+    if wrong := differing(params, file):
+        raise RefoldError(
+            f"{file} does not fit params.yaml and the code (stage {', '.join(wrong)}), so DVC could take an old result "
+            "for a new one; run `refold stages`, then go on"
+        )
+
+
+def write(params: Params, file: str | Path = FILE) -> list[str]:
+    """Bring the phases' stages up to date; other stages, plots and artifacts in the file are kept.
+
+    Returns:
+        The stages that changed.
+    """
+    path = Path(file)
+    if not path.is_file():
+        write_text(path, text(params))
+        return list(PHASES)
+    changed = differing(params, path)
+    kept = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    mine = {k for plot in PLOTS for k in plot}
+    own_plots = kept.get("plots") or []
+    if isinstance(own_plots, dict):
+        own_plots = [{k: v} for k, v in own_plots.items()]
+    whole = {
+        "stages": {**stages(params), **{k: v for k, v in (kept.get("stages") or {}).items() if k not in PHASES}},
+        "plots": [*PLOTS, *(p for p in own_plots if not (isinstance(p, dict) and mine & set(p)))],
+        "artifacts": {**(kept.get("artifacts") or {}), **ARTIFACTS},
+    }
+    whole |= {k: v for k, v in kept.items() if k not in whole}
+    new = HEADER + yaml.safe_dump(whole, sort_keys=False, width=120)
+    if new != path.read_text(encoding="utf-8"):
+        write_text(path, new)
+    return changed

@@ -1,0 +1,103 @@
+"""``refold status``: what Snakemake holds for fresh, what DVC has on record, where they differ, what to run next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from refold.cli import handover, stages, tools
+from refold.core.params import Params, load
+from refold.data import layout
+
+UNRECORDED = "not on record"
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One row. pending of total files would be made by Snakemake; differences are DVC's, empty where none."""
+
+    name: str
+    pending: int
+    total: int
+    differences: list[str]
+    recorded: bool
+
+    @property
+    def snakemake(self) -> str:
+        return f"{self.pending} of {self.total} files to be made" if self.pending else "fresh"
+
+    @property
+    def dvc(self) -> str:
+        if not self.recorded:
+            return UNRECORDED
+        if not self.differences:
+            return "on record"
+        first, more = self.differences[0], len(self.differences) - 1
+        return f"differs: {first}" + (f" and {more} more" if more else "")
+
+
+def phases(params: Params, outputs: list[tools.Output]) -> list[Phase]:
+    """The state of each phase, of which Snakemake plans these outputs.
+
+    Raises:
+        RefoldError: Snakemake or DVC cannot say.
+    """
+    differing = tools.differing()
+    lock = Path(handover.LOCK)
+    known = (yaml.safe_load(lock.read_text(encoding="utf-8")) or {}).get("stages", {}) if lock.is_file() else {}
+    found = []
+    for name in stages.PHASES:
+        mine = [o for o in outputs if stages.owner(o.path, params.dataset.name) == name]
+        found.append(
+            Phase(
+                name,
+                sum(o.pending for o in mine),
+                len(mine),
+                tools.reasons(differing.get(name, [])),
+                name in known,
+            )
+        )
+    return found
+
+
+def advice(found: list[Phase]) -> str:
+    """What to run next."""
+    fresh = not any(p.pending for p in found)
+    clean = all(p.recorded and not p.differences for p in found)
+    if fresh and clean:
+        return "nothing: what is here is fresh and on record"
+    if fresh:
+        return "`refold record`: the results are fresh, but DVC does not have them"
+    if clean:
+        return "`refold sync`: the results are those on record, but Snakemake does not know it"
+    outs = [r for phase in stages.PHASES for r in (*stages.OUTS[phase], stages.METRICS, layout.RAW)]
+    only_outs = all(d.startswith(tuple(outs)) for p in found for d in p.differences)
+    if only_outs and all(p.recorded for p in found):
+        return (
+            "`dvc checkout` (or `dvc pull`), then `refold sync`: brings back the results on record; "
+            "or `snakemake`, then `refold record`: makes them again"
+        )
+    return "`snakemake`, then `refold record`; or `dvc repro`"
+
+
+def text() -> str:
+    """The whole answer, for people.
+
+    Raises:
+        RefoldError: this is no project with a record, or `dvc.yaml` does not fit.
+    """
+    tools.initialised()
+    params = load()
+    stages.complete()
+    stages.check(params)
+    outputs = tools.planned()
+    found = phases(params, outputs)
+    width = max(len(p.snakemake) for p in found)
+    lines = [f"{'phase':<11} {'Snakemake':<{width}}  DVC"]
+    lines += [f"{p.name:<11} {p.snakemake:<{width}}  {p.dvc}" for p in found]
+    left = handover.strays(outputs, params)
+    if left:
+        lines.append(f"{len(left)} files of an earlier experiment lie among the results, such as {left[0]}")
+    return "\n".join([*lines, f"next: {advice(found)}"])

@@ -1,0 +1,144 @@
+"""Snakemake, DVC and Git asked as their commands, from the project's folder."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from refold.core.errors import RefoldError
+
+
+def run(*command: str, folder: str | Path = ".", quiet: bool = True) -> subprocess.CompletedProcess:
+    """A command of this Python environment; output and errors are kept unless it may show them itself."""
+    kept = {"capture_output": True} if quiet else {}
+    return subprocess.run([*command], cwd=folder, text=True, **kept)
+
+
+def snakemake(*arguments: str, folder: str | Path = ".", quiet: bool = True) -> subprocess.CompletedProcess:
+    return run(sys.executable, "-m", "snakemake", *arguments, folder=folder, quiet=quiet)
+
+
+def dvc(*arguments: str, folder: str | Path = ".", quiet: bool = True) -> subprocess.CompletedProcess:
+    return run(sys.executable, "-m", "dvc", *arguments, folder=folder, quiet=quiet)
+
+
+def git(*arguments: str, folder: str | Path = ".") -> subprocess.CompletedProcess:
+    try:
+        return run("git", *arguments, folder=folder)
+    except FileNotFoundError:
+        raise RefoldError(
+            "git is not installed here, or not on the path; DVC's record lives in a Git repository"
+        ) from None
+
+
+def last_words(done: subprocess.CompletedProcess) -> str:
+    """The lines that say why a command failed."""
+    lines = [x.strip() for x in f"{done.stdout or ''}\n{done.stderr or ''}".splitlines() if x.strip()]
+    told = [x for x in lines if x.lower().startswith("error")]
+    return "\n".join(told or lines[-5:])
+
+
+# ---------------------------------------------------------------- Snakemake
+
+
+@dataclass(frozen=True)
+class Output:
+    """One declared file. pending: whether its job would run. status: Snakemake's word for why."""
+
+    path: str
+    rule: str
+    pending: bool
+    status: str
+
+
+def planned(folder: str | Path = ".") -> list[Output]:
+    """Every declared file of the experiment, and what Snakemake would do about it.
+
+    Raises:
+        RefoldError: Snakemake cannot say, in its own words.
+    """
+    done = snakemake("--summary", folder=folder)
+    _, _, table = done.stdout.partition("output_file\t")
+    if done.returncode or not table:
+        raise RefoldError(f"Snakemake cannot plan this experiment\n{last_words(done)}")
+    rows = csv.DictReader(f"output_file\t{table}".splitlines(), delimiter="\t")
+    return [Output(r["output_file"], r["rule"], r["plan"] != "no update", r["status"]) for r in rows if r["rule"]]
+
+
+def fresh(folder: str | Path = ".") -> bool:
+    """Whether a dry run certifies that nothing is to be done.
+
+    Raises:
+        RefoldError: the dry run failed, in Snakemake's own words.
+    """
+    done = snakemake("--dry-run", "--", "all", folder=folder)
+    if done.returncode:
+        raise RefoldError(f"Snakemake cannot plan this experiment\n{last_words(done)}")
+    return "Nothing to be done" in done.stdout + done.stderr
+
+
+# ---------------------------------------------------------------- DVC
+
+
+def initialised(folder: str | Path = ".") -> None:
+    """Raises `RefoldError` where DVC keeps no record, or one that would be overwritten in place."""
+    if not (Path(folder) / ".dvc" / "config").is_file():
+        raise RefoldError("there is no .dvc/config here: run this in the project's folder, or `dvc init` first")
+    inside = git("rev-parse", "--is-inside-work-tree", folder=folder)
+    if inside.returncode:
+        raise RefoldError("this folder is no Git repository; DVC's record lives in one: `git init`, add and commit")
+    types = dvc("config", "cache.type", folder=folder).stdout.strip()
+    if "hardlink" in types.split(","):
+        raise RefoldError(
+            "cache.type is hardlink: a job would write into DVC's cache through it; allowed are reflink, copy and "
+            "symlink: `dvc config cache.type reflink,copy`"
+        )
+
+
+# Like `dvc commit --force`, but DVC's run cache learns nothing: a record that is refused after all must leave no trace.
+COMMIT = """
+import sys
+from dvc.cli import main
+from dvc.stage.cache import StageCache
+StageCache.save = lambda self, stage: None
+sys.exit(main(["commit", "--force", *sys.argv[1:]]))
+"""
+
+
+def commit(names: Sequence[str]) -> subprocess.CompletedProcess:
+    """Put what is here on DVC's record, for these stages alone."""
+    return run(sys.executable, "-c", COMMIT, *names, quiet=False)
+
+
+def differing(folder: str | Path = ".") -> dict[str, list[Any]]:
+    """Stages whose parameters, dependencies or outs are not those on record, as ``dvc status`` gives them.
+
+    Raises:
+        RefoldError: DVC cannot say, in its own words.
+    """
+    done = dvc("status", "--json", folder=folder)
+    if done.returncode:
+        raise RefoldError(f"DVC cannot compare this folder with its record\n{last_words(done)}")
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def reasons(stage: Sequence[Any]) -> list[str]:
+    """``params.yaml: train.epochs modified``, one a difference."""
+    found = []
+    for entry in stage:
+        if isinstance(entry, str):
+            found.append(entry)
+            continue
+        for paths in entry.values():
+            for path, state in paths.items():
+                if isinstance(state, dict):
+                    found += [f"{path}: {key} {how}" for key, how in state.items()]
+                else:
+                    found.append(f"{path} {state}")
+    return found
