@@ -33,6 +33,7 @@ onstart:
 
 
 onerror:
+    show_the_others_rows()
     explain_failures()
     runlog.ended(False)
     runs.end()
@@ -43,4 +44,5 @@ onsuccess:
     runs.end()
     if FOR_DVC:
         checked(lambda: runs.unchanged(_params.load, BEGAN))
+    show_the_ranking()
     say_where_the_report_is()

@@ -29,8 +29,10 @@ import numpy as np  # noqa: E402
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow"))
 
+from peers import Peer  # noqa: E402
+
 from refold.core import rng  # noqa: E402
-from refold.core.params import Augment  # noqa: E402
+from refold.core.sections import Augment  # noqa: E402
 from refold.train.augment import Augmenter  # noqa: E402
 
 # nnU-Net blurs in 0.2 and coarsens in 0.25 of the patches, in both half of the channels
@@ -99,34 +101,6 @@ class Refold:
         return times
 
 
-class Peer:
-    """The peer's side, in a process with its own packages."""
-
-    def __init__(self, python: str, folder: Path, patch: list[int]):
-        environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
-        environment |= {f"nnUNet_{name}": str(folder) for name in ("raw", "preprocessed", "results")}
-        (folder / "peer.py").write_text(PEER, encoding="utf-8")
-        command = [python, str(folder / "peer.py"), str(folder / "data.npz"), json.dumps(patch)]
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True
-        )
-        while (line := self.process.stdout.readline()) != "ready\n":
-            if not line:
-                sys.exit(f"error: the peer ended with status {self.process.wait()}; its message stands above")
-
-    def block(self, n: int) -> list[tuple[float, float]]:
-        self.process.stdin.write(f"{n}\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line:
-            sys.exit(f"error: the peer ended with status {self.process.wait()}; its message stands above")
-        return json.loads(line)
-
-    def close(self) -> None:
-        self.process.stdin.close()
-        self.process.wait()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peer-python", help="python of an environment with benchmarks/requirements-peers.txt")
@@ -149,7 +123,9 @@ def main() -> None:
         np.savez(Path(name) / "data.npz", image=image, label=label)
         sides = {"refold": Refold(image, label, args.patch)}
         if with_peer:
-            sides["batchgeneratorsv2"] = Peer(args.peer_python, Path(name), args.patch)
+            environment = {f"nnUNet_{key}": name for key in ("raw", "preprocessed", "results")}
+            arguments = [str(Path(name) / "data.npz"), json.dumps(args.patch)]
+            sides["batchgeneratorsv2"] = Peer(args.peer_python, PEER, arguments, environment)
         blocks: dict[str, list[np.ndarray]] = {side: [] for side in sides}
         for side in sides.values():
             side.block(args.block)

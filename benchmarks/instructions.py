@@ -29,10 +29,12 @@ def train(instructions: str, threads: int, steps: int, edge: int, features: int)
     import numpy as np
 
     from refold.core import machine
-    from refold.core.params import Loss, UNet
-    from refold.train import losses, network
+    from refold.core.sections import Loss
+    from refold.methods.network import Problem
+    from refold.methods.unet import UNet
+    from refold.train import losses
 
-    model = network.unet(UNet(features=features), ((1,) * 3, (2,) * 3, (2,) * 3), 1, 3)
+    model = UNet(features=features).build(Problem(((1,) * 3, (2,) * 3, (2,) * 3), (edge,) * 3, 1, 3))
     optimizer, loss = keras.optimizers.AdamW(3e-3), losses.build(Loss())
     random = np.random.default_rng(1)
     image = tf.constant(random.normal(size=(2, *[edge] * 3, 1)).astype("float32"))

@@ -26,6 +26,7 @@ def main() -> None:
         ("preprocess", ["--peer-python", peer]),
         ("augment", ["--peer-python", peer]),
         ("metrics", []),
+        ("step", ["--peer-python", peer]),
     ):
         print(f"\n## {name}\n", flush=True)
         command = [sys.executable, str(HERE / f"{name}.py"), *arguments]

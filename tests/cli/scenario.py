@@ -68,7 +68,7 @@ def play(classical: Project, folder: Path, cache_type: str) -> None:
     assert metrics(project) == third
 
     # newer times, the same content
-    for name in ("params.yaml", "data/cases.csv", "workflow/refold/train/threshold.py", "results/splits.json"):
+    for name in ("params.yaml", "data/cases.csv", "workflow/refold/classical/threshold.py", "results/splits.json"):
         (project.folder / name).touch()
     assert project.fresh()
 
@@ -128,7 +128,7 @@ def play(classical: Project, folder: Path, cache_type: str) -> None:
     clone.git("checkout", "--quiet", ".")
     clone.refold("sync")
     assert clone.fresh()
-    code = clone.folder / "workflow/refold/train/threshold.py"
+    code = clone.folder / "workflow/refold/classical/threshold.py"
     code.write_text(code.read_text() + "\n# changed\n")
     assert not clone.fresh()
     assert clone.refold("sync", check=False).returncode == 1

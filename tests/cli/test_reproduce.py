@@ -141,8 +141,9 @@ def test_a_run_that_cannot_be_killed_in_time_is_no_proof(repository):
 
 @pytest.mark.slow
 def test_a_killed_run_and_a_whole_one_end_alike(tmp_path):
-    """The tiny experiment; all ways are run by `make reproduce`."""
-    project = Project.create(tmp_path / "project", tiny())
+    """Without networks, for time; `make reproduce` runs all ways of the whole experiment."""
+    methods = {name: {"kind": "threshold", "channel": 1, "classes": n} for name, n in (("a", 2), ("b", 3))}
+    project = Project.create(tmp_path / "project", tiny(methods=methods))
     (tmp_path / "scratch").mkdir()
     done = project.refold(
         "reproduce", "--ways", "cores-2,killed", "--out", "table.md", TMPDIR=str(tmp_path / "scratch"), check=False

@@ -10,6 +10,7 @@ import yaml
 from refold.cli import stages
 from refold.core.errors import RefoldError
 from refold.core.params import Params, load
+from refold.methods import kinds
 from tests.projects import ROOT, Project, tiny
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
@@ -34,11 +35,24 @@ def under(path: str, roots: list[str]) -> bool:
     return any(path == r or path.startswith(f"{r}/") for r in roots)
 
 
+def one_of_each_kind() -> dict[str, dict]:
+    """DVC's lists of files are the same for every experiment, whatever kinds of methods it has."""
+    trained = {name: {"kind": name} for name, kind in kinds().items() if kind.trained}
+    derived = {
+        "ensemble": {"kind": "ensemble", "members": sorted(trained)},
+        "postprocessing": {"kind": "postprocessing", "of": "ensemble"},
+        "missing_channels": {"kind": "missing_channels", "of": "unet", "channels": [1]},
+    }
+    assert {**trained, **derived}.keys() == kinds().keys()
+    return {**trained, **derived}
+
+
 @pytest.fixture(scope="module")
 def graph(tmp_path_factory):
     """(rule, inputs, outputs) of every job of the tiny experiment, from a dry run of everything."""
     folder = tmp_path_factory.mktemp("drift") / "project"
-    project = Project.create(folder, tiny(split={"test_fraction": 0.2}, dataset={"patient_table": "patients.csv"}))
+    sections = {"split": {"test_fraction": 0.2}, "dataset": {"patient_table": "patients.csv"}}
+    project = Project.create(folder, tiny(**sections, methods=one_of_each_kind()))
     shutil.copy(ROOT / "tests/cli/patients.csv", folder / "patients.csv")
     for rules in (folder / "workflow/rules").glob("*.smk"):  # a rule's message hides its inputs and outputs
         rules.write_text(re.sub(r"(?m)^ +message:\n.*\n", "", rules.read_text()))

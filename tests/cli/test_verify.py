@@ -151,6 +151,8 @@ def test_an_interrupted_verification_leaves_nothing(classical, tmp_path, scratch
         process = subprocess.Popen(
             [sys.executable, "-m", "refold.cli", "verify"], cwd=project.folder, env=environment, start_new_session=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            # what runs the tests may ignore it, as a shell does for its background jobs
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
         log = project.folder / "logs/verify/snakemake.txt"
         log.unlink(missing_ok=True)

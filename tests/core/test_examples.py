@@ -7,7 +7,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from refold.core import explain, params, yamlfile
+from refold.core import explain, params, sections, yamlfile
 from refold.core.params import Params, load
 from refold.core.plan import plan
 
@@ -15,7 +15,13 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
 ALL = [ROOT / "params.yaml", *EXAMPLES]
 DATA = ROOT.parent / "shared" / "data"
-KEYS = set(explain.keys(Params))
+KINDS_SHOWN = ("unet", "threshold")  # of the many kinds, params.yaml has two
+KEYS = {k for k in explain.keys(Params) if not k.startswith("methods.")} | {
+    f"methods.<name>.{key}"
+    for kind in KINDS_SHOWN
+    for key in explain.keys(params.KINDS[kind])
+    if key not in ("train", "augment")  # changes to sections that are shown whole
+}
 
 
 def _id(path: Path) -> str:
@@ -101,7 +107,7 @@ def test_hippocampus_has_the_published_folds():
 def test_ct_and_multichannel():
     ct, mr = load(ROOT / "examples" / "ct.yaml"), load(ROOT / "examples" / "multichannel.yaml")
     assert ct.preprocess.normalisation == "ct"
-    assert len(mr.preprocess.normalisation) == params.KNOWN[mr.dataset.name][0] == 4
+    assert len(mr.preprocess.normalisation) == sections.KNOWN[mr.dataset.name][0] == 4
     for p in (ct, mr):
         for method in p.methods.values():
             if method.kind == "unet":

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refold.core import explain, params, yamlfile
+from refold.core import explain, params, sections, yamlfile
 from refold.core.errors import RefoldError
 from refold.core.params import Params, Stamps, load, validate
 from refold.core.plan import plan
@@ -37,6 +37,7 @@ def lines(text: str, tmp_path: Path) -> list[str]:
 
 PATCH = "auto, or a list of 2 or 3 whole numbers from 4 to 4096"
 PHASES = "dataset, preprocess, split, train, augment, methods, predict, evaluate, report"
+ALL_KINDS = ", ".join(params.KINDS)
 NETS = "methods: {u: {kind: unet, dimension: 2}}"
 
 # one wrong value each: the whole line
@@ -132,42 +133,43 @@ SINGLE = {
     "allowed: two numbers from 0.1 to 10, [lowest, highest]",
     # keys
     "train: {epoch: 3}": "train.epoch: unknown key (did you mean 'epochs'?); allowed are "
-    + ", ".join(params.Train.model_fields),
+    + ", ".join(sections.Train.model_fields),
     "epochs: 3": f"epochs: unknown key (did you mean train.epochs?); allowed are {PHASES}",
     "trian: {}": f"trian: unknown key (did you mean 'train'?); allowed are {PHASES}",
-    "methods: {u: {kind: unet, epochs: 3}}": "methods.u.epochs: unknown key (did you mean train.epochs?); "
-    "allowed are " + ", ".join(params.UNet.model_fields),
-    "train: {loss: {weights: [1, 1]}}": "train.loss.weights: unknown key (did you mean 'class_weights'?); "
-    "allowed are kind, class_weights, batch_dice, smooth",
+    "methods: {u: {kind: unet, epochs: 3}}": "methods.u.epochs: unknown key (did you mean train.epochs or "
+    "methods.u.train.epochs?); "
+    "allowed are " + ", ".join(params.KINDS["unet"].model_fields),
+    "train: {loss: {weights: [1, 1]}}": "train.loss.weights: unknown key (did you mean 'class_weights'?); allowed are "
+    + ", ".join(sections.Loss.model_fields),
     "train: {1: 3}": "train.1: the key is not text; write a name, if need be in quotes",
     "? [a]\n: 3": "line 1: a key is one word, not a list or section",
     "true: 3": "true: the key is not text; write a name, if need be in quotes",
     # sections
     "train: 3": "train: 3 is no section; its keys stand below it, indented; allowed are "
-    + ", ".join(params.Train.model_fields),
+    + ", ".join(sections.Train.model_fields),
     "report: ": "report: is empty, a section is wanted; leave the line out to have all defaults; otherwise its keys "
     "stand below it, indented; allowed are title, cases",
     "report: [title]": 'report: ["title"] is a list, a section is wanted: no `-` before the keys; its keys stand '
     "below it, indented; allowed are title, cases",
     "train:\n  epochs:3": 'train: "epochs:3" is no section; put a space after the colon',
-    "train: {loss: ce}": 'train.loss: "ce" is no section; its keys stand below it, indented; '
-    "allowed are kind, class_weights, batch_dice, smooth",
+    "train: {loss: ce}": 'train.loss: "ce" is no section; its keys stand below it, indented; allowed are '
+    + ", ".join(sections.Loss.model_fields),
     # methods
     "methods: ": "methods: is empty, a section is wanted; each method is a name with its keys below, indented; "
-    "at least kind: unet, threshold",
+    "at least kind: " + ALL_KINDS,
     "methods: []": "methods: [] is a list, a section is wanted: no `-` before the keys; each method is a name with "
-    "its keys below, indented; at least kind: unet, threshold",
-    "methods: {}": "methods: none is given; name at least one, each with its kind: unet, threshold",
+    "its keys below, indented; at least kind: " + ALL_KINDS,
+    "methods: {}": "methods: none is given; name at least one, each with its kind: " + ALL_KINDS,
     "methods: unet": 'methods: "unet" is no section; each method is a name with its keys below, indented; '
-    "at least kind: unet, threshold",
+    "at least kind: " + ALL_KINDS,
     "methods: {a: unet}": 'methods.a: "unet" is no section; each method is a name with its keys below, indented; '
-    "at least kind: unet, threshold",
+    "at least kind: " + ALL_KINDS,
     "methods: {a: }": "methods.a: is empty, a section is wanted; each method is a name with its keys below, "
-    "indented; at least kind: unet, threshold",
-    "methods: {a: {features: 8}}": "methods.a.kind: missing; allowed are unet, threshold",
+    "indented; at least kind: " + ALL_KINDS,
+    "methods: {a: {features: 8}}": "methods.a.kind: missing; allowed are " + ALL_KINDS,
     "methods: {a: {kind: u-net}}": "methods.a.kind: \"u-net\" is not allowed (did you mean 'unet'?); "
-    "allowed are unet, threshold",
-    "methods: {a: {kind: [unet]}}": 'methods.a.kind: ["unet"] is not allowed; allowed are unet, threshold',
+    "allowed are " + ALL_KINDS,
+    "methods: {a: {kind: [unet]}}": 'methods.a.kind: ["unet"] is not allowed; allowed are ' + ALL_KINDS,
     "methods: {UNet: {kind: unet}}": 'methods.UNet: "UNet" is not allowed; '
     "allowed: small letters, digits, `_` and `-`, a letter or digit first, at most 60 in all",
     "methods: {a/b: {kind: unet}}": 'methods.a/b: "a/b" is not allowed; '
@@ -194,7 +196,7 @@ def test_one_wrong_value_is_one_line(text, tmp_path):
 COMBINED = {
     "dataset: {name: hippocampus}": (
         "dataset.name: 'hippocampus' is not known (did you mean 'Task04_Hippocampus'?); without dataset.source, "
-        "allowed are phantom, " + ", ".join(params.MSD_TASKS)
+        "allowed are phantom, " + ", ".join(sections.MSD_TASKS)
     ),
     "dataset: {source: x}": "dataset.name: phantom is the embedded data, but dataset.source is given; "
     "give your data another name",
@@ -239,8 +241,8 @@ COMBINED = {
     "in 20 epochs, at their end; lower it",
     "train: {epochs: 2, warmup_epochs: 3}": "train.warmup_epochs: 3 is more than the 2 epochs there are; "
     "at most that many",
-    "train: {loss: {kind: dice, class_weights: [1, 2, 3]}}": "train.loss.class_weights: only the cross-entropy has "
-    "weights, and kind is dice; set kind: ce_dice or ce, or class_weights: null",
+    "train: {loss: {kind: dice, class_weights: [1, 2, 3]}}": "train.loss.class_weights: only the cross-entropy and "
+    "focal losses have weights, and kind is dice; set kind: ce, ce_dice, focal or focal_dice, or class_weights: null",
     # networks
     "methods: {u: {kind: unet, features: 16, max_features: 8}}": "methods.u.max_features: 8 is less than features, 16",
     "methods: {u: {kind: unet, features: 12, normalisation: group}}": "methods.u.features: 12 is not allowed with "
@@ -504,7 +506,7 @@ def test_defaults_of_subsections_agree_with_their_own_class():
 
     def nested(model):
         for field in model.model_fields.values():
-            if isinstance(field.default, params.Section):
+            if isinstance(field.default, sections.Section):
                 assert field.default == type(field.default)()
                 nested(type(field.default))
 
@@ -512,8 +514,8 @@ def test_defaults_of_subsections_agree_with_their_own_class():
 
 
 def test_known_data_sets_have_distinct_nearest_names():
-    for name in params.KNOWN:
-        assert repr(name) in explain.nearest(name.lower(), params.KNOWN)
+    for name in sections.KNOWN:
+        assert repr(name) in explain.nearest(name.lower(), sections.KNOWN)
 
 
 def test_pooling_of_an_unknown_spacing_is_refused_only_if_no_spacing_can_do():
@@ -562,8 +564,10 @@ def test_stamps_give_back_what_was_written(tmp_path):
     paths = stamps.write(p)
     assert set(paths) == {*Params.model_fields} - {"methods"} | {"methods.a", "methods.b", "selection"}
     assert stamps.read("train").train == p.train
-    assert stamps.read("split").train == params.Train()  # not declared, so not seen
-    assert stamps.method("a") == p.methods["a"] and stamps.method("b") == p.methods["b"]
+    assert stamps.read("split").train == sections.Train()  # not declared, so not seen
+    a = stamps.method("a")
+    assert a.train.on(sections.Train()) == p.train and a.augment.on(sections.Augment()) == p.augment
+    assert stamps.method("b") == p.methods["b"]
 
 
 def test_stamps_are_rewritten_only_when_their_content_changes(tmp_path):
@@ -575,6 +579,7 @@ def test_stamps_are_rewritten_only_when_their_content_changes(tmp_path):
     after = {name: Path(path).stat().st_mtime_ns for name, path in paths.items()}
     assert {n for n in after if after[n] != before[n] or Path(paths[n]).stat().st_ino != inodes[n]} == {
         "train",
+        "methods.a",  # how it is trained stands there too
         "selection",  # a method fewer: tables and report must change though no file that they read did
     }
     assert not (tmp_path / "methods.b.json").exists()  # a method that is gone
@@ -603,17 +608,23 @@ def test_docs_are_in_step():
 def test_every_key_of_the_schema_has_description_and_default():
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     seen = 0
-    for section in (SCHEMA, *SCHEMA["$defs"].values()):
+    for title, section in (("", SCHEMA), *SCHEMA["$defs"].items()):
         assert section["additionalProperties"] is False
         for name, key in section["properties"].items():
             assert len(key.get("description", "")) > 4, name
-            assert "default" in key, name
+            # what is left out under a method is as in the section
+            assert ("default" in key) == (
+                not title.endswith("Changes") and name not in section.get("required", ())
+            ) or (name == "kind"), (title, name)
             seen += 1
     assert seen == sum(len(m.model_fields) for m in (Params, *map(_model, SCHEMA["$defs"])))
 
 
 def _model(name: str):
-    return getattr(params, name)
+    kinds = {m.__name__: m for m in params.KINDS.values()}
+    if name.endswith("Changes") and not hasattr(sections, name):
+        return sections.changes_of(getattr(sections, name.removesuffix("Changes")))
+    return kinds.get(name) or getattr(sections, name)
 
 
 def test_docs_name_every_key():

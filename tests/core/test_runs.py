@@ -92,10 +92,8 @@ def test_the_lock_of_a_run_that_works_stays(tmp_path):
         killed(tmp_path, "read")
         assert whole(tmp_path) == (1, "", "cannot be locked\n")
         code, _, errors = whole(tmp_path, epochs=6)
-        assert (
-            code == 1
-            and f"params.yaml is changed in train while a run goes on in this folder (process {process.pid}" in (errors)
-        )
+        told = "params.yaml is changed in methods.unet, train while a run goes on in this folder"
+        assert code == 1 and f"{told} (process {process.pid}" in errors
         assert json.loads((tmp_path / "results/.params/train.json").read_text())["epochs"] == 5
     finally:
         process.kill()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from refold import methods
 from refold.core import sources
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,7 +27,16 @@ def test_a_phase_depends_on_itself_and_on_core(phase):
 @pytest.mark.parametrize("phase", PHASES)
 def test_a_phase_depends_on_no_other_but_the_one_before(phase):
     packages = {f.partition("/")[0] for f in names(phase) if "/" in f}
-    assert packages <= {"core", phase, BEFORE[phase]}
+    assert packages <= {"core", "methods", phase, BEFORE[phase]}
+
+
+@pytest.mark.parametrize("kind", methods.kinds())
+def test_a_kind_of_method_depends_on_no_other(kind):
+    """Only so does editing one method leave the others' models alone."""
+    found = {f.removeprefix("workflow/refold/") for f in sources.closure(methods.module(kind))}
+    assert {f.partition("/")[0] for f in found if "/" in f} <= {"core", "methods", "train", "networks", "classical"}
+    others = {f"methods/{k}.py" for k in methods.kinds()} - {f"methods/{kind}.py"}
+    assert not found & others
 
 
 def test_editing_the_report_reruns_the_report_alone():
@@ -60,7 +70,9 @@ def test_every_module_that_is_really_loaded_is_in_the_closure(phase):
         check=True,
     )
     loaded = {str(Path(f).relative_to(ROOT)) for f in done.stdout.split()}
-    assert loaded <= set(sources.closure(f"refold.{phase}.__main__"))
+    # settings of methods are read everywhere, and reach a phase by its stamps
+    settings = {f"workflow/refold/methods/{name}.py" for name in (*methods.kinds(), "network")}
+    assert loaded - settings <= set(sources.closure(f"refold.{phase}.__main__"))
 
 
 @pytest.fixture
@@ -84,7 +96,7 @@ def tree(tmp_path, monkeypatch):
 def test_all_ways_of_importing_are_followed(tree):
     tree("a/__main__.py", "import refold.a.one\nfrom refold.a import two\nfrom . import three\nfrom .four import x\n")
     tree("a/one.py", "def f():\n    from refold.core.deep import g\n")
-    tree("a/two.py", "import numpy, json\n")
+    tree("a/two.py", "import numpy, json\nif TYPE_CHECKING:\n    from refold.a import unused\n")
     tree("a/three.py", "from ..core import log as l\n")
     tree("a/four.py", "from refold.core.deep import (\n    g,\n)\n")
     tree("a/unused.py")

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from refold.core.errors import RefoldError
-from refold.core.params import Dataset
+from refold.core.sections import Dataset
 from refold.data import fetch
 from refold.data.__main__ import main
 
@@ -383,7 +383,7 @@ def test_the_phantom(project, stamp):
 
 
 def test_the_checksums_are_those_of_all_ten_tasks():
-    from refold.core.params import MSD_TASKS
+    from refold.core.sections import MSD_TASKS
 
     assert tuple(fetch.MD5) == MSD_TASKS
     assert all(re.fullmatch("[0-9a-f]{32}", v) for v in fetch.MD5.values()) and len(set(fetch.MD5.values())) == 10

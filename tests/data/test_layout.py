@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from refold.core.errors import RefoldError
-from refold.core.params import Dataset
+from refold.core.sections import Dataset
 from refold.data import layout
 
 from .conftest import decathlon, nnunet, pictures

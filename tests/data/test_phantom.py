@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
+from refold.classical.threshold import ThresholdSegmenter
 from refold.core.errors import RefoldError
-from refold.core.params import Phantom
 from refold.core.rng import generator
+from refold.core.sections import Phantom
 from refold.data import phantom
-from refold.train.threshold import ThresholdSegmenter
 
 SETTINGS = Phantom(seed=3, patients=8, second_scans=4, without_lesion=0.25)
 
@@ -322,7 +322,7 @@ def test_thresholds_fail(scans, channel, classes):
     pairs = {True: [], False: []}
     for scan in scans.values():
         pairs[scan.plan.patient <= 5].append((scan.image.astype(np.float32), scan.label))
-    model = ThresholdSegmenter(classes, channel, 3).fit(pairs[True])
+    model = ThresholdSegmenter(classes, channel).learn(pairs[True], 3)
     scores = []
     for image, label in pairs[False]:
         predicted = model.predict_proba(image).argmax(axis=-1)

@@ -8,7 +8,7 @@ from refold.core import cases as case_table
 from refold.core import images
 from refold.core.cases import Case, Description, Labels
 from refold.core.files import sha256_file, write_json
-from refold.core.params import Evaluate
+from refold.core.sections import Evaluate
 from refold.evaluate.__main__ import main
 
 VALUES = np.array([0, 2, 5], np.uint8)

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from refold.core import cases, geometry, images, store
 from refold.core.cases import Case, Description, Labels
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file, write_json
-from refold.core.params import Stamps, validate
+from refold.core.params import KINDS, Stamps, validate
 from refold.predict import __main__ as predict
 from refold.train import __main__ as train
 
@@ -141,6 +142,7 @@ def test_probabilities_of_the_folds_are_averaged(project, monkeypatch):
 
     class Fixed:
         file = "model.json"
+        warnings: ClassVar[list] = []
         answers = iter([[0.6, 0.4, 0.0], [0.1, 0.2, 0.7]] * 2)
 
         def load(self, folder, card):
@@ -149,7 +151,7 @@ def test_probabilities_of_the_folds_are_averaged(project, monkeypatch):
         def predict_proba(self, image):
             return np.broadcast_to(np.array(next(Fixed.answers), np.float32), (*image.shape[:-1], 3)).copy()
 
-    monkeypatch.setattr(predict, "create", lambda *a: Fixed())
+    monkeypatch.setattr(KINDS["threshold"], "create", lambda *a: Fixed())
     original = geometry.to_original
     monkeypatch.setattr(geometry, "to_original", lambda p, r: seen.append(p.reshape(-1, 3)[0].copy()) or original(p, r))
     predict.run(arguments("holdout", models=BOTH))

@@ -9,7 +9,8 @@ from PIL import Image as Pillow
 
 from refold.core import cases as table
 from refold.core.files import write_json
-from refold.core.params import Preprocess, validate
+from refold.core.params import validate
+from refold.core.sections import Preprocess
 from refold.preprocess import cases, fingerprint
 
 

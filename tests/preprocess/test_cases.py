@@ -9,7 +9,7 @@ import pytest
 from refold.core import geometry, intensity, store
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file
-from refold.core.params import Preprocess
+from refold.core.sections import Preprocess
 from refold.preprocess import cases, fingerprint
 
 WORKFLOW = Path(__file__).resolve().parents[2] / "workflow"

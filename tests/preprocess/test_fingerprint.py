@@ -6,8 +6,8 @@ import pytest
 
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, write_json
-from refold.core.params import Preprocess
 from refold.core.plan import plan
+from refold.core.sections import Preprocess
 from refold.preprocess import fingerprint
 
 HIPPOCAMPUS = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "Task04_Hippocampus"

@@ -75,7 +75,7 @@ def test_facts(copy):
     assert facts["tables"]["summary.csv"] == sha256_file(results / "metrics/summary.csv")
     assert facts["predictions"]["otsu"]["1"] == sha256_file(results / "predictions/otsu/fold-1/predictions.json")
     assert set(facts["params"]) >= {"dataset", "train", "methods.unet", "methods.otsu", "report"}
-    assert facts["seeds"] == {"evaluate.seed": 1, "split.seed": 1, "train.seed": 1}  # no phantom here
+    assert facts["seeds"] == {"evaluate.seed": 1, "split.seed": 1, "train.seed": 1, "train.validation_seed": 1}
     assert facts["threads"] == {"predict": 1, "train": 1}
     assert facts["machines"]["train"] == [{"machine": PINNED, "jobs": ["unet/fold-0", "unet/fold-1", "unet/fold-2"]}]
     # what the trainings ran with goes before what is installed here

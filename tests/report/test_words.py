@@ -45,6 +45,16 @@ def test_references_are_numbered_as_mentioned(experiment):
     [
         ({"train": {"optimizer": "sgd", "schedule": "polynomial"}}, "Nesterov momentum 0.99", "AdamW"),
         ({"train": {"loss": {"kind": "ce"}}}, "to minimise cross-entropy.", "Dice loss"),
+        ({"train": {"loss": {"kind": "tversky"}}}, "weights 0.3 for false positives and 0.7", "entropy"),
+        ({"train": {"loss": {"kind": "tversky"}}}, "false negatives) (over the whole batch).", "entropy"),
+        ({"train": {"loss": {"kind": "boundary"}}}, "whose share rose from 0 to 0.5", "over the whole batch"),
+        ({"train": {"loss": {"kind": "cldice", "cldice_weight": 0.3}}}, "the shares 0.7 and 0.3 (soft skel", "entropy"),
+        (
+            {"train": {"loss": {"kind": "focal", "class_weights": [1, 2, 3]}}},
+            "(gamma 2) with class weights 1, 2 and 3.",
+            "Dice loss",
+        ),
+        ({"augment": {"channel_dropout": {"p": 0.1}}}, "channels set to 0, each by itself", "(p = 0)"),
         ({"train": {"epochs": 7, "validation_fraction": 0.0}}, "7 epochs", "inner validation"),
         (
             {"train": {"early_stopping": 3, "validate_every": 1}},

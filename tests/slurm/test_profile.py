@@ -7,17 +7,19 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILE = yaml.safe_load((ROOT / "profiles/slurm/profile.yaml").read_text())
-CORES = {"P.train.threads": "`train.threads`", "prediction_threads": "`predict.threads`, classical 1"}
-GPU = {"GPU": "if asked for", "lambda wildcards: GPU if wildcards.method in NETWORKS else 0": "if asked for"}
+CORES = {"training_threads": "`train.threads`", "prediction_threads": "`predict.threads`, classical 1"}
+GPU = {"GPU": "if asked for", "lambda wildcards: GPU if asks_networks(wildcards) else 0": "if asked for"}
 
 
 def rules() -> dict[str, dict[str, str]]:
     """What each rule that runs something asks for, as the table of docs/cluster.md has it."""
     found = {}
     for path in (ROOT / "workflow/rules").glob("*.smk"):
-        for block in re.split(r"(?m)^ *rule ", path.read_text())[1:]:
+        for block in re.split(r"(?m)^ *rule\b ?", path.read_text())[1:]:
             if "shell:" not in block:
                 continue
+            # a rule for each kind of model has no name before its colon
+            rule = block.partition(":")[0] or re.sub(r"{.*}", "*", re.search(r'name:\s+f?"(.+)"', block)[1])
 
             def get(pattern: str, block: str = block) -> str:
                 match = re.search(pattern, block)
@@ -26,12 +28,12 @@ def rules() -> dict[str, dict[str, str]]:
             threads, gpu = get(r"threads: (.+)"), get(r"gpu=(.+),\n")
             megabytes, minutes = (int(get(rf"{name}=jobs\.growing\((\d+)\)")) for name in ("mem_mb", "runtime"))
             assert get(r"cpus_per_task=(.+),") == (threads if threads in CORES else "")
-            found[block.partition(":")[0]] = {
+            found[rule] = {
                 "cores": CORES.get(threads, threads),
                 "memory": f"{megabytes / 1000:g} GB",
                 "time": f"{minutes / 60:g} h",
                 "GPU": GPU[gpu] if gpu else "",
-                "Slurm job": PROFILE["groups"].get(block.partition(":")[0], "its own"),
+                "Slurm job": PROFILE["groups"].get(rule, "its own"),
             }
     return found
 
@@ -55,7 +57,7 @@ def test_the_profile_names_rules_that_exist():
     assert PROFILE["set-resources"].keys() <= names
     assert set(PROFILE["group-components"]) <= set(PROFILE["groups"].values())
     # each fold's jobs stay their own
-    assert not {"train_network", "train_classical", "predict_fold"} & PROFILE["groups"].keys()
+    assert not {"train_network", "train_classical_*", "predict_fold"} & PROFILE["groups"].keys()
 
 
 def test_retries_are_the_profiles():

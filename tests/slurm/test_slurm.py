@@ -123,7 +123,7 @@ def test_folds_are_parallel_jobs_and_small_jobs_share_one(slurm, done):
     shared = {"data_catalogue_fetch_folds", "preprocess_preprocess_shard", "evaluate_evaluate_fold"}
     shared |= {"report_report_html_tables"}
     own = {f"train_network_wildcards_unet_{k}" for k in (0, 1)}
-    own |= {f"train_classical_wildcards_threshold_{k}" for k in (0, 1)}
+    own |= {f"train_classical_json_wildcards_threshold_{k}" for k in (0, 1)}
     own |= {f"predict_fold_wildcards_{method}_{k}" for method in ("unet", "threshold") for k in (0, 1)}
     assert jobs.keys() == {f"rule_{name}" for name in {*shared, *own, "fingerprint"}}
     (a,), (b,) = jobs["rule_train_network_wildcards_unet_0"], jobs["rule_train_network_wildcards_unet_1"]
@@ -145,7 +145,7 @@ def test_groups_work_where_the_rules_of_one_phase_are_alone(done):
 
 
 def test_a_cancelled_job_is_submitted_again(slurm, done, copy):
-    before, name = last(slurm), "rule_train_classical_wildcards_threshold_0"
+    before, name = last(slurm), "rule_train_classical_json_wildcards_threshold_0"
     (copy / THRESHOLD).unlink()
     run = start_on_slurm(copy, THRESHOLD)
     job = until(lambda: new_jobs(slurm, copy, before).get(name), "the job", 60)[0]

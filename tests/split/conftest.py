@@ -3,7 +3,7 @@ import json
 import pytest
 
 from refold.core.cases import Case, Description, Labels
-from refold.core.params import Split
+from refold.core.sections import Split
 
 DESCRIPTION = Description(
     "toy", "data/raw/toy", 3, ("T1",), ("MR",), Labels((0, 1, 2), ("background", "organ", "lesion")), "pattern"

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refold.core.errors import RefoldError
-from refold.core.params import Split
+from refold.core.sections import Split
 from refold.split import folds
 
 from .conftest import DESCRIPTION, make_cases

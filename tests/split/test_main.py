@@ -4,7 +4,7 @@ import pytest
 
 from refold.core import cases as case_table
 from refold.core.errors import RefoldError
-from refold.core.params import Split
+from refold.core.sections import Split
 from refold.split.__main__ import main
 
 from .conftest import make_cases

@@ -15,7 +15,7 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from refold.core import rng
-from refold.core.params import Augment
+from refold.core.sections import Augment
 from refold.train import augment
 from refold.train.augment import INTENSITY, Augmenter, Draw
 
@@ -629,18 +629,41 @@ def test_rgb_pictures_with_everything_on():
     assert np.isfinite(patch).all() and set(np.unique(labels)) <= {0, 1}
 
 
+def test_channels_are_dropped_by_themselves_and_never_all():
+    image, label = volume((12, 10), channels=3, labels=2)
+    image += 10  # nowhere 0
+    augmenter = Augmenter(Augment.model_validate({name: {"p": 0} for name in OFF} | {"channel_dropout": {"p": 0.5}}), 2)
+    kept = []
+    for seed in range(400):
+        generator = np.random.default_rng(seed)
+        patch, _ = augmenter.sample(image, label, (5.5, 4.5), (12, 10), augmenter.draw(generator), generator)
+        zero = (patch == 0).all(axis=(0, 1))
+        np.testing.assert_array_equal(patch[..., ~zero], image[..., ~zero])
+        kept.append(~zero)
+    kept = np.array(kept)
+    assert kept.any(axis=1).all()
+    # a half of each, and a third of the eighth where all three would have gone
+    np.testing.assert_allclose(kept.mean(axis=0), 0.5 + 1 / 24, atol=0.08)
+    assert len(np.unique(kept, axis=0)) == 7
+
+
 # ---------------------------------------------------------------- the page
 
 
 def test_the_page_names_all_operations_with_their_defaults_in_order():
     page = (Path(__file__).resolve().parents[2] / "docs" / "augment.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \| ([\d.]+) \| (.+?) \|", page, re.MULTILINE)
-    assert [name for name, *_ in rows] == ["rotation", "scaling", "crop", "flip", *INTENSITY]
+    assert [name for name, *_ in rows] == ["rotation", "scaling", "crop", "flip", *INTENSITY, "channel_dropout"]
     for name, p, limits in rows:
         section = getattr(Augment(), name)
         assert float(p) == section.p, name
-        if name in ("rotation", "flip"):
-            assert limits == {"rotation": f"+-{Augment().rotation.degrees:g} degrees", "flip": "no axis"}[name]
+        told = {
+            "rotation": f"+-{Augment().rotation.degrees:g} degrees",
+            "flip": "no axis",
+            "channel_dropout": "never all",
+        }
+        if name in told:
+            assert limits == told[name]
         else:
             (values,) = (v for k, v in section if k != "p")
             assert limits == f"{values[0]} to {values[1]}", name

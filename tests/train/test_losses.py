@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from refold.core.params import Loss
+from refold.core.sections import Loss
 
 tf = pytest.importorskip("tensorflow")
 from refold.train import losses  # noqa: E402
@@ -71,3 +71,142 @@ def test_deep_supervision_weights_halve_and_sum_to_one():
 def test_bfloat16_logits_are_computed_in_float32():
     logits = tf.cast(np.log(_two_labels(P)), tf.bfloat16)
     assert losses.build(Loss())(logits, Y[None]).dtype == tf.float32
+
+
+# ---------------------------------------------------------------- focal and Tversky
+
+
+def test_focal_by_hand():
+    """p of the truth: .6, .6, .7, .7."""
+    true = np.where(Y == 1, P, 1 - P)
+    expected = np.mean((1 - true) ** 2 * -np.log(true))  # (.16 * .5108 + .09 * .3567) / 2 = 0.0569
+    assert expected == pytest.approx(0.0569, abs=5e-5)
+    logits = np.log(_two_labels(P))
+    assert float(losses.focal(logits, Y[None], 2.0)) == pytest.approx(expected, rel=1e-5)
+    assert float(losses.focal(logits, Y[None], 0.0)) == pytest.approx(float(losses.cross_entropy(logits, Y[None])))
+    weights = np.where(Y == 1, 3.0, 1.0)
+    weighted = ((1 - true) ** 2 * -np.log(true) * weights).sum() / weights.sum()
+    assert float(losses.focal(logits, Y[None], 2.0, [1.0, 3.0])) == pytest.approx(weighted, rel=1e-5)
+
+
+def test_focal_of_a_certain_answer_is_nothing_and_has_a_slope():
+    logits = tf.constant([[[50.0, 0.0], [0.0, 50.0]]])
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        value = losses.focal(logits, np.array([[0, 0]]), 2.0)
+    assert float(value) == pytest.approx(25, rel=1e-5)  # the wrong one alone: 50 of two voxels
+    assert np.isfinite(tape.gradient(value, logits)).all()
+
+
+def test_tversky_by_hand():
+    """TP 1.3, FP 0.7, FN 0.7: with .3 and .7 1.3 / (1.3 + .21 + .49) = 0.65."""
+    p = _two_labels(P)
+    assert float(losses.tversky(p, Y[None], 0.3, 0.7, smooth=0)) == pytest.approx(0.35, abs=1e-6)
+    # FP 0.4 less: 1.3 / (1.3 + .3 * .3 + .49) = 0.6915
+    fewer = _two_labels(np.array([0.6, 0.0, 0.7, 0.3]))
+    assert float(losses.tversky(fewer, Y[None], 0.3, 0.7, smooth=0)) == pytest.approx(1 - 1.3 / 1.88, abs=1e-6)
+    assert float(losses.tversky(p, Y[None], 0.3, 0.7, gamma=2.0, smooth=0)) == pytest.approx(0.35**0.5, abs=1e-6)
+
+
+def test_tversky_of_halves_is_dice():
+    p = np.random.default_rng(0).dirichlet([1, 1, 1], (2, 4, 5)).astype("float32")
+    y = np.random.default_rng(1).integers(0, 3, (2, 4, 5))
+    for batch in (True, False):
+        assert float(losses.tversky(p, y, 0.5, 0.5, smooth=5e-6, batch=batch)) == pytest.approx(
+            float(losses.soft_dice(p, y, smooth=1e-5, batch=batch)), abs=1e-6
+        )
+
+
+# ---------------------------------------------------------------- generalised Dice, boundary, clDice
+
+
+def test_generalised_dice_by_hand():
+    """One voxel of label 1 with p .5, three of the background with p 1, 1 and .5: weights 1/9 and 1."""
+    p, y = _two_labels(np.array([0.5, 0.0, 0.0, 0.5])), np.array([[1, 0, 0, 0]])
+    overlap = 2.5 / 9 + 0.5
+    total = (3.0 + 3) / 9 + (1.0 + 1)
+    assert float(losses.generalised_dice(p, y, smooth=0)) == pytest.approx(1 - 2 * overlap / total, abs=1e-6)
+    certain = _two_labels(np.array([1.0, 0.0, 0.0, 0.0]))
+    assert float(losses.generalised_dice(certain, y)) == pytest.approx(0, abs=1e-5)
+    # a label that is nowhere: its weight is that of the largest, and inventing it costs
+    absent = np.zeros((1, 4), int)
+    assert float(losses.generalised_dice(p, absent, smooth=0)) == pytest.approx(1 - 2 * 3 / (3 + 4 + 1), abs=1e-6)
+
+
+def test_signed_distances_by_hand():
+    truth = np.array([[0, 0, 1, 1, 1, 0, 0]])
+    np.testing.assert_array_equal(losses.signed_distances(truth, 2)[0, :, 0], [2, 1, 0, -1, 0, 1, 2])
+    # a label that is absent, or everywhere, has no border
+    assert not losses.signed_distances(np.zeros((1, 3, 3), int), 3).any()
+    assert not losses.signed_distances(np.ones((1, 3, 3), int), 2).any()
+
+
+def test_boundary_by_hand():
+    truth = np.array([[0, 0, 1, 1, 1, 0, 0]])
+    p = _two_labels(np.array([0.5, 0, 0, 1, 0, 0.25, 0]))
+    assert float(losses.boundary(tf.constant(p), tf.constant(truth))) == pytest.approx((1.0 - 1 + 0.25) / 7, abs=1e-6)
+
+
+def test_boundary_takes_its_share_as_the_training_goes_on():
+    truth = tf.constant([[0, 0, 1, 1, 1, 0, 0]])
+    logits = tf.constant(np.log(_two_labels(np.array([0.5, 0.1, 0.1, 0.9, 0.1, 0.25, 0.1]))))
+    loss = losses.build(Loss(kind="boundary", boundary_weight=0.4, smooth=0))
+    p = tf.nn.softmax(logits)
+    dice, edge = float(losses.generalised_dice(p, truth, 0)), float(losses.boundary(p, truth))
+    for progress in (0.0, 0.5, 1.0):
+        share = 0.4 * progress
+        assert float(loss(logits, truth, progress)) == pytest.approx((1 - share) * dice + share * edge, abs=1e-6)
+
+
+def _bar(gap=False):
+    """A bar 3 voxels wide and 11 long, with its middle gone or not."""
+    bar = np.zeros((1, 9, 15, 1), "float32")
+    bar[0, 3:6, 2:13] = 1
+    if gap:
+        bar[0, :, 7] = 0
+    return bar
+
+
+def test_the_skeleton_of_a_bar_is_its_middle_line():
+    skeleton = losses.soft_skeleton(tf.constant(_bar()), 3).numpy()[0, ..., 0]
+    assert set(np.unique(skeleton)) == {0, 1}
+    assert skeleton[4, 3:12].all() and not skeleton[[0, 1, 2, 6, 7, 8]].any() and not skeleton[3, 4:11].any()
+
+
+def test_cldice_of_a_bar_and_of_one_with_a_gap():
+    truth = _bar()[..., 0].astype(int)
+    answer = lambda bar: tf.constant(np.concatenate([1 - bar, bar], -1))  # noqa: E731
+    assert float(losses.cldice(answer(_bar()), truth, 3)) == pytest.approx(0, abs=1e-5)
+    broken = float(losses.cldice(answer(_bar(gap=True)), truth, 3))
+    # all of the answer's skeleton lies in the truth; of the truth's, all but the voxels of the gap
+    skeleton = losses.soft_skeleton(tf.constant(_bar()), 3).numpy()[0, ..., 0]
+    share = 1 - skeleton[:, 7].sum() / skeleton.sum()
+    assert broken == pytest.approx(1 - 2 * share / (1 + share), abs=1e-5) and broken > 0.03
+    # a thinner answer costs clDice nothing, and Dice a lot
+    thin = np.zeros_like(_bar())
+    thin[0, 4, 2:13] = 1
+    assert float(losses.cldice(answer(thin), truth, 3)) < broken < float(losses.soft_dice(answer(thin), truth))
+
+
+@pytest.mark.parametrize("kind", Loss.model_fields["kind"].annotation.__args__)
+@pytest.mark.parametrize("shape", [(2, 8, 8), (2, 8, 8, 4)])
+@pytest.mark.parametrize("batch", [True, False])
+def test_every_loss_falls_along_its_gradient_in_a_graph(kind, shape, batch):
+    random = np.random.default_rng(0)
+    truth = tf.constant(random.integers(0, 2, shape).astype("uint8"))  # label 2 is absent
+    logits = tf.Variable(random.normal(size=(*shape, 3)).astype("float32"))
+    coarse = logits[(slice(None), *[slice(None, None, 2)] * (len(shape) - 1))]
+    loss = losses.build(Loss(kind=kind, batch_dice=batch))
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            value = loss(logits, truth, 0.5)
+        return value, tape.gradient(value, logits)
+
+    before, gradient = step()
+    assert np.isfinite(gradient).all() and np.abs(gradient).max() > 0
+    logits.assign_sub(gradient * (0.1 / tf.norm(gradient)))
+    assert float(step()[0]) < float(before)
+    both = losses.deep_supervision(loss, [logits, tf.constant(coarse)], truth, 0.5)
+    assert both.shape == () and np.isfinite(both)

@@ -177,9 +177,8 @@ def test_a_second_run_and_changed_parameters_are_refused_while_one_goes_on(tmp_p
         for arguments in (["-n"], ["--cores", "1"]):
             run = snakemake(folder, *arguments, check=False)
             assert run.returncode == 1
-            assert f"params.yaml is changed in train while a run goes on in this folder (process {process.pid} on" in (
-                run.stdout
-            )
+            told = "params.yaml is changed in methods.unet, train while a run goes on in this folder"
+            assert f"{told} (process {process.pid} on" in run.stdout
         assert contents(folder, "results/.params") == frozen
         edit(folder, train={"epochs": 30})
         assert "Job stats" in snakemake(folder, "-n").stdout

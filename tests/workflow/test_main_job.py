@@ -105,9 +105,17 @@ def test_the_report_is_well_formed_and_asks_nothing_of_the_network(done):
     "changes, first, never",
     [
         ({"report": {"title": "another"}}, "report_html", {"tables", "evaluate_fold", "predict_fold", "train_network"}),
-        ({"evaluate": {"nsd_tolerance": 2.0}}, "evaluate_fold", {"predict_fold", "train_network", "train_classical"}),
-        ({"predict": {"mirror_axes": ["z"]}}, "predict_fold", {"train_network", "train_classical", "preprocess_shard"}),
-        ({"train": {"learning_rate": 0.001}}, "train_network", {"train_classical", "preprocess_shard", "folds"}),
+        (
+            {"evaluate": {"nsd_tolerance": 2.0}},
+            "evaluate_fold",
+            {"predict_fold", "train_network", "train_classical_json"},
+        ),
+        (
+            {"predict": {"mirror_axes": ["z"]}},
+            "predict_fold",
+            {"train_network", "train_classical_json", "preprocess_shard"},
+        ),
+        ({"train": {"learning_rate": 0.001}}, "train_network", {"train_classical_json", "preprocess_shard", "folds"}),
         ({"split": {"seed": 77}}, "folds", {"preprocess_shard", "catalogue"}),
         ({"preprocess": {"crop_nonzero": False}}, "preprocess_shard", {"catalogue", "folds"}),
     ],

@@ -1,3 +1,5 @@
+import shutil
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -52,12 +54,14 @@ if FOR_DVC:
 if MAIN:
     checked(lambda: runs.enter(P))
 METHODS = list(P.methods)
-NETWORKS = [name for name, entry in P.methods.items() if entry.kind in _params.NETWORKS]
-CLASSICAL = [name for name in METHODS if name not in NETWORKS]
+TRAINED = [name for name, entry in P.methods.items() if entry.trained]
+NETWORKS = P.networks
+CLASSICAL = [name for name in TRAINED if name not in NETWORKS]
+ANSWERS = {name: P.answer(name) for name in METHODS}
 FOLDS = P.split.fold_numbers
 # A held-out test set is one fold more to predict and evaluate.
 TESTED = [*FOLDS, "holdout"] if checked(lambda: planned.has_holdout(P.split)) else FOLDS
-MODEL = {name: "model.keras" if name in NETWORKS else "model.json" for name in METHODS}
+MODEL = {name: P.methods[name].file for name in TRAINED}
 FETCHED = checked(lambda: layout.kind(P.dataset)) != "folder"
 ROOT = layout.root(P.dataset)
 RAW = [] if FETCHED else checked(lambda: layout.files(P.dataset))
@@ -82,6 +86,13 @@ def code(phase):
     return stages.code(phase)
 
 
+def code_of(phase):
+    """The same for the kinds of one method alone: another method's code is none of its business."""
+    return lambda wildcards: stages.code(
+        phase, *(P.methods[m].kind for m in ANSWERS[wildcards.method].entries)
+    )
+
+
 # What a stage of DVC began with: DVC reads it again at the end, for its record.
 BEGAN = {f: sha256_file(f) for f in code(config["only_phase"])} if FOR_DVC else {}
 
@@ -89,16 +100,30 @@ BEGAN = {f: sha256_file(f) for f in code(config["only_phase"])} if FOR_DVC else 
 def models_of(wildcards):
     """Model files that a prediction needs: of its fold, or of every fold for the held-out test set."""
     folds = FOLDS if wildcards.fold == "holdout" else [wildcards.fold]
-    folder = f"results/models/{wildcards.method}"
+    methods = dict.fromkeys(m for m, _ in ANSWERS[wildcards.method].models)
     return [
-        f"{folder}/fold-{f}/{name}"
+        f"results/models/{m}/fold-{f}/{name}"
+        for m in methods
         for f in folds
-        for name in (MODEL[wildcards.method], "card.json")
+        for name in (MODEL[m], "card.json")
     ]
 
 
+def stamps_of(wildcards):
+    """The frozen entries of a method and of those that it is made from."""
+    return stamps(*(f"methods.{m}" for m in ANSWERS[wildcards.method].entries))
+
+
+def asks_networks(wildcards):
+    return any(m in NETWORKS for m, _ in ANSWERS[wildcards.method].models)
+
+
+def training_threads(wildcards):
+    return P.train_of(wildcards.method).threads
+
+
 def prediction_threads(wildcards):
-    return P.predict.threads if wildcards.method in NETWORKS else 1
+    return P.predict.threads if asks_networks(wildcards) else 1
 
 
 def artifacts(phase):
@@ -113,7 +138,7 @@ def artifacts(phase):
         "split": ["results/splits.json"],
         "train": [
             f"results/models/{m}/fold-{f}/{name}"
-            for m in METHODS
+            for m in TRAINED
             for f in FOLDS
             for name in (MODEL[m], "card.json", "history.csv")
         ],
@@ -164,6 +189,27 @@ def explain_failures():
             ]
             if causes:
                 print(f"{causes[-1]}\n  log: {path}", file=sys.stderr)
+
+
+def show_the_ranking():
+    """Which method was best, for those who look at the terminal alone."""
+    from refold.evaluate import ranking
+
+    shutil.rmtree("results/incomplete", ignore_errors=True)
+    path = Path("results/metrics/summary.csv")
+    if path.is_file() and path.stat().st_mtime >= STARTED - 1:
+        print(f"\n{ranking.text(path, P.evaluate.confidence)}\n", file=sys.stderr)
+
+
+def show_the_others_rows():
+    """What the methods reached that did not fail; only whole tables are results."""
+    command = [sys.executable, "-m", "refold.evaluate", "incomplete"]
+    command += ["--methods", *METHODS, "--folds", *map(str, TESTED)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        print(done.stderr, file=sys.stderr)
+    elif done.stdout.strip():
+        print(f"\n{done.stdout}tables: results/incomplete\n", file=sys.stderr)
 
 
 def say_where_the_report_is():

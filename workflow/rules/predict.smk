@@ -1,9 +1,9 @@
 rule predict_fold:
     input:
         models=models_of,
-        code=code("predict"),
+        code=code_of("predict"),
         params=stamps("predict"),
-        method="results/.params/methods.{method}.json",
+        method=stamps_of,
         dataset="data/dataset.json",
         fingerprint="data/fingerprint.json",
         splits="results/splits.json",
@@ -17,7 +17,7 @@ rule predict_fold:
         "../envs/refold.yaml"
     threads: prediction_threads
     resources:
-        gpu=lambda wildcards: GPU if wildcards.method in NETWORKS else 0,
+        gpu=lambda wildcards: GPU if asks_networks(wildcards) else 0,
         cpus_per_task=prediction_threads,
         mem_mb=jobs.growing(8000),
         runtime=jobs.growing(240),

@@ -1,7 +1,6 @@
 rule train_network:
     input:
-        code=code("train"),
-        params=stamps("train", "augment"),
+        code=code_of("train"),
         method="results/.params/methods.{method}.json",
         cases="data/cases.csv",
         dataset="data/dataset.json",
@@ -19,10 +18,10 @@ rule train_network:
         method="|".join(NETWORKS) or "none",
     conda:
         "../envs/refold.yaml"
-    threads: P.train.threads
+    threads: training_threads
     resources:
         gpu=GPU,
-        cpus_per_task=P.train.threads,
+        cpus_per_task=training_threads,
         mem_mb=jobs.growing(8000),
         runtime=jobs.growing(1440),
     message:
@@ -31,34 +30,39 @@ rule train_network:
         "python -m refold.train --method {wildcards.method} --fold {wildcards.fold} 2>&1 | tee {log}"
 
 
-rule train_classical:
-    input:
-        code=code("train"),
-        method="results/.params/methods.{method}.json",
-        cases="data/cases.csv",
-        dataset="data/dataset.json",
-        fingerprint="data/fingerprint.json",
-        splits="results/splits.json",
-    output:
-        "results/models/{method}/fold-{fold}/model.json",
-        "results/models/{method}/fold-{fold}/card.json",
-        "results/models/{method}/fold-{fold}/history.csv",
-    log:
-        "logs/train/{method}-{fold}.log",
-    benchmark:
-        "logs/benchmarks/train-{method}-{fold}.tsv"
-    wildcard_constraints:
-        method="|".join(CLASSICAL) or "none",
-    conda:
-        "../envs/refold.yaml"
-    threads: 1
-    resources:
-        mem_mb=jobs.growing(4000),
-        runtime=jobs.growing(240),
-    message:
-        "Fitting {wildcards.method} on fold {wildcards.fold}"
-    shell:
-        "python -m refold.train --method {wildcards.method} --fold {wildcards.fold} 2>&1 | tee {log}"
+# One rule for each name that classical models have: a rule's outputs are known beforehand.
+for file in sorted({MODEL[m] for m in CLASSICAL}):
+
+    rule:
+        name:
+            f"train_classical_{Path(file).suffix.strip('.')}"
+        input:
+            code=code_of("train"),
+            method="results/.params/methods.{method}.json",
+            cases="data/cases.csv",
+            dataset="data/dataset.json",
+            fingerprint="data/fingerprint.json",
+            splits="results/splits.json",
+        output:
+            f"results/models/{{method}}/fold-{{fold}}/{file}",
+            "results/models/{method}/fold-{fold}/card.json",
+            "results/models/{method}/fold-{fold}/history.csv",
+        log:
+            "logs/train/{method}-{fold}.log",
+        benchmark:
+            "logs/benchmarks/train-{method}-{fold}.tsv"
+        wildcard_constraints:
+            method="|".join(m for m in CLASSICAL if MODEL[m] == file),
+        conda:
+            "../envs/refold.yaml"
+        threads: 1
+        resources:
+            mem_mb=jobs.growing(4000),
+            runtime=jobs.growing(240),
+        message:
+            "Fitting {wildcards.method} on fold {wildcards.fold}"
+        shell:
+            "python -m refold.train --method {wildcards.method} --fold {wildcards.fold} 2>&1 | tee {log}"
 
 
 rule train:

@@ -159,18 +159,18 @@ def verify_hashes(params: Params) -> None:
         RefoldError: they were not, whatever Snakemake or DVC hold.
     """
     behind = read_json("results/metrics/hashes.json")
-    sections = {name: params.section(name) for name in ("train", "augment", "predict", "evaluate")}
-    sections |= {f"methods.{name}": entry for name, entry in params.section("methods").items()}
+    sections = {name: params.section(name) for name in ("predict", "evaluate")}
+    sections |= {f"methods.{name}": params.frozen_method(name) for name in params.methods}
     wanted = {f"params.{name}": sha256_json(value) for name, value in sections.items()}
     wanted |= {
         "data": sha256_file("data/cases.csv"),
         "split": sha256_file("results/splits.json"),
-        "code": hashes.of_code(stages.code("train"), sources.ROOT.parent),
     }
-    found = {
-        **{f"params.{k}": v for k, v in behind["params"].items()},
-        **{k: behind.get(k) for k in wanted if "." not in k},
+    wanted |= {
+        f"code.{kind}": hashes.of_code(stages.code("train", kind), sources.ROOT.parent) for kind in behind["code"]
     }
+    found = {f"{group}.{k}": v for group in ("params", "code") for k, v in behind[group].items()}
+    found |= {k: behind.get(k) for k in ("data", "split")}
     if wrong := [name for name, digest in found.items() if digest != wanted.get(name)]:
         raise RefoldError(
             f"the tables were made from other {', '.join(wrong)} than are here now (results/metrics/hashes.json): "

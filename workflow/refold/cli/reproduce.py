@@ -17,7 +17,7 @@ from refold.cli.clones import say
 from refold.core import sources
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file, write_text
-from refold.core.params import NETWORKS, load
+from refold.core.params import load
 from refold.data import layout
 
 LOGS = Path("logs/reproduce")
@@ -226,11 +226,11 @@ def _cluster() -> Iterator[tuple[str, ...]]:
 def _killed(project: Path, log: Path) -> str:
     """SIGKILL to Snakemake and its jobs in three phases; after each the run goes on, and at last to its end."""
     command = (*SNAKEMAKE, "--cores", "2")
-    networks = any(m.kind in NETWORKS for m in load(project / "params.yaml").methods.values())
+    networks = bool(load(project / "params.yaml").networks)
     # as soon as such a file is there
     moments = {
         "preprocess": "data/preprocessed/*.h5",
-        "train": "results/.checkpoints/**/*.npz" if networks else "results/models/*/fold-*/model.json",
+        "train": "results/.checkpoints/**/*.npz" if networks else "results/models/*/fold-*/model.*",
         "predict": "results/predictions/*/fold-*/*",
     }
     for phase, pattern in moments.items():

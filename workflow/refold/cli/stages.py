@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from refold import methods
 from refold.core import sources, yamlfile
 from refold.core.errors import RefoldError
 from refold.core.files import write_text
@@ -105,12 +106,20 @@ HEADER = """\
 """
 
 
-def code(phase: str) -> list[str]:
-    """Source files that a phase imports; of the report, which tells code and commands of all phases, those of all."""
+def code(phase: str, *kinds: str) -> list[str]:
+    """Source files that a phase imports; of the report, which tells code and commands of all phases, those of all.
+
+    Args:
+        phase: its name.
+        kinds: of `train` and `predict`, the kinds of methods that a job uses; none: of all.
+    """
+    if phase in ("train", "predict"):
+        every = (name for name, kind in methods.kinds().items() if kind.trained or phase == "predict")
+        return sources.closure(f"refold.{phase}.__main__", *map(methods.module, kinds or every))
     if phase != "report":
         return sources.closure(f"refold.{phase}.__main__")
     rules = [str(p.relative_to(sources.ROOT.parent)) for p in (sources.ROOT / "rules").glob("*.smk")]
-    return sorted({*rules, *sources.closure(*(f"refold.{p}.__main__" for p in PHASES))})
+    return sorted({*rules, *(f for p in PHASES[:-1] for f in code(p)), *sources.closure("refold.report.__main__")})
 
 
 def complete(file: str | Path = "params.yaml") -> None:

@@ -17,6 +17,8 @@ class RefoldError(Exception):
     """
 
 
+# Modules that a command uses besides those it imports by name.
+USED: list[str] = []
 # Called after a phase's work; each raises `RefoldError` if what the work rests on has changed meanwhile.
 AT_END: list[Callable[[], None]] = []
 
@@ -32,7 +34,7 @@ def _check_code(before: dict[str, bytes]) -> None:
     spec = sys.modules["__main__"].__spec__
     if spec is not None and spec.name.startswith("refold."):
         now = _code()
-        changed = [f for f in sources.closure(spec.name) if before.get(f) != now.get(f)]
+        changed = [f for f in sources.closure(spec.name, *USED) if before.get(f) != now.get(f)]
         if changed:
             raise RefoldError(f"{', '.join(changed)} changed while this job ran; run snakemake again")
 

@@ -207,7 +207,11 @@ def locate(model: type[BaseModel], location: Sequence[Any], value: Any) -> Spot:
 
 def _elsewhere(name: str, model: type[BaseModel], spot: Spot) -> str:
     """Where a key stands that was written in the wrong section."""
-    found = [k for k in keys(model) if k.rpartition(".")[2] == name and k != spot.key]
+    found = [k for k in dict.fromkeys(keys(model)) if k.rpartition(".")[2] == name and k != spot.key]
+    # what all networks share may differ for one
+    for part, field in (spot.model.model_fields if spot.model else {}).items():
+        if is_partial(field.annotation) and name in field.annotation.model_fields:
+            found.append(f"{spot.key.rpartition('.')[0]}.{part}.{name}")
     return f" (did you mean {' or '.join(found)}?)" if 0 < len(found) <= 3 else ""
 
 
@@ -217,11 +221,18 @@ def keys(model: Any, prefix: str = "") -> Iterator[str]:
         key = f"{prefix}{name}"
         yield key
         annotation, _ = _unwrap(field.annotation)
+        if is_partial(annotation):
+            continue
         if _is_section(annotation):
             yield from keys(annotation, f"{key}.")
         elif get_origin(annotation) is dict:
             for entry in _kinds(get_args(annotation)[1]).values():
                 yield from keys(entry, f"{key}.<name>.")
+
+
+def is_partial(annotation: Any) -> bool:
+    """Whether it stands for some keys of a section, for one method."""
+    return getattr(annotation, "partial", False)
 
 
 def _wants(annotation: Any, kinds: tuple[type, ...]) -> bool:

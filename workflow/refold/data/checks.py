@@ -21,7 +21,7 @@ import numpy as np
 
 from refold.core import cases, files, images, life, log
 from refold.core.errors import RefoldError
-from refold.core.params import Dataset
+from refold.core.sections import Dataset
 from refold.data import layout
 from refold.data.problems import Problem, table
 

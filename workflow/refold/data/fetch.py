@@ -16,7 +16,7 @@ import requests
 
 from refold.core import log
 from refold.core.errors import RefoldError
-from refold.core.params import Dataset
+from refold.core.sections import Dataset
 from refold.data import archives, layout
 
 BASE_URL = "https://msd-for-monai.s3-us-west-2.amazonaws.com/"

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from refold.core.cases import Description, Labels
 from refold.core.errors import RefoldError
-from refold.core.params import NAME, Dataset
+from refold.core.sections import NAME, Dataset
 from refold.data.problems import CHECKS, Problem
 
 RAW = "data/raw"

@@ -18,8 +18,8 @@ from refold.core import log
 from refold.core.errors import RefoldError
 from refold.core.files import write_json
 from refold.core.images import write_image, write_label
-from refold.core.params import Phantom
 from refold.core.rng import generator
+from refold.core.sections import Phantom
 
 CHANNELS = ("T1", "FLAIR")
 LABELS = ("background", "organ", "lesion")

@@ -1,4 +1,4 @@
-"""``python -m refold.evaluate fold|aggregate``: metrics of one fold, or all folds of all methods together."""
+"""``python -m refold.evaluate fold|aggregate|incomplete``: of one fold, or of all methods and folds."""
 
 from __future__ import annotations
 
@@ -36,8 +36,19 @@ def main(argv: list[str] | None = None) -> None:
     aggregate.add_argument("--folds", nargs="+", required=True, help="numbers, and holdout if there is one")
     aggregate.add_argument("--input", default="results/metrics/folds", help="default: %(default)s")
     aggregate.add_argument("--output", default="results/metrics", help="default: %(default)s")
+    rest = verbs.add_parser("incomplete", help="after a failure: tables of the methods that are whole")
+    rest.add_argument("--methods", nargs="+", required=True)
+    rest.add_argument("--folds", nargs="+", required=True)
+    rest.add_argument("--input", default="results/metrics/folds", help="default: %(default)s")
+    rest.add_argument("--output", default="results/incomplete", help="default: %(default)s")
     args = parser.parse_args(argv)
 
+    if args.verb == "incomplete":
+        from refold.evaluate import incomplete
+
+        if text := incomplete.run(args.methods, args.folds, Stamps(args.params), args.input, args.output):
+            print(text)
+        return
     evaluate = Stamps(args.params).read("evaluate").evaluate
     if args.verb == "fold":
         from refold.evaluate.fold import run

@@ -16,7 +16,7 @@ import pandas as pd
 from refold.core import log
 from refold.core.errors import RefoldError
 from refold.core.files import number, read_csv, read_json, sha256_file, sha256_json, write_csv, write_json
-from refold.core.params import Evaluate
+from refold.core.sections import Evaluate
 from refold.evaluate.fold import COLUMNS, HOLDOUT
 from refold.evaluate.metrics import METRICS
 from refold.evaluate.statistics import bootstrap, by_patient, holm, wilcoxon
@@ -205,8 +205,8 @@ def _hashes(found: list[Fold]) -> dict[str, Any]:
     result: dict[str, Any] = {"params": {}, "models": {}}
     for fold in found:
         for key, value in fold.about["hashes"].items():
-            if key == "params":
-                result["params"] |= value
+            if isinstance(value, dict) and key != "models":  # parameters by section, code by kind
+                result.setdefault(key, {}).update(value)
             elif key == "evaluate":
                 result["params"][key] = value
             elif key == "models":

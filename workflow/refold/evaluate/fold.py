@@ -18,7 +18,7 @@ from refold.core import images, life, log
 from refold.core.cases import Labels
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file, sha256_json, write_csv, write_json
-from refold.core.params import Evaluate
+from refold.core.sections import Evaluate
 from refold.evaluate.metrics import compute
 from refold.evaluate.pair import pairs
 

@@ -8,12 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from refold.core import cases, errors, geometry, images, intensity, log, machine, store
+from refold.core import cases, errors, geometry, images, log, machine, store
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file, sha256_json, write_json
 from refold.core.intensity import Statistics
-from refold.core.params import NETWORKS, Augment, Stamps, Train
-from refold.train.segmenters import Segmenter, create
+from refold.core.params import Params, Stamps
+from refold.core.sections import Predict
+from refold.methods import module
+from refold.methods.base import Settings, no_channel
+from refold.predict import postprocess
+from refold.predict.models import Model, mean_probabilities
 
 HOLDOUT = "holdout"
 
@@ -35,19 +39,17 @@ def main() -> None:
     run(parser.parse_args())
 
 
-def _load(
-    folder: Path, method: str, entry: Any, predict: Any, split: str
-) -> tuple[Segmenter, Statistics, dict[str, Any]]:
+def _load(folder: Path, method: str, entry: Settings, predict: Predict, split: str, missing: frozenset[int]) -> Model:
     card = read_json(folder / "card.json")
     if card["method"] != method:
         raise RefoldError(f"{folder / 'card.json'} is of method {card['method']!r}, not {method!r}; train again")
     if card["hashes"]["split"] != split:
         raise RefoldError(f"{folder} was trained on another split than results/splits.json; train again")
-    segmenter = create(entry, Train(), Augment(), predict)
+    segmenter = entry.create(predict)
     if sha256_file(folder / segmenter.file) != card["hashes"]["model"]:
         raise RefoldError(f"{folder / segmenter.file} is not the model that card.json describes; train again")
     segmenter.load(folder, card)
-    return segmenter, Statistics.from_json(card["statistics"]), card
+    return Model(method, segmenter, Statistics.from_json(card["statistics"]), card, missing)
 
 
 def _wanted(splits: dict[str, Any], fold: str, cards: list[dict[str, Any]]) -> list[str]:
@@ -72,76 +74,120 @@ def _wanted(splits: dict[str, Any], fold: str, cards: list[dict[str, Any]]) -> l
     return sorted(wanted)
 
 
+def _folders(params: Params, method: str, fold: str, given: list[str] | None) -> list[tuple[Path, str, frozenset[int]]]:
+    """(folder of a model, its method, missing channels) for all models that answer."""
+    files = [Path(f) for f in given or []]
+    found = []
+    for name, missing in params.answer(method).models:
+        mine = {f.parent for f in files if f.parent.parent.name == name}
+        if not given:
+            mine = {Path(f"results/models/{name}/fold-{fold}")}
+        if not mine:
+            raise RefoldError(f"--models names no model of {name}, which is a part of {method}")
+        found += [(folder, name, missing) for folder in sorted(mine)]
+    return found
+
+
+def _setup(params: Params, models: list[tuple[Path, str, frozenset[int]]], predict: Predict) -> dict[str, Any]:
+    """TensorFlow set up where a network answers; the facts of this machine."""
+    if not any(params.methods[name].network for _, name, _ in models):
+        return machine.facts()
+    from refold.train.runtime import configure, device
+
+    log.get().info("importing TensorFlow")
+    tf = configure(predict.threads, 0, instructions=predict.instructions)
+    return machine.facts(predict.instructions, predict.threads, device=device(tf))
+
+
+def _checked(models: list[Model], method: str, fingerprint: str) -> dict[str, Any]:
+    """The hashes that the models share. Raises `RefoldError` where they were not made from the same things."""
+    preprocessed, first = sha256_file(fingerprint), models[0].card
+    merged: dict[str, Any] = {"code": {}, "params": {}}
+    for model in models:
+        card = model.card
+        if card["hashes"]["preprocess"] != preprocessed:
+            where = f"results/models/{model.method}/fold-{card['fold']}"
+            raise RefoldError(f"{where} was trained on other data than {fingerprint} describes; train again")
+        for group in ("code", "params"):
+            for key, value in card["hashes"].get(group, {}).items():
+                if merged[group].setdefault(key, value) != value:
+                    folds = f"folds {first['fold']} and {card['fold']}"
+                    raise RefoldError(f"{method}: {folds} were trained on different {group}; train again")
+        for key in ("data", "preprocess"):
+            if card["hashes"][key] != first["hashes"][key]:
+                folds = f"folds {first['fold']} and {card['fold']}"
+                raise RefoldError(f"{method}: {folds} were trained on different {key}; train again")
+    shared = {k: v for k, v in first["hashes"].items() if k not in ("model", "code", "params")}
+    return {**shared, **merged}
+
+
 def run(a: argparse.Namespace) -> None:
     stamps = Stamps(a.params)
-    entry, predict = stamps.method(a.method), stamps.read("predict").predict
-    files = a.models or [f"results/models/{a.method}/fold-{a.fold}/card.json"]
-    folders = sorted({Path(file).parent for file in files})
-    if entry.kind in NETWORKS:
-        from refold.train.runtime import configure, device
-
-        log.get().info("importing TensorFlow")
-        tf = configure(predict.threads, 0, instructions=predict.instructions)
-        here = machine.facts(predict.instructions, predict.threads, device=device(tf))
-    else:
-        here = machine.facts()
+    params, predict = stamps.methods(a.method), stamps.read("predict").predict
+    answer = params.answer(a.method)
+    errors.USED.extend(module(params.methods[name].kind) for name in answer.entries)
+    wanted_models = _folders(params, a.method, a.fold, a.models)
+    here = _setup(params, wanted_models, predict)
     doubts = machine.doubts(here["instructions"], "predict.instructions")
     for text in doubts:
         log.get().warning(text)
     split = sha256_file(a.splits)
-    models = [_load(f, a.method, entry, predict, split) for f in folders]
-    cards = [m[2] for m in models]
+    models = [_load(f, name, params.methods[name], predict, split, missing) for f, name, missing in wanted_models]
     splits, description = read_json(a.splits), cases.Description.read(a.dataset)
-    fingerprint, preprocessed = read_json(a.fingerprint), sha256_file(a.fingerprint)
-    for folder, card in zip(folders, cards, strict=True):
-        if card["hashes"]["preprocess"] != preprocessed:
-            raise RefoldError(f"{folder} was trained on other data than {a.fingerprint} describes; train again")
-    wanted = _wanted(splits, a.fold, cards)
+    for model in models:
+        if beyond := [c for c in model.missing if c >= len(description.channels)]:
+            raise RefoldError(f"methods.{a.method}: {no_channel(beyond[0], 'the data set', len(description.channels))}")
+        if len(model.missing) == len(description.channels):
+            raise RefoldError(f"methods.{a.method}: no channel would be left of {model.method}; leave one out")
+    hashes = _checked(models, a.method, a.fingerprint)
+    hashes["params"] |= {
+        **{f"methods.{n}": sha256_json(params.frozen_method(n)) for n in answer.entries},
+        "predict": sha256_json(predict.model_dump(mode="json")),
+    }
+    fingerprint = read_json(a.fingerprint)
+    wanted = _wanted(splits, a.fold, [m.card for m in models])
+
+    def stored_case(case: str):
+        return store.open(a.preprocessed, case, fingerprint["cases"][case]["sha256"])
+
     out = Path(a.out or f"results/predictions/{a.method}/fold-{a.fold}")
     manifest = out / "predictions.json"
     manifest.unlink(missing_ok=True)  # what is half done has no manifest
     out.mkdir(parents=True, exist_ok=True)
+    chosen, warnings = postprocess.choose(params, answer, models, stored_case, description.labels)
     ending = ".nii.gz" if description.dimension == 3 else ".png"
     values = np.array(description.labels.values)
     kind = np.min_scalar_type(values.max()) if values.min() >= 0 else np.int16
     done = {}
     for case in log.progress(wanted, f"{a.method} fold {a.fold}: predict", len(wanted)):
-        with store.open(a.preprocessed, case, fingerprint["cases"][case]["sha256"]) as stored:
+        with stored_case(case) as stored:
             image, record = stored.image[...], stored.record
-        total = None
-        for segmenter, statistics, _ in models:
-            p = segmenter.predict_proba(intensity.apply(image, statistics))
-            # in place: a large volume's probabilities may lie in a file
-            total = p if total is None else np.add(total, p, out=total)
-        if len(models) > 1:
-            total /= np.float32(len(models))
-        indices = geometry.to_original(total, record)
+        indices = geometry.to_original(mean_probabilities(models, image), record)
+        for choice in chosen:
+            indices = choice.apply(indices, record.raw_spacing)
         path = out / f"{case}{ending}"
         images.write_label(path, values[indices].astype(kind), np.array(record.raw_affine))
         done[case] = {"file": path.name, "sha256": sha256_file(path)}
     for path in out.iterdir():
         if path.name not in {v["file"] for v in done.values()}:
             path.unlink()  # a case of an earlier split
-    warnings = sorted({w for s, _, _ in models for w in getattr(getattr(s, "model", None), "warnings", [])})
-    first = cards[0]["hashes"]
-    for card in cards[1:]:
-        for key in ("data", "preprocess", "params"):
-            if card["hashes"][key] != first[key]:
-                folds = f"folds {cards[0]['fold']} and {card['fold']}"
-                raise RefoldError(f"{a.method}: {folds} were trained on different {key}; train again")
+    alone = len(answer.models) == 1
     write_json(
         manifest,
         {
             "method": a.method,
             "fold": a.fold if a.fold == HOLDOUT else int(a.fold),
             "hashes": {
-                **{k: v for k, v in first.items() if k != "model"},
-                "params": {**first["params"], "predict": sha256_json(predict.model_dump(mode="json"))},
-                "models": {str(c["fold"]): c["hashes"]["model"] for c in cards},
+                **hashes,
+                "models": {
+                    str(m.card["fold"]) if alone else f"{m.method}/{m.card['fold']}": m.card["hashes"]["model"]
+                    for m in models
+                },
             },
             "machine": here,
+            "postprocessing": [c.to_json(description.labels) for c in chosen],
             "cases": done,
-            "warnings": [*doubts, *warnings],
+            "warnings": [*doubts, *warnings, *sorted({w for m in models for w in m.segmenter.warnings})],
         },
     )
 

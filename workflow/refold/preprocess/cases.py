@@ -13,8 +13,8 @@ from refold.core import geometry, images, intensity, log, store
 from refold.core.cases import Case, Description, verify
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file, write_json
-from refold.core.params import Preprocess
 from refold.core.rng import generator
+from refold.core.sections import Preprocess
 
 SAMPLE = 10_000  # most foreground coordinates a label, and most foreground intensities, kept of a case
 FEWEST = 256  # and the fewest, where there are so many

@@ -10,8 +10,8 @@ import numpy as np
 from refold.core import log, store
 from refold.core.cases import Case, Description
 from refold.core.files import write_json
-from refold.core.params import Preprocess
 from refold.core.plan import plan
+from refold.core.sections import Preprocess
 from refold.preprocess.cases import read_manifests, tidy
 
 FINGERPRINT = "data/fingerprint.json"

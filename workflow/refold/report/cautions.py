@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from refold.core.params import NETWORKS
 from refold.report import provenance, tables
 from refold.report.inputs import HOLDOUT, Experiment
 from refold.report.words import evaluation, listed, percent, plural
@@ -150,8 +149,7 @@ def fitted(e: Experiment) -> list[str]:
         f"No patient is on two sides of any split ({evaluation(e)}); checked again while this report was made.",
         "Weights, thresholds and intensity statistics of a fold were learnt from its training cases only.",
     ]
-    if any(e.params.methods[m].kind in NETWORKS for m in e.methods):
-        t = e.params.train
+    for t in dict.fromkeys(e.params.train_of(m) for m in e.methods if e.params.methods[m].network):
         texts.append(
             f"{percent(t.validation_fraction)} of each fold's training patients were its inner validation"
             + (", which also decided when to stop." if t.early_stopping else ", for the learning curves only.")

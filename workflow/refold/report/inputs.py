@@ -12,12 +12,14 @@ from typing import Any
 from refold.core import cases as case_table
 from refold.core.errors import RefoldError
 from refold.core.files import read_csv, read_json, sha256_file
-from refold.core.params import NETWORKS, Params, Section, Stamps
+from refold.core.params import Params, Stamps
+from refold.core.sections import Section
 
 ALL = "all"
 MEAN = "mean"
 CV = "cross-validation"
 HOLDOUT = "holdout"
+SHARED = ("train", "augment")  # sections that a network has a copy of
 
 SUMMARY_KEYS = ("set", "method", "fold", "label", "metric")
 SUMMARY_NUMBERS = (
@@ -98,6 +100,17 @@ class Experiment:
     histories: dict[tuple[str, str], list[dict[str, float]]]
     predictions: dict[tuple[str, str], dict[str, Any]]
 
+    @cached_property
+    def shown(self) -> dict[str, Any]:
+        """The stamps as a reader wants them: of what all networks share, a method has only what it changes."""
+        return {
+            name: {
+                key: _changed(value, self.stamps[key]) if key in SHARED and name.startswith("methods.") else value
+                for key, value in content.items()
+            }
+            for name, content in self.stamps.items()
+        }
+
     @property
     def labels(self) -> tuple[str, ...]:
         return self.description.labels.foreground
@@ -170,6 +183,18 @@ def _params(folder: Path, methods: list[str]) -> tuple[Params, dict[str, Any]]:
     stamps = {name: frozen.frozen(name) for name in names}
     sections = {n: v for n, v in stamps.items() if not n.startswith("methods.")}
     return Params.model_validate(sections | {"methods": {m: stamps[f"methods.{m}"] for m in methods}}), stamps
+
+
+def _changed(values: dict[str, Any], section: dict[str, Any]) -> dict[str, Any]:
+    """What of ``values`` is otherwise than in ``section``."""
+    found = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            if inner := _changed(value, section[key]):
+                found[key] = inner
+        elif value != section[key]:
+            found[key] = value
+    return found
 
 
 def _history(path: Path) -> list[dict[str, float]]:
@@ -255,12 +280,11 @@ def read(methods: list[str], folds: list[int], folders: Folders | None = None) -
             predictions[method, fold] = read_json(
                 folders.results / "predictions" / method / f"fold-{fold}" / "predictions.json"
             )
-            if fold == HOLDOUT:
+            if fold == HOLDOUT or not params.methods[method].trained:
                 continue
             model = folders.results / "models" / method / f"fold-{fold}"
             cards[method, fold] = read_json(model / "card.json")
-            if params.methods[method].kind in NETWORKS or (model / "history.csv").exists():
-                histories[method, fold] = _history(model / "history.csv")
+            histories[method, fold] = _history(model / "history.csv")
     return Experiment(
         folders=folders,
         description=description,

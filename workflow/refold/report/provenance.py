@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import refold
+from refold import methods
 from refold.core import git, hashes, machine, sources
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file, sha256_json, write_json
@@ -39,10 +40,12 @@ PROVENANCE, CRATE = "provenance.json", "ro-crate-metadata.json"
 def gather(e: Experiment) -> dict[str, Any]:
     """All facts, as they stand in ``provenance.json``. Docstring of the keys: docs/reproducibility.md."""
     results = e.folders.results
+    kinds = [methods.module(kind) for kind in sorted({m.kind for m in e.params.methods.values()})]
+    code = {p: sources.closure(f"refold.{p}.__main__", *(kinds if p in ("train", "predict") else [])) for p in PHASES}
     metrics = results / "metrics"
     data = {name: sha256_file(e.folders.data / name) for name in ("cases.csv", "dataset.json", "fingerprint.json")}
     return {
-        "code": {p: hashes.of_code(sources.closure(f"refold.{p}.__main__"), sources.ROOT.parent) for p in PHASES},
+        "code": {p: hashes.of_code(files, sources.ROOT.parent) for p, files in code.items()},
         "commands": {"everything": AGAIN, "jobs": commands()},
         "data": data,
         "experiment": {"dataset": e.description.name, "methods": e.methods, "title": e.params.report.title},
@@ -101,7 +104,7 @@ def seeds(e: Experiment) -> dict[str, int]:
         elif key.endswith("seed") and (e.params.dataset.name == "phantom" or ".phantom." not in key):
             found[key] = value
 
-    walk(e.stamps, "")
+    walk(e.shown, "")
     return found
 
 

@@ -428,7 +428,7 @@ def split(e: Experiment) -> dict[str, Any]:
 def parameters(e: Experiment) -> list[dict[str, Any]]:
     """Every stamp, flattened: (dotted key, value, description)."""
     found = []
-    for stamp, content in e.stamps.items():
+    for stamp, content in e.shown.items():
         known: dict[str, str] = {}
         field = model.Params.model_fields.get(stamp)
         if field is not None and isinstance(field.annotation, type) and issubclass(field.annotation, model.Section):

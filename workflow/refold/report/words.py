@@ -6,22 +6,27 @@ import math
 import re
 from typing import Any
 
-from refold.core.params import MSD_TASKS, NETWORKS, Params, Threshold, UNet
+from refold.core.params import KINDS, Params
+from refold.core.sections import MSD_TASKS, Augment, Loss, Train
+from refold.methods.base import About
 from refold.report.inputs import CV, HOLDOUT, MEAN, Experiment
 
 REFERENCES = {
     "msd": "Antonelli M et al. The Medical Segmentation Decathlon. Nature Communications 13, 4128, 2022.",
     "nnunet": "Isensee F et al. nnU-Net: a self-configuring method for deep learning-based biomedical image "
     "segmentation. Nature Methods 18, 203-211, 2021.",
-    "unet": "Ronneberger O, Fischer P, Brox T. U-Net: convolutional networks for biomedical image segmentation. "
-    "MICCAI 2015.",
-    "unet3d": "Çiçek Ö et al. 3D U-Net: learning dense volumetric segmentation from sparse annotation. MICCAI 2016.",
-    "otsu": "Otsu N. A threshold selection method from gray-level histograms. IEEE Transactions on Systems, Man, and "
-    "Cybernetics 9, 62-66, 1979.",
     "dice_loss": "Milletari F, Navab N, Ahmadi S-A. V-Net: fully convolutional neural networks for volumetric medical "
     "image segmentation. 3DV 2016.",
-    "instance": "Ulyanov D, Vedaldi A, Lempitsky V. Instance normalization: the missing ingredient for fast "
-    "stylization. arXiv:1607.08022, 2016.",
+    "generalised_dice": "Sudre CH et al. Generalised Dice overlap as a deep learning loss function for highly "
+    "unbalanced segmentations. Deep Learning in Medical Image Analysis, 2017.",
+    "focal": "Lin T-Y et al. Focal loss for dense object detection. ICCV 2017.",
+    "tversky": "Salehi SSM, Erdogmus D, Gholipour A. Tversky loss function for image segmentation using 3D fully "
+    "convolutional deep networks. Machine Learning in Medical Imaging, 2017.",
+    "focal_tversky": "Abraham N, Khan NM. A novel focal Tversky loss function with improved attention U-Net for lesion "
+    "segmentation. ISBI 2019.",
+    "boundary": "Kervadec H et al. Boundary loss for highly unbalanced segmentation. MIDL 2019.",
+    "cldice": "Shit S et al. clDice: a novel topology-preserving loss function for tubular structure segmentation. "
+    "CVPR 2021.",
     "adam": "Kingma DP, Ba J. Adam: a method for stochastic optimization. ICLR 2015.",
     "adamw": "Loshchilov I, Hutter F. Decoupled weight decay regularization. ICLR 2019.",
     "cosine": "Loshchilov I, Hutter F. SGDR: stochastic gradient descent with warm restarts. ICLR 2017.",
@@ -60,7 +65,8 @@ class Prose:
         self.paragraphs.append((title, re.sub("\0([^\0]+)\0", self._number, text)))
 
     def references(self) -> list[str]:
-        return [REFERENCES[k] for k in self.cited]
+        known = {**{k: v for kind in KINDS.values() for k, v in kind.references.items()}, **REFERENCES}
+        return [known[k] for k in self.cited]
 
 
 def plural(number: int, word: str, many: str | None = None) -> str:
@@ -167,14 +173,17 @@ def methods(experiment: Experiment) -> Prose:
     _preprocessing(prose, p, experiment)
     _split(prose, experiment)
     for name in experiment.methods:
-        method = p.methods[name]
-        if isinstance(method, UNet):
-            _unet(prose, name, method, experiment)
-        elif isinstance(method, Threshold):
-            _threshold(prose, name, method, experiment)
-    if any(p.methods[m].kind in NETWORKS for m in experiment.methods):
-        _training(prose, p)
-        _augmentation(prose, p)
+        facts = next((c for (method, _), c in experiment.cards.items() if method == name), {}).get("training", {})
+        description = experiment.description
+        train = p.train_of(name) if p.methods[name].network else Train()
+        about = About(prose.cite, list(description.channels), description.dimension, facts, train)
+        prose.add(f"Method {name}", p.methods[name].words(about))
+    networks = [m for m in experiment.methods if p.methods[m].network]
+    for train, augment, names in _recipes(p, networks):
+        whose = f" of {listed(names)}" if len(names) < len(networks) else ""
+        _training(prose, train, whose)
+        _augmentation(prose, augment, whose)
+    if networks:
         _prediction(prose, p)
     _evaluation(prose, experiment)
     return prose
@@ -268,54 +277,51 @@ def _split(prose: Prose, e: Experiment) -> None:
     )
 
 
-def _unet(prose: Prose, name: str, m: UNet, e: Experiment) -> None:
-    dimension = e.description.dimension if m.dimension == "auto" else m.dimension
-    norm = {
-        "instance": f"instance normalisation{prose.cite('instance')}",
-        "group": "group normalisation",
-        "none": "no normalisation",
-    }[m.normalisation]
-    card = next((c for (method, _), c in e.cards.items() if method == name), {}).get("training", {})
-    plan = card.get("plan")
-    stages = (
-        f"{m.stages} resolutions"
-        if m.stages != "auto"
-        else "resolutions planned from patch and spacing by nnU-Net's rule"
-    )
-    if plan:
-        patch = " x ".join(map(str, plan["patch"]))
-        stages = f"{len(plan['strides'])} resolutions, a patch of {patch} voxels" + (
-            f" (planned from the fingerprint by nnU-Net's rule{prose.cite('nnunet')})"
-            if m.stages == "auto" and e.params.train.patch == "auto"
-            else ""
-        )
-    prose.add(
-        f"Method {name}",
-        f"A {dimension}-D U-Net{prose.cite('unet', 'unet3d') if dimension == 3 else prose.cite('unet')} with {stages}, "
-        f"{m.features} feature maps at the first, doubled at each to at most {m.max_features}, "
-        f"{plural(m.convolutions, 'convolution')} a stage, {norm}, leaky ReLU"
-        + (f" and dropout of {m.dropout:g} at the coarsest stage" if m.dropout else "")
-        + (f"; {card['parameters']:,} parameters." if "parameters" in card else "."),
-    )
+def _recipes(p: Params, networks: list[str]) -> list[tuple[Train, Augment, list[str]]]:
+    """Each way of training and augmenting, with the networks that share it."""
+    found: list[tuple[Train, Augment, list[str]]] = []
+    for name in networks:
+        pair = (p.train_of(name), p.augment_of(name))
+        same = next((names for *other, names in found if tuple(other) == pair), None)
+        if same is None:
+            found.append((*pair, [name]))
+        else:
+            same.append(name)
+    return found
 
 
-def _threshold(prose: Prose, name: str, m: Threshold, e: Experiment) -> None:
-    channels = e.description.channels
-    channel = channels[m.channel] if m.channel < len(channels) else str(m.channel)
-    prose.add(
-        f"Method {name}",
-        f"Multi-level Otsu thresholds{prose.cite('otsu')} divided channel {channel} of each case into {m.classes} "
-        "intensity classes; which class was which label was learnt from the fold's training cases.",
-    )
+# losses whose sums run over the batch or over each case, as `batch_dice` says
+BY_BATCH = {"dice", "ce_dice", "focal_dice", "tversky", "focal_tversky", "cldice"}
 
 
-def _training(prose: Prose, p: Params) -> None:
-    t = p.train
-    loss = {
+def _loss(prose: Prose, s: Loss) -> str:
+    """What a loss minimises, with its parameters."""
+    dice = f"soft Dice loss{prose.cite('dice_loss')}"
+    generalised = f"generalised Dice loss{prose.cite('generalised_dice')}"
+    focal = f"focal loss{prose.cite('focal')} (gamma {s.focal_gamma:g})"
+    sides = f"{s.tversky_alpha:g} for false positives and {s.tversky_beta:g} for false negatives"
+    text = {
         "ce": "cross-entropy",
-        "dice": f"soft Dice loss{prose.cite('dice_loss')}",
-        "ce_dice": f"the sum of cross-entropy and soft Dice loss{prose.cite('dice_loss')}",
-    }[t.loss.kind]
+        "dice": dice,
+        "ce_dice": f"the sum of cross-entropy and {dice}",
+        "focal": focal,
+        "focal_dice": f"the sum of {focal} and {dice}",
+        "tversky": f"Tversky loss{prose.cite('tversky')} (weights {sides})",
+        "focal_tversky": f"focal Tversky loss{prose.cite('focal_tversky')} (weights {sides}, gamma "
+        f"{s.tversky_gamma:.3g})",
+        "generalised_dice": generalised,
+        "boundary": f"{generalised} and boundary loss{prose.cite('boundary')}, whose share rose from 0 to "
+        f"{s.boundary_weight:g}",
+        "cldice": f"{dice} and clDice loss{prose.cite('cldice')} with the shares {1 - s.cldice_weight:g} and "
+        f"{s.cldice_weight:g} (soft skeleton in {s.cldice_iterations} steps)",
+    }[s.kind]
+    if s.class_weights is not None:
+        text += f" with class weights {listed([f'{w:g}' for w in s.class_weights])}"
+    return text
+
+
+def _training(prose: Prose, t: Train, whose: str = "") -> None:
+    loss = _loss(prose, t.loss)
     optimizer = {
         "sgd": f"stochastic gradient descent with Nesterov momentum {t.momentum:g}",
         "adam": f"Adam{prose.cite('adam')}",
@@ -333,10 +339,10 @@ def _training(prose: Prose, p: Params) -> None:
     }[t.initializer]
     samples = "as many patches as training cases" if t.samples_per_epoch is None else f"{t.samples_per_epoch} patches"
     prose.add(
-        "Training",
+        f"Training{whose}",
         f"Networks were trained for {plural(t.epochs, 'epoch')} of {samples}, {t.batch_size} a step, "
         f"{percent(t.foreground_fraction)} of them centred on foreground, to minimise {loss}"
-        + (" (Dice over the whole batch)" if t.loss.batch_dice and t.loss.kind != "ce" else "")
+        + (" (over the whole batch)" if t.loss.batch_dice and t.loss.kind in BY_BATCH else "")
         + (", at every resolution of the decoder." if t.deep_supervision else "."),
         f"The optimizer was {optimizer}, weight decay {t.weight_decay:g}"
         + (f", gradients clipped at norm {t.clip_norm:g}" if t.clip_norm else "")
@@ -366,8 +372,7 @@ def _training(prose: Prose, p: Params) -> None:
     )
 
 
-def _augmentation(prose: Prose, p: Params) -> None:
-    a = p.augment
+def _augmentation(prose: Prose, a: Augment, whose: str = "") -> None:
     span = lambda r: f"{r[0]:g} to {r[1]:g}"  # noqa: E731
     each = [
         (a.rotation.p, f"rotation by up to {a.rotation.degrees:g} degrees"),
@@ -381,6 +386,7 @@ def _augmentation(prose: Prose, p: Params) -> None:
         (a.low_resolution.p, f"simulated low resolution of {span(a.low_resolution.range)}"),
         (a.gamma_inverted.p, f"gamma of {span(a.gamma_inverted.range)} on the inverted image"),
         (a.gamma.p, f"gamma of {span(a.gamma.range)}"),
+        (a.channel_dropout.p, "channels set to 0, each by itself, but never all"),
     ]
     used = [f"{text} (p = {q:g})" for q, text in each if q]
     prose.add(
@@ -406,8 +412,7 @@ def _prediction(prose: Prose, p: Params) -> None:
             else "."
         ),
         f"Predictions were averaged over mirror images along {listed(list(q.mirror_axes))}." if q.mirror_axes else "",
-        "Class probabilities were resampled to each case's own grid before the most probable label was taken. "
-        "No postprocessing followed.",
+        "Class probabilities were resampled to each case's own grid before the most probable label was taken.",
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from refold.core.cases import Case, Description
 from refold.core.errors import RefoldError
 from refold.core.files import read_json
-from refold.core.params import Split
+from refold.core.sections import Split
 from refold.split.strata import strata
 
 TABLE = "data/cases.csv"

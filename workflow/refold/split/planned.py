@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from refold.core.errors import RefoldError
 from refold.core.files import read_json
-from refold.core.params import Split
+from refold.core.sections import Split
 
 
 def has_holdout(split: Split) -> bool:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from refold.core import cases, errors, hashes, log, machine, sources
 from refold.core.files import read_json, sha256_file, sha256_json, write_csv, write_json
-from refold.core.params import NETWORKS, Augment, Predict, Stamps, Train
+from refold.core.params import Stamps
+from refold.core.sections import Predict, Train
+from refold.methods import module
 from refold.train.fold import open_fold
-from refold.train.segmenters import create
 
 
 def main() -> None:
@@ -33,24 +34,20 @@ def main() -> None:
 def run(a: argparse.Namespace) -> None:
     stamps = Stamps(a.params)
     entry = stamps.method(a.method)
-    network = entry.kind in NETWORKS
-    # a method that is no network reads neither section, and does not change with them
-    shared = stamps.read("train", "augment") if network else None
-    train, augment = (shared.train, shared.augment) if shared else (Train(), Augment())
-    sections = {f"methods.{a.method}": entry.model_dump(mode="json")}
-    if shared:
-        sections |= {"train": shared.section("train"), "augment": shared.section("augment")}
+    errors.USED.append(module(entry.kind))
+    # a network's entry is frozen with all of `train` and `augment`; other methods read neither
+    train = entry.train.on(Train()) if entry.network else Train()
     found = {
-        "params": hashes.of_params(sections),
+        "params": hashes.of_params({f"methods.{a.method}": entry.model_dump(mode="json")}),
         "data": sha256_file(a.cases),
         "preprocess": sha256_file(a.fingerprint),
         "split": sha256_file(a.splits),
     }
-    code = hashes.of_code(sources.closure("refold.train.__main__"), sources.ROOT.parent)
+    code = hashes.of_code(sources.closure("refold.train.__main__", module(entry.kind)), sources.ROOT.parent)
     # threads that prepare patches change no patch
     used = versions()
-    found |= {"code": code, "versions": sha256_json(used)}
-    if network:
+    found |= {"code": {entry.kind: code}, "versions": sha256_json(used)}
+    if entry.network:
         from refold.train.runtime import configure, device
 
         log.get().info("importing TensorFlow")
@@ -67,12 +64,11 @@ def run(a: argparse.Namespace) -> None:
     out = Path(a.out or f"results/models/{a.method}/fold-{a.fold}")
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = Path(a.checkpoints) / a.method / f"fold-{a.fold}.npz"
-    segmenter = create(entry, train, augment, Predict())
-    fraction = train.validation_fraction if network else 0.0
-    with open_fold(
-        a.method, a.fold, a.preprocessed, splits, description, fingerprint, fraction, train.seed, checkpoint, key
-    ) as fold:
-        facts, history = segmenter.fit(fold)
+    segmenter = entry.create(Predict())
+    fraction = train.validation_fraction if entry.network else 0.0
+    held = (fraction, train.validation_seed)
+    with open_fold(a.method, a.fold, a.preprocessed, splits, description, fingerprint, *held, checkpoint, key) as fold:
+        facts = segmenter.fit(fold)
         segmenter.save(out)
         card = {
             "method": a.method,
@@ -83,9 +79,9 @@ def run(a: argparse.Namespace) -> None:
             "machine": here,
             "training": {**facts, "cases": sorted(fold.training), "inner_validation": sorted(fold.validation)},
             "statistics": fold.statistics.to_json(),
-            "warnings": [*doubts, *fold.warnings],
+            "warnings": [*doubts, *segmenter.warnings],
         }
-    _write_history(out / "history.csv", history, description.labels.foreground)
+    _write_history(out / "history.csv", segmenter.history, description.labels.foreground)
     write_json(out / "card.json", card)
     checkpoint.unlink(missing_ok=True)
     if checkpoint.parent.is_dir() and not os.listdir(checkpoint.parent):
@@ -94,7 +90,7 @@ def run(a: argparse.Namespace) -> None:
 
 def versions() -> dict[str, str]:
     """Of Python and the packages that decide what is learnt."""
-    packages = ["numpy", "scipy", "scikit-image", "h5py", "keras", "tensorflow"]
+    packages = ["numpy", "scipy", "scikit-image", "scikit-learn", "h5py", "keras", "tensorflow"]
     found = {"python": platform.python_version()}
     for package in packages:
         names = (package, f"{package}-cpu")

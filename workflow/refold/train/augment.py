@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from refold.core.params import Augment
+from refold.core.sections import Augment
 
 AXES = "xyz"
 
@@ -150,12 +150,21 @@ class Augmenter:
             planes, labels = planes[(slice(None), *order)], labels[order]
         planes = np.ascontiguousarray(planes)
         self._change(planes, draw.changes, generator)
+        self._drop(planes, generator)
         return np.ascontiguousarray(np.moveaxis(planes, 0, -1)), np.ascontiguousarray(labels)
 
     def _patch_probability(self, name: str) -> float:
         """nnU-Net blurs and coarsens half of the channels, in twice as many patches; `p` counts channels."""
         p = getattr(self.settings, name).p
         return min(1.0, 2 * p) if name in ("blur", "low_resolution") else p
+
+    def _drop(self, planes: np.ndarray, generator: np.random.Generator) -> None:
+        """Set channels to 0, the value that a missing one has at prediction, but never all of them."""
+        if p := self.settings.channel_dropout.p:
+            dropped = generator.random(len(planes)) < p
+            if dropped.all():
+                dropped[generator.integers(len(planes))] = False
+            planes[dropped] = 0
 
     def _change(self, planes: np.ndarray, changes: Sequence[str], generator: np.random.Generator) -> None:
         """Change the intensities of (C, px, py[, pz]) planes in place."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,6 @@ class Fold:
     statistics: Statistics
     checkpoint: Path
     key: str
-    warnings: list[str] = field(default_factory=list)
 
     @property
     def labels(self) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from refold.core import log
-from refold.core.params import Train
+from refold.core.sections import Train
 from refold.train import checkpoint, losses
 from refold.train.sampler import Feed, Sampler
 from refold.train.schedules import learning_rate
@@ -78,16 +78,23 @@ class Trainer:
 
     # ---- one step
 
-    @tf.function(reduce_retracing=True)
-    def _step(self, image: tf.Tensor, label: tf.Tensor, rate: tf.Tensor, decay: tf.Tensor) -> tf.Tensor:
+    @tf.function(reduce_retracing=True, autograph=False)
+    def _step(
+        self, image: tf.Tensor, label: tf.Tensor, rate: tf.Tensor, decay: tf.Tensor, progress: tf.Tensor
+    ) -> tf.Tensor:
         variables = self.network.trainable_variables
         self.optimizer.learning_rate.assign(rate)
         with tf.GradientTape() as tape:
             logits = self.network(image, training=True)
             if isinstance(logits, list | tuple):
-                loss = losses.deep_supervision(self.loss, logits, label)
+                loss = losses.deep_supervision(self.loss, logits, label, progress)
             else:
-                loss = self.loss(logits, label)
+                loss = self.loss(logits, label, progress)
+            if self.network.losses:  # of its own, such as a regulariser's
+                loss += tf.add_n([tf.cast(value, tf.float32) for value in self.network.losses])
+            extra = self._extra_loss(image, logits)
+            if extra is not None:
+                loss += extra
         gradients = tape.gradient(loss, [v.value for v in variables])
         if self.settings.optimizer != "adamw" and self.settings.weight_decay:
             gradients = [
@@ -98,17 +105,29 @@ class Trainer:
         if self.settings.averaging:
             for average, variable in zip(self.averages, variables, strict=True):
                 average.assign(decay * average + (1 - decay) * variable.value)
+        self._after_step(image, label, logits)
         return loss
+
+    def _extra_loss(self, image: tf.Tensor, logits: tf.Tensor) -> tf.Tensor | None:
+        """For trainers derived from this one: a scalar to be added to the loss."""
+        return None
+
+    def _after_step(self, image: tf.Tensor, label: tf.Tensor, logits: tf.Tensor) -> None:
+        """For trainers derived from this one: what else they train in a step."""
 
     # ---- state
 
-    def _arrays(self) -> dict[str, list[np.ndarray]]:
+    def _state(self) -> dict[str, list[Any]]:
+        """The variables that a checkpoint keeps."""
         return {
-            "weights": [v.numpy().copy() for v in self.network.variables],
-            "optimizer": [v.numpy().copy() for v in self.optimizer.variables],
-            "averages": [a.numpy() for a in self.averages],
-            "best": self.best_weights,
+            "weights": self.network.variables,
+            "optimizer": self.optimizer.variables,
+            "averages": self.averages,
         }
+
+    def _arrays(self) -> dict[str, list[np.ndarray]]:
+        found = {name: [np.array(v.numpy()) for v in variables] for name, variables in self._state().items()}
+        return {**found, "best": self.best_weights}
 
     def _save(self) -> None:
         state = {"epoch": self.epoch, "history": self.history, "best": self.best, "stopped": self.stopped}
@@ -119,12 +138,8 @@ class Trainer:
         if found is None:
             return
         arrays, state = found
-        for variables, values in (
-            (self.network.variables, arrays["weights"]),
-            (self.optimizer.variables, arrays["optimizer"]),
-            (self.averages, arrays["averages"]),
-        ):
-            for variable, value in zip(variables, values, strict=True):
+        for name, variables in self._state().items():
+            for variable, value in zip(variables, arrays[name], strict=True):
                 variable.assign(value)
         self.best_weights = arrays.get("best", [])
         self.epoch, self.history, self.stopped = state["epoch"], state["history"], state["stopped"]
@@ -165,6 +180,7 @@ class Trainer:
                         tf.constant(label),
                         tf.constant(rate, tf.float32),
                         tf.constant(decay, tf.float32),
+                        tf.constant(step / total, tf.float32),
                     )
                     values.append(loss)
                     now = time.monotonic()

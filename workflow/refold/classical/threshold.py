@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from skimage.filters import threshold_multiotsu
@@ -15,13 +16,18 @@ from skimage.filters import threshold_multiotsu
 from refold.core import log
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, write_json
+from refold.methods.base import Segmenter
+from refold.train.fold import Fold
 
 BINS = 256
 BINS_OF_FIVE = 128  # the search takes BINS ** (classes - 1) / (classes - 1)! steps
 PERCENTILES = (0.5, 99.5)
+KEPT = (
+    "classes", "channel", "labels", "assignment", "frequencies", "training_dice", "training_cases", "warnings",
+)  # fmt: skip
 
 
-class ThresholdSegmenter:
+class ThresholdSegmenter(Segmenter):
     """Multi-level Otsu (Otsu 1979; Liao, Chen and Chung 2001) a case, and one label for each intensity class.
 
     The thresholds are found anew in every case, on its own non-zero voxels, so that scanners may differ in scale.
@@ -40,28 +46,32 @@ class ThresholdSegmenter:
         warnings: one line for every fallback, in `fit` and in every later `predict_proba`.
     """
 
-    def __init__(self, classes: int, channel: int, labels: int):
-        if classes < 2 or channel < 0 or labels < 2:
+    def __init__(self, classes: int, channel: int):
+        super().__init__()
+        if classes < 2 or channel < 0:
             raise RefoldError(
-                f"threshold method: classes {classes}, channel {channel}, labels {labels}; "
-                "at least 2 classes, channel 0 and 2 labels (background included) are needed"
+                f"threshold method: classes {classes}, channel {channel}; at least 2 classes and channel 0 are needed"
             )
-        self.classes, self.channel, self.labels = classes, channel, labels
+        self.classes, self.channel, self.labels = classes, channel, 0
         self.assignment: list[int] | None = None
         self.frequencies: list[list[float]] = []
         self.training_dice = 0.0
         self.training_cases = 0
-        self.warnings: list[str] = []
 
-    def fit(self, cases: Iterable[tuple[np.ndarray, np.ndarray]]) -> ThresholdSegmenter:
+    def fit(self, fold: Fold) -> dict[str, Any]:
         """Learn the label of each class.
-
-        Args:
-            cases: pairs of an image (x, y[, z], channels) and its label indices (x, y[, z]), training cases only.
 
         Raises:
             RefoldError: no usable case, the channel or a label is out of range, or shapes differ.
         """
+        self.learn(((fold.image(s), s.label[...]) for s in fold.training.values()), fold.labels)
+        return {"training_dice": round(self.training_dice, 6)}
+
+    def learn(self, cases: Iterable[tuple[np.ndarray, np.ndarray]], labels: int) -> ThresholdSegmenter:
+        """`fit` for pairs of an image (x, y[, z], channels) and its label indices (x, y[, z])."""
+        if labels < 2:
+            raise RefoldError(f"threshold method: {labels} labels; at least 2, background included, are needed")
+        self.labels = labels
         tables = []
         for number, (image, label) in enumerate(cases, start=1):
             label = np.asarray(label)
@@ -102,27 +112,25 @@ class ThresholdSegmenter:
             classes = np.zeros(image.shape[:-1], np.intp)
         return np.eye(self.labels, dtype=np.float32)[np.array([0, *self.assignment])[classes]]
 
-    def save(self, path: str | Path) -> None:
+    def save(self, folder: Path) -> None:
         """Write the fitted model as JSON."""
         if self.assignment is None:
             raise RefoldError("threshold method: save before fit")
-        write_json(path, {"kind": "threshold", **vars(self)})
+        write_json(folder / self.file, {"kind": "threshold", **{name: getattr(self, name) for name in KEPT}})
 
-    @classmethod
-    def load(cls, path: str | Path) -> ThresholdSegmenter:
-        """Read a model written by `save`. Raises `RefoldError` when the file is missing or no threshold model."""
+    def load(self, folder: Path, card: dict[str, Any]) -> None:
+        """Read what `save` wrote. Raises `RefoldError` when the file is missing or no threshold model."""
+        path = folder / self.file
         value = read_json(path)
         try:
-            model = cls(value["classes"], value["channel"], value["labels"])
-            for name in vars(model):
-                setattr(model, name, value[name])
-            valid = value["kind"] == "threshold" and len(model.assignment) == model.classes
-            valid = valid and all(0 <= label < model.labels for label in model.assignment)
+            for name in KEPT:
+                setattr(self, name, value[name])
+            valid = value["kind"] == "threshold" and len(self.assignment) == self.classes
+            valid = valid and all(0 <= label < self.labels for label in self.assignment)
         except (KeyError, TypeError):
             valid = False
         if not valid:
             raise RefoldError(f"{path} holds no threshold model of this version; train it again")
-        return model
 
     def _classify(self, image: np.ndarray, otherwise: str) -> np.ndarray | None:
         """Class 1..classes of each voxel, darkest first, 0 where the image is 0; None, with a warning, on failure."""

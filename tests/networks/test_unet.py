@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 from refold.core.errors import RefoldError
-from refold.core.params import Augment, Loss, Predict, Train, UNet
+from refold.core.sections import Augment, Loss, Predict, Train
+from refold.methods.network import Problem
+from refold.methods.unet import UNet
 
 tf = pytest.importorskip("tensorflow")
 import keras  # noqa: E402
 
-from refold.train import network  # noqa: E402
+from refold.networks.segmenter import NetworkSegmenter, save_network  # noqa: E402
 from refold.train.loop import Trainer  # noqa: E402
-from refold.train.unet import UNetSegmenter, save_network  # noqa: E402
 
 STRIDES = ((1, 1, 1), (2, 2, 2), (2, 2, 2))
 
@@ -26,7 +27,12 @@ def deterministic():
 
 def segmenter(settings, augment=None, **method):
     method = {"features": 4, "stages": 3, **method}
-    return UNetSegmenter(UNet(**method), settings, augment or Augment(), Predict())
+    return NetworkSegmenter(UNet(**method), settings, augment or Augment(), Predict())
+
+
+def build(strides, channels, labels, priors=None, train=None, **method):
+    patch = (16,) * len(strides[0])
+    return UNet(**method).build(Problem(tuple(map(tuple, strides)), patch, channels, labels, train or Train(), priors))
 
 
 def weights(model):
@@ -34,7 +40,7 @@ def weights(model):
 
 
 def test_parameter_count_by_hand():
-    model = network.unet(UNet(features=2, stages=2), STRIDES[:2], 1, 3)
+    model = build(STRIDES[:2], 1, 3, features=2, stages=2)
     conv = lambda i, o: 27 * i * o + 2 * o  # noqa: E731  kernel, norm scale and offset
     expected = conv(1, 2) + conv(2, 2) + conv(2, 4) + conv(4, 4) + (8 * 4 * 2 + 2) + conv(4, 2) + conv(2, 2) + 2 * 3 + 3
     assert model.count_params() == expected
@@ -44,24 +50,25 @@ def test_parameter_count_by_hand():
 @pytest.mark.parametrize("normalisation", ["instance", "group", "none"])
 def test_output_has_the_size_of_the_input(dimension, normalisation):
     strides = [s[:dimension] for s in STRIDES]
-    model = network.unet(UNet(features=8, normalisation=normalisation), strides, 2, 3, deep_supervision=True)
+    deep = Train(deep_supervision=True)
+    model = build(strides, 2, 3, train=deep, features=8, normalisation=normalisation)
     shape = (12, 8, 16)[:dimension]
     assert tuple(model(np.zeros((1, *shape, 2), "float32")).shape) == (1, *shape, 3)
-    deeper = network.unet(UNet(features=8), [*strides, (2,) * dimension], 2, 3, deep_supervision=True)
+    deeper = build([*strides, (2,) * dimension], 2, 3, train=deep, features=8)
     shapes = [tuple(o.shape[1:-1]) for o in deeper(np.zeros((1, *(2 * n for n in shape), 2), "float32"))]
     assert shapes == [tuple(2 * n for n in shape), shape]
 
 
 def test_the_first_answer_is_the_prior():
     priors = [0.9, 0.07, 0.03]
-    model = network.unet(UNet(features=4), STRIDES, 1, 3, priors=priors)
+    model = build(STRIDES, 1, 3, priors=priors, features=4)
     p = tf.nn.softmax(model(np.zeros((1, 8, 8, 8, 1), "float32"))).numpy()
     np.testing.assert_allclose(p[0, 4, 4, 4], priors, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["he", "glorot", "gaussian"])
 def test_initial_weights_follow_the_initializer_and_the_seed(kind):
-    make = lambda seed: network.unet(UNet(features=16), STRIDES, 1, 3, kind, seed)  # noqa: E731
+    make = lambda seed: build(STRIDES, 1, 3, train=Train(initializer=kind, seed=seed), features=16)  # noqa: E731
     kernel = make(1).get_layer("dec0_conv1").kernel.numpy()
     fan_in, fan_out = 27 * 32, 27 * 16
     expected = {"he": (2 / fan_in) ** 0.5, "glorot": (2 / (fan_in + fan_out)) ** 0.5, "gaussian": 0.02}[kind]
@@ -86,8 +93,8 @@ def test_learns_two_cases_by_heart(fold):
         Augment(**{k: {"p": 0} for k in ("rotation", "scaling", "gamma", "noise", "blur", "low_resolution")}),
         features=8,
     )
-    facts, history = s.fit(fold)
-    assert history[-1]["loss"] < 0.1 and facts["samples"] == 600
+    facts = s.fit(fold)
+    assert s.history[-1]["loss"] < 0.1 and facts["samples"] == 600
     for case in fold.training.values():
         answer, truth = s.predict_proba(fold.image(case)).argmax(-1), case.label[...]
         for label in (1, 2):
@@ -115,7 +122,7 @@ def test_twice_the_same_bytes_and_seed_changes_them(fold, settings, tmp_path):
 def test_a_killed_training_goes_on_exactly(fold, settings, monkeypatch, optimizer):
     settings = settings.model_copy(update={"optimizer": optimizer, "early_stopping": 5})
     whole = segmenter(settings)
-    _, history = whole.fit(fold)
+    whole.fit(fold)
     fold.checkpoint.unlink()
 
     class Killed(BaseException):
@@ -133,9 +140,9 @@ def test_a_killed_training_goes_on_exactly(fold, settings, monkeypatch, optimize
         segmenter(settings).fit(fold)
     monkeypatch.setattr(Trainer, "_save", save)
     resumed = segmenter(settings)
-    _, again = resumed.fit(fold)
+    resumed.fit(fold)
     assert weights(resumed.network) == weights(whole.network)
-    np.testing.assert_equal(again, history)
+    np.testing.assert_equal(resumed.history, whole.history)
 
 
 @pytest.mark.slow
@@ -144,8 +151,8 @@ def test_a_checkpoint_of_other_parameters_is_not_used(fold, settings, caplog):
     first.fit(fold)
     other = type(fold)(**{**vars(fold), "key": "another"})
     second = segmenter(settings)
-    _, history = second.fit(other)
-    assert [row["epoch"] for row in history] == [1, 2, 3]
+    second.fit(other)
+    assert [row["epoch"] for row in second.history] == [1, 2, 3]
     assert weights(first.network) == weights(second.network)
 
 
@@ -167,9 +174,9 @@ def test_early_stopping_keeps_the_best(fold, monkeypatch):
         seen.append(weights(self.network))
         return 1.0, [next(scores)] * 2
 
-    monkeypatch.setattr(UNetSegmenter, "_validate", validate)
+    monkeypatch.setattr(NetworkSegmenter, "_validate", validate)
     s = segmenter(settings)
-    facts, _ = s.fit(fold)
+    facts = s.fit(fold)
     assert (facts["epochs"], facts["best_epoch"]) == (4, 2)
     assert weights(s.network) == seen[1]
 
@@ -194,7 +201,7 @@ def test_validation_by_hand(fold, settings):
 
 def test_saved_and_loaded_it_answers_the_same(fold, settings, tmp_path):
     s = segmenter(settings)
-    facts, _ = s.fit(fold)
+    facts = s.fit(fold)
     s.save(tmp_path)
     loaded = segmenter(settings)
     loaded.load(tmp_path, {"training": facts})
@@ -206,7 +213,7 @@ def test_saved_and_loaded_it_answers_the_same(fold, settings, tmp_path):
 
 
 def test_archives_hold_no_date_and_no_address(tmp_path):
-    model = network.unet(UNet(features=2), STRIDES[:2], 1, 2)
+    model = build(STRIDES[:2], 1, 2, features=2)
     save_network(model, tmp_path / "a.keras")
     content = (tmp_path / "a.keras").read_bytes()
     assert b"1980-01-01" in content

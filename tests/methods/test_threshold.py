@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from refold.classical.threshold import ThresholdSegmenter, _best_assignment
 from refold.core.errors import RefoldError
-from refold.train.threshold import ThresholdSegmenter, _best_assignment
 
 
 def levels(scale=1.0, seed=0):
@@ -27,7 +27,7 @@ def levels(scale=1.0, seed=0):
 
 
 def test_finds_the_middle_class_whatever_the_scale():
-    model = ThresholdSegmenter(classes=3, channel=1, labels=2).fit([levels(1), levels(100, 1)])
+    model = ThresholdSegmenter(classes=3, channel=1).learn([levels(1), levels(100, 1)], 2)
     assert model.assignment == [0, 1, 0]
     assert model.training_dice == pytest.approx(1)
     assert model.frequencies == [[1, 0], [0, 1], [1, 0]]
@@ -42,7 +42,7 @@ def test_finds_the_middle_class_whatever_the_scale():
 def test_works_on_pictures_and_in_the_order_of_a_generator():
     image, label = levels()
     flat = (pair for pair in [(image[:, :, 3], label[:, :, 3])])
-    model = ThresholdSegmenter(3, 1, 2).fit(flat)
+    model = ThresholdSegmenter(3, 1).learn(flat, 2)
     np.testing.assert_array_equal(model.predict_proba(image[:, :, 5]).argmax(axis=-1), label[:, :, 5])
 
 
@@ -51,7 +51,7 @@ def test_a_rare_label_is_still_predicted():
     image, _ = levels()
     label = np.zeros(image.shape[:3], np.uint8)
     label[7:10, :2] = 1
-    model = ThresholdSegmenter(3, 1, 2).fit([(image, label)])
+    model = ThresholdSegmenter(3, 1).learn([(image, label)], 2)
     assert model.assignment == [0, 0, 1]
     assert model.frequencies[2] == pytest.approx([0.8, 0.2])
     # truth 3 * 2 * 8 = 48 voxels, prediction 3 * 10 * 8 = 240, overlap 48
@@ -62,14 +62,14 @@ def test_zero_voxels_are_background_even_beside_the_darkest_class():
     image, label = levels()
     label[:] = 0
     label[1:4] = 1
-    model = ThresholdSegmenter(3, 1, 2).fit([(image, label)])
+    model = ThresholdSegmenter(3, 1).learn([(image, label)], 2)
     assert model.assignment == [1, 0, 0]
     assert not model.predict_proba(image).argmax(axis=-1)[image[..., 1] == 0].any()
 
 
 def test_one_hot_voxel_does_not_spoil_the_thresholds():
     image, label = levels()
-    model = ThresholdSegmenter(3, 1, 2).fit([(image, label)])
+    model = ThresholdSegmenter(3, 1).learn([(image, label)], 2)
     image[9, 9, 7, 1] = 1e7
     wrong = model.predict_proba(image).argmax(axis=-1) != label
     assert wrong.sum() == 0
@@ -77,7 +77,7 @@ def test_one_hot_voxel_does_not_spoil_the_thresholds():
 
 @pytest.mark.parametrize("content", [0.0, 5.0, "two values"])
 def test_too_few_intensities_give_background_and_a_warning(content):
-    model = ThresholdSegmenter(3, 1, 2).fit([levels()])
+    model = ThresholdSegmenter(3, 1).learn([levels()], 2)
     image = np.zeros((6, 6, 6, 2), np.float32)
     image[..., 1] = 5 if content == "two values" else content
     if content == "two values":
@@ -90,24 +90,25 @@ def test_too_few_intensities_give_background_and_a_warning(content):
 
 def test_training_leaves_out_constant_cases_and_says_so(tmp_path):
     constant = np.full((6, 6, 6, 2), 4, np.float32), np.zeros((6, 6, 6), np.uint8)
-    model = ThresholdSegmenter(3, 1, 2).fit([constant, levels()])
+    model = ThresholdSegmenter(3, 1).learn([constant, levels()], 2)
     assert model.assignment == [0, 1, 0] and model.training_cases == 1
     assert len(model.warnings) == 1 and model.warnings[0].startswith("training case 1: left out")
-    model.save(tmp_path / "model.json")
+    model.save(tmp_path)
     assert json.loads((tmp_path / "model.json").read_text())["warnings"] == model.warnings
     with pytest.raises(RefoldError, match="no training case"):
-        ThresholdSegmenter(3, 1, 2).fit([constant])
+        ThresholdSegmenter(3, 1).learn([constant], 2)
 
 
 def test_saved_and_loaded_model_is_the_same(tmp_path):
-    model = ThresholdSegmenter(4, 1, 2).fit([levels(), levels(5, 1)])
-    model.save(tmp_path / "fold-0" / "model.json")
-    loaded = ThresholdSegmenter.load(tmp_path / "fold-0" / "model.json")
+    model = ThresholdSegmenter(4, 1).learn([levels(), levels(5, 1)], 2)
+    model.save(tmp_path / "fold-0")
+    loaded = ThresholdSegmenter(3, 0)
+    loaded.load(tmp_path / "fold-0", {})
     assert vars(loaded) == vars(model)
     image, _ = levels(2, 3)
     np.testing.assert_array_equal(loaded.predict_proba(image), model.predict_proba(image))
-    loaded.save(tmp_path / "again.json")
-    assert (tmp_path / "again.json").read_bytes() == (tmp_path / "fold-0" / "model.json").read_bytes()
+    loaded.save(tmp_path / "again")
+    assert (tmp_path / "again" / "model.json").read_bytes() == (tmp_path / "fold-0" / "model.json").read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -116,38 +117,38 @@ def test_saved_and_loaded_model_is_the_same(tmp_path):
 def test_load_refuses_other_files(tmp_path, text):
     (tmp_path / "model.json").write_text(text)
     with pytest.raises(RefoldError, match="no threshold model"):
-        ThresholdSegmenter.load(tmp_path / "model.json")
+        ThresholdSegmenter(3, 0).load(tmp_path, {})
 
 
 def test_load_refuses_an_assignment_out_of_range(tmp_path):
     path = tmp_path / "model.json"
-    ThresholdSegmenter(3, 1, 2).fit([levels()]).save(path)
+    ThresholdSegmenter(3, 1).learn([levels()], 2).save(tmp_path)
     for wrong in ([0, 1], [0, 1, 2], [0, -1, 0], None):
         path.write_text(json.dumps({**json.loads(path.read_text()), "assignment": wrong}))
         with pytest.raises(RefoldError, match="no threshold model"):
-            ThresholdSegmenter.load(path)
+            ThresholdSegmenter(3, 0).load(tmp_path, {})
 
 
 def test_wrong_use_is_told_plainly(tmp_path):
     image, label = levels()
     with pytest.raises(RefoldError, match="channel 2 of an image with 2"):
-        ThresholdSegmenter(3, 2, 2).fit([(image, label)])
+        ThresholdSegmenter(3, 2).learn([(image, label)], 2)
     with pytest.raises(RefoldError, match="label index 2"):
-        ThresholdSegmenter(3, 1, 2).fit([(image, label)]).fit([(image, label + 1)])
+        ThresholdSegmenter(3, 1).learn([(image, label)], 2).learn([(image, label + 1)], 2)
     with pytest.raises(RefoldError, match="differ in shape"):
-        ThresholdSegmenter(3, 1, 2).fit([(image, label[:-1])])
+        ThresholdSegmenter(3, 1).learn([(image, label[:-1])], 2)
     with pytest.raises(RefoldError, match="before fit"):
-        ThresholdSegmenter(3, 1, 2).predict_proba(image)
+        ThresholdSegmenter(3, 1).predict_proba(image)
     with pytest.raises(RefoldError, match="before fit"):
-        ThresholdSegmenter(3, 1, 2).save(tmp_path / "model.json")
+        ThresholdSegmenter(3, 1).save(tmp_path)
     with pytest.raises(RefoldError, match="classes 1"):
-        ThresholdSegmenter(1, 0, 2)
+        ThresholdSegmenter(1, 0)
 
 
 def test_five_classes_find_five_levels():
     image = np.repeat(np.arange(1, 6, dtype=np.float32), 60)[:, None, None] + np.zeros((1, 4, 1), np.float32)
     label = np.repeat(np.array([0, 1, 2, 0, 3], np.uint8), 60)[:, None] + np.zeros((1, 4), np.uint8)
-    model = ThresholdSegmenter(5, 0, 4).fit([(image, label)])
+    model = ThresholdSegmenter(5, 0).learn([(image, label)], 4)
     assert model.assignment == [0, 1, 2, 0, 3] and model.training_dice == 1
 
 

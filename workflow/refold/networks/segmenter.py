@@ -1,4 +1,4 @@
-"""The U-Net as a method: planned from the fingerprint, trained within its budget, saved as one Keras file."""
+"""A network as a method: planned from the fingerprint, trained within its budget, saved as one Keras file."""
 
 from __future__ import annotations
 
@@ -15,32 +15,35 @@ import tensorflow as tf
 from refold.core import log
 from refold.core.errors import RefoldError
 from refold.core.files import atomic
-from refold.core.params import Augment, Predict, Train, UNet
-from refold.core.plan import Plan, plan
-from refold.train import inference, network
+from refold.core.plan import Plan
+from refold.core.sections import Augment, Predict, Train
+from refold.methods.base import Segmenter
+from refold.methods.network import Network, Problem
+from refold.networks.layers import InstanceNormalization
+from refold.train import inference
 from refold.train.augment import Augmenter
 from refold.train.fold import Fold
-from refold.train.loop import Trainer
 from refold.train.sampler import Sampler
 
 
-class UNetSegmenter:
+class NetworkSegmenter(Segmenter):
     file = "model.keras"
 
-    def __init__(self, settings: UNet, train: Train, augment: Augment, predict: Predict):
+    def __init__(self, settings: Network, train: Train, augment: Augment, predict: Predict):
+        super().__init__()
         self.settings, self.train, self.augment, self.predict = settings, train, augment, predict
         self.network: keras.Model | None = None
         self.plan: Plan | None = None
         self.labels = 0
-        self._graph = None
+        self._graphs: dict[int, Any] = {}
 
     # ---- learning
 
-    def fit(self, fold: Fold) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    def fit(self, fold: Fold) -> dict[str, Any]:
         dimension = self.settings.dimension if self.settings.dimension != "auto" else fold.description.dimension
-        self.plan = plan(fold.fingerprint, dimension, self.train.patch, self.settings.stages)
+        self.plan = self.settings.plan(fold.fingerprint, dimension, self.train.patch)
         self.labels = fold.labels
-        if self.plan.stages < 2:
+        if self.plan.stages < self.settings.fewest_stages:
             raise RefoldError(
                 f"train.patch: {list(self.plan.patch)} cannot be pooled: an axis needs 8 voxels; "
                 "give a larger patch, or a finer preprocess.spacing"
@@ -56,19 +59,18 @@ class UNetSegmenter:
                 f"train.loss.class_weights: {list(weights)} is {len(weights)} long, the data have {fold.labels} labels "
                 f"({', '.join(fold.description.labels.names)}); give one each"
             )
-        self.network = network.unet(
-            self.settings,
+        problem = Problem(
             self.plan.strides,
+            self.plan.patch,
             len(fold.description.channels),
             fold.labels,
-            self.train.initializer,
-            self.train.seed,
-            fold.priors(),
-            self.train.deep_supervision,
+            self.train,
+            tuple(fold.priors()),
         )
+        self.network = self.settings.build(problem)
         augmenter = Augmenter(self.augment, dimension)
         for axis in augmenter.ignored:
-            fold.warnings.append(f"augment.flip.axes: {axis} is no axis of a {dimension}-D network: not flipped")
+            self.warnings.append(f"augment.flip.axes: {axis} is no axis of a {dimension}-D network: not flipped")
         sampler = Sampler(
             cases=fold.training,
             statistics=fold.statistics,
@@ -86,9 +88,10 @@ class UNetSegmenter:
             f"{self.network.count_params():,} weights, {self.train.epochs} epochs of {sampler.steps} steps"
         )
         validate = (lambda: self._validate(fold)) if fold.validation else None
-        trainer = Trainer(self.network, self.train, sampler, validate, fold.checkpoint, fold.key, name)
+        trainer = self.settings.trainer()(self.network, self.train, sampler, validate, fold.checkpoint, fold.key, name)
         trainer.run()
-        facts = {
+        self.history = trainer.history
+        return {
             "plan": {"patch": list(self.plan.patch), "strides": [list(s) for s in self.plan.strides]},
             "parameters": int(self.network.count_params()),
             "epochs": trainer.epoch,
@@ -96,7 +99,6 @@ class UNetSegmenter:
             "samples": trainer.epoch * sampler.steps * sampler.batch_size,
             "best_epoch": trainer.best[1] if trainer.best else None,
         }
-        return facts, trainer.history
 
     def _validate(self, fold: Fold) -> tuple[float, list[float]]:
         """Cross-entropy and mean Dice by foreground label over the inner validation cases, without mirroring."""
@@ -122,17 +124,18 @@ class UNetSegmenter:
     # ---- answering
 
     def _forward(self, batch: np.ndarray) -> np.ndarray:
-        if self._graph is None:
-            dimension = len(self.plan.patch)
-            signature = tf.TensorSpec((None, *(None,) * dimension, self.network.input_shape[-1]), tf.float32)
+        # a graph for each number of cases: normalisation must know it
+        if len(batch) not in self._graphs:
+            size = (None,) * len(self.plan.patch)
+            signature = tf.TensorSpec((len(batch), *size, self.network.input_shape[-1]), tf.float32)
 
-            @tf.function(input_signature=[signature])
+            @tf.function(input_signature=[signature], autograph=False)
             def graph(x):
                 out = self.network(x, training=False)
                 return tf.nn.softmax(tf.cast(out[0] if isinstance(out, list | tuple) else out, tf.float32))
 
-            self._graph = graph
-        return self._graph(tf.constant(batch)).numpy()
+            self._graphs[len(batch)] = graph
+        return self._graphs[len(batch)](tf.constant(batch)).numpy()
 
     def _probabilities(self, image: np.ndarray, mirror_axes) -> np.ndarray:
         forward = inference.mirrored(self._forward, mirror_axes)
@@ -154,7 +157,8 @@ class UNetSegmenter:
     def load(self, folder: Path, card: dict[str, Any]) -> None:
         path = folder / self.file
         try:
-            self.network = keras.models.load_model(path, compile=False)
+            own = {"GroupNormalization": InstanceNormalization, **self.settings.layers()}
+            self.network = keras.models.load_model(path, own, compile=False)
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise RefoldError(f"{path} cannot be loaded ({error}); train it again") from None
         p = card["training"]["plan"]
@@ -163,14 +167,18 @@ class UNetSegmenter:
         self.labels = (out[0] if isinstance(out, list) else out)[-1]
 
 
-def _number_shared_objects(value: Any, seen: dict[int, int]) -> Any:
-    """A Keras configuration whose shared objects are numbered in the order in which they come."""
+PLAIN = {"module": "keras.layers", "class_name": "GroupNormalization", "registered_name": None}
+
+
+def _plain(value: Any, seen: dict[int, int]) -> Any:
+    """A Keras configuration with shared objects numbered as they come, and Keras's own layer of normalisation."""
     if isinstance(value, dict):
+        if value.get("class_name") == InstanceNormalization.__name__:
+            value = {**value, **PLAIN}
         return {
-            k: seen.setdefault(v, len(seen)) if k == "shared_object_id" else _number_shared_objects(v, seen)
-            for k, v in value.items()
+            k: seen.setdefault(v, len(seen)) if k == "shared_object_id" else _plain(v, seen) for k, v in value.items()
         }
-    return [_number_shared_objects(v, seen) for v in value] if isinstance(value, list) else value
+    return [_plain(v, seen) for v in value] if isinstance(value, list) else value
 
 
 def save_network(model: keras.Model, path: str | Path) -> None:
@@ -189,5 +197,5 @@ def save_network(model: keras.Model, path: str | Path) -> None:
                     metadata["date_saved"] = "1980-01-01@00:00:00"
                     content = json.dumps(metadata, sort_keys=True).encode()
                 if name == "config.json":
-                    content = json.dumps(_number_shared_objects(json.loads(content), {})).encode()
+                    content = json.dumps(_plain(json.loads(content), {})).encode()
                 target.writestr(zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0)), content, zipfile.ZIP_STORED)

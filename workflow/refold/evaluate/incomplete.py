@@ -1,0 +1,71 @@
+"""After a run in which a method failed: the tables of the others.
+
+They lie in a folder of their own, are no output of any rule, and go when a run succeeds: only whole tables are results.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from refold.core import hashes, log, sources
+from refold.core.errors import RefoldError
+from refold.core.files import read_json, sha256_file, sha256_json
+from refold.core.params import Stamps
+from refold.evaluate import aggregate, ranking
+from refold.methods import module
+
+FOLDER = Path("results/incomplete")
+
+
+def lacking(method: str, folds: list[str], stamps: Stamps, folder: Path) -> str | None:
+    """Why a method has no row: a fold without metrics, or with those of other parameters, data or code. None: it has.
+
+    Raises:
+        RefoldError: no parameters are frozen, or the data's tables are missing: nothing has run yet.
+    """
+    params = stamps.methods(method)
+    answer = params.answer(method)
+    predict, evaluate = (stamps.read(s).section(s) for s in ("predict", "evaluate"))
+    kinds = {params.methods[m].kind for m, _ in answer.models}
+    root = sources.ROOT.parent
+    wanted = {
+        "data": sha256_file("data/cases.csv"),
+        "preprocess": sha256_file("data/fingerprint.json"),
+        "split": sha256_file("results/splits.json"),
+        "evaluate": sha256_json(evaluate),
+        "params": {
+            **{f"methods.{m}": sha256_json(params.frozen_method(m)) for m in answer.entries},
+            "predict": sha256_json(predict),
+        },
+        "code": {k: hashes.of_code(sources.closure("refold.train.__main__", module(k)), root) for k in kinds},
+    }
+    for fold in folds:
+        file = folder / method / f"fold-{fold}.json"
+        try:
+            found = read_json(file)["hashes"]
+        except (RefoldError, KeyError):
+            return f"fold {fold} has no metrics"
+        if other := [key for key, value in wanted.items() if found.get(key) != value]:
+            return f"the metrics of fold {fold} are of other {', '.join(other)} than now"
+    return None
+
+
+def run(
+    methods: list[str], folds: list[str], stamps: Stamps, folder: str | Path, output: str | Path = FOLDER
+) -> str | None:
+    """Write the tables of the methods that are whole; returns them ranked, with those that failed. None: none is."""
+    output = Path(output)
+    shutil.rmtree(output, ignore_errors=True)
+    try:
+        reasons = {m: lacking(m, folds, stamps, Path(folder)) for m in methods}
+    except (RefoldError, FileNotFoundError) as error:
+        log.get().info(f"no table yet: {error}")
+        return None
+    whole = [m for m in methods if reasons[m] is None]
+    if not whole:
+        return None
+    evaluate = stamps.read("evaluate").evaluate
+    aggregate.run(whole, folds, evaluate, folder, output)
+    failed = {m: why for m, why in reasons.items() if why is not None}
+    return ranking.text(output / "summary.csv", evaluate.confidence, failed)

@@ -1,0 +1,49 @@
+"""The U-Net with a recurrent layer across slices."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from refold.core.errors import RefoldError
+from refold.core.plan import Plan
+from refold.methods.base import About
+from refold.methods.network import Problem, Staged
+
+
+class ConvLSTMUNet(Staged):
+    """A 2-D U-Net over the slices of a volume, joined by convolutional LSTMs across them, both ways (Shi 2015)."""
+
+    title: ClassVar[str] = "U-Net over slices"
+    references: ClassVar[dict[str, str]] = {
+        "convlstm": "Shi X et al. Convolutional LSTM network: a machine learning approach for precipitation "
+        "nowcasting. NeurIPS 2015.",
+        "recurrent": "Chen J, Yang L, Zhang Y, Alber M, Chen DZ. Combining fully convolutional and recurrent neural "
+        "networks for 3D biomedical image segmentation. NeurIPS 2016.",
+    }
+    sources: ClassVar[tuple[str, ...]] = ("convlstm", "recurrent")
+
+    kind: Literal["convlstm_unet"] = Field("convlstm_unet", description="U-Net with ConvLSTM across slices.")
+    dimension: Literal["auto", 3] = Field("auto", description="Volumes alone: 3, or `auto` where the data are.")
+
+    def plan(self, fingerprint: dict[str, Any], dimension: int, patch: str | list[int]) -> Plan:
+        if dimension != 3:
+            raise RefoldError("kind convlstm_unet goes across the slices of a volume; the data are 2-D: use kind unet")
+        whole = super().plan(fingerprint, dimension, patch)
+        # slices stay: the recurrent layer goes from one to the next
+        strides = [s for s in ((*stride[:2], 1) for stride in whole.strides[1:]) if s != (1, 1, 1)]
+        return Plan(whole.patch, ((1, 1, 1), *strides))
+
+    def build(self, problem: Problem):
+        from refold.networks.convlstm_unet import convlstm_unet
+
+        return convlstm_unet(self, problem)
+
+    def layers(self) -> dict[str, type]:
+        from refold.networks.convlstm_unet import SliceLSTM
+
+        return {"SliceLSTM": SliceLSTM}
+
+    def details(self, about: About) -> list[str]:
+        return [*super().details(about), "convolutional LSTMs across the slices, in both directions, at the coarsest"]

@@ -1,0 +1,42 @@
+"""Methods averaged."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, Field
+
+from refold.core.errors import RefoldError
+from refold.core.sections import distinct
+from refold.methods.base import About, Answer, Derived, entries
+
+
+class Ensemble(Derived):
+    """The mean of the label probabilities of other methods, each on the same fold: of seeds, or of kinds."""
+
+    where: ClassVar[str] = "members"
+
+    kind: Literal["ensemble"] = Field("ensemble", description="Mean of other methods.")
+    members: Annotated[list[str], Field(min_length=2, max_length=100), AfterValidator(distinct)] = Field(
+        description="Names of the methods; each counts alike."
+    )
+
+    @property
+    def parts(self) -> list[str]:
+        return self.members
+
+    def answer(self, name: str, parts: list[Answer]) -> Answer:
+        for member, part in zip(self.members, parts, strict=True):
+            if part.postprocessing:
+                raise RefoldError(
+                    f"{member} is postprocessed and gives no probabilities to average; name the method before it, and "
+                    "postprocess the ensemble"
+                )
+        models = [model for part in parts for model in part.models]
+        if twice := next((m for m, _ in models if models.count((m, _)) > 1), None):
+            raise RefoldError(f"{twice} would be counted twice; an ensemble of ensembles names each method once")
+        return Answer(tuple(models), entries(name, parts))
+
+    def words(self, about: About) -> str:
+        each = f"{', '.join(self.members[:-1])} and {self.members[-1]}"
+        return f"The label probabilities of {each} on the same fold were averaged."

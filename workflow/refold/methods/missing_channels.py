@@ -1,0 +1,38 @@
+"""A method that must do without channels."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from refold.core.sections import distinct
+from refold.methods.base import About, Answer, Derived, entries, no_channel
+
+
+class MissingChannels(Derived):
+    """Another method's models on images that lack channels, given as 0 after normalisation: are they survived?"""
+
+    kind: Literal["missing_channels"] = Field("missing_channels", description="Images that lack channels.")
+    of: str = Field(description="Name of the method.")
+    channels: Annotated[list[Annotated[int, Field(ge=0, le=999)]], Field(min_length=1), AfterValidator(distinct)] = (
+        Field(description="Channels that are missing, counted from 0.")
+    )
+
+    @property
+    def parts(self) -> list[str]:
+        return [self.of]
+
+    def answer(self, name: str, parts: list[Answer]) -> Answer:
+        models = tuple((m, missing | frozenset(self.channels)) for m, missing in parts[0].models)
+        return Answer(models, entries(name, parts), parts[0].postprocessing)
+
+    def words(self, about: About) -> str:
+        missing = ", ".join(about.channel(c) for c in self.channels)
+        return f"The models of {self.of} answered for images without channel {missing} (0 after normalisation)."
+
+    def unsuited(self, data: str, channels: int, labels: int) -> list[tuple[str, str]]:
+        faults = [("channels", fault) for c in self.channels if (fault := no_channel(c, data, channels))]
+        if not faults and len(self.channels) == channels:
+            faults.append(("channels", f"none of the {channels} channels of {data} would be left; leave one out"))
+        return faults

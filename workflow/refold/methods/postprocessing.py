@@ -1,0 +1,57 @@
+"""Another method's label maps, tidied."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from refold.core.sections import distinct
+from refold.methods.base import About, Answer, Derived, entries
+
+
+class Postprocessing(Derived):
+    """Another method's label maps with small parts removed and holes filled, where that helped on the training side.
+
+    For each label and fold by itself, the operations are chosen on predictions of the fold's inner validation, or of
+    its training cases where there is none; never on the cases reported. So the gain reported is one that a new image
+    may expect. The method itself stands beside it as its own row, without.
+    """
+
+    kind: Literal["postprocessing"] = Field("postprocessing", description="Tidied label maps.")
+    of: str = Field(description="Name of the method.")
+    largest_component: bool = Field(True, description="Whether to try keeping a label's largest component alone.")
+    fill_holes: bool = Field(True, description="Whether to try filling holes within a label that are background.")
+    min_size: Annotated[list[Annotated[float, Field(gt=0, le=1e9)]], Field(max_length=20), AfterValidator(distinct)] = (
+        Field([5.0, 20.0, 100.0], description="Sizes to try below which components vanish, in mm³ (2-D: mm²).")
+    )
+    min_gain: float = Field(
+        0.0005, ge=0, le=1, description="Least gain in mean Dice for which an operation is taken over doing less."
+    )
+
+    @property
+    def parts(self) -> list[str]:
+        return [self.of]
+
+    def answer(self, name: str, parts: list[Answer]) -> Answer:
+        return Answer(parts[0].models, entries(name, parts), (*parts[0].postprocessing, name))
+
+    def faults(self) -> list[tuple[str, str]]:
+        if not (self.largest_component or self.fill_holes or self.min_size):
+            return [("min_size", "empty, and the other operations are off; leave one to be tried")]
+        return []
+
+    def words(self, about: About) -> str:
+        tried = [
+            "the largest component alone" * self.largest_component,
+            "holes filled" * self.fill_holes,
+            f"components under {', '.join(f'{s:g}' for s in self.min_size)} mm{'³' if about.dimension == 3 else '²'} "
+            "removed"
+            if self.min_size
+            else "",
+        ]
+        return (
+            f"The label maps of {self.of} were postprocessed: for each fold and label, "
+            f"{'; '.join(t for t in tried if t)}, or any of these together, were kept where they raised the mean Dice "
+            f"by {self.min_gain:g} or more on predictions of training-side cases (the inner validation, if any)."
+        )

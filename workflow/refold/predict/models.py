@@ -1,0 +1,43 @@
+"""The fitted models that answer for a method, and the mean of their answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from refold.core import intensity
+from refold.core.intensity import Statistics
+from refold.methods.base import Segmenter
+
+
+@dataclass
+class Model:
+    """One fitted model among those that answer: its method, how it normalises, and the channels that it must miss."""
+
+    method: str
+    segmenter: Segmenter
+    statistics: Statistics
+    card: dict[str, Any]
+    missing: frozenset[int]
+
+    def probabilities(self, image: np.ndarray) -> np.ndarray:
+        """(x, y[, z], labels) float32 of a stored image (x, y[, z], channels)."""
+        normalised = intensity.apply(image, self.statistics)
+        if self.missing:
+            normalised = np.array(normalised)
+            normalised[..., sorted(self.missing)] = 0
+        return self.segmenter.predict_proba(normalised)
+
+
+def mean_probabilities(models: list[Model], image: np.ndarray) -> np.ndarray:
+    """The mean of the models' probabilities (x, y[, z], labels) float32 for a stored image."""
+    total = None
+    for model in models:
+        p = model.probabilities(image)
+        # in place: a large volume's probabilities may lie in a file
+        total = p if total is None else np.add(total, p, out=total)
+    if len(models) > 1:
+        total /= np.float32(len(models))
+    return total
