@@ -6,7 +6,7 @@ import pytest
 tf = pytest.importorskip("tensorflow")
 import keras  # noqa: E402
 
-from refold.networks.layers import InstanceNormalization  # noqa: E402
+from refold.networks.layers import GroupNormalization  # noqa: E402
 
 SHAPES = [(1, 6, 8, 5, 4), (2, 6, 8, 5, 16), (3, 7, 9, 3), (2, 1, 1, 8)]
 
@@ -14,7 +14,7 @@ SHAPES = [(1, 6, 8, 5, 4), (2, 6, 8, 5, 16), (3, 7, 9, 3), (2, 1, 1, 8)]
 def pair(shape, dtype="float32"):
     """Both layers with the same scales and offsets, other than at the start."""
     rng = np.random.default_rng(1)
-    made = InstanceNormalization(dtype=dtype), keras.layers.GroupNormalization(groups=-1, epsilon=1e-5, dtype=dtype)
+    made = GroupNormalization(dtype=dtype), keras.layers.GroupNormalization(groups=-1, epsilon=1e-5, dtype=dtype)
     values = rng.uniform(0.5, 2, shape[-1]), rng.normal(size=shape[-1])
     for layer in made:
         layer.build(shape)
@@ -50,7 +50,7 @@ def test_values_and_gradients_are_those_of_keras(shape, traced):
 
 def test_each_map_of_each_case_by_hand():
     x = np.array([[1, 3], [5, 5], [2, 4], [0, 8]], "float32").reshape(2, 2, 1, 2)  # cases, x, y, maps
-    out = InstanceNormalization(epsilon=0)(x).numpy()
+    out = GroupNormalization(epsilon=0)(x).numpy()
     np.testing.assert_allclose(out.reshape(4, 2), [[-1, -1], [1, 1], [1, -1], [-1, 1]], atol=1e-5)
 
 
@@ -74,6 +74,6 @@ def test_without_a_known_number_of_cases_it_is_the_layer_of_keras():
 
 
 def test_groups_are_those_of_keras():
-    own = InstanceNormalization(groups=2)
+    own = GroupNormalization(groups=2)
     plain = keras.layers.GroupNormalization(groups=2, epsilon=1e-5)
     np.testing.assert_array_equal(own(image((2, 4, 4, 8))), plain(image((2, 4, 4, 8))))

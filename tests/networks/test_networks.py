@@ -12,7 +12,7 @@ from tests import folds
 tf = pytest.importorskip("tensorflow")
 import keras  # noqa: E402
 
-from refold.networks.layers import InstanceNormalization  # noqa: E402
+from refold.networks.layers import GroupNormalization  # noqa: E402
 from refold.networks.segmenter import NetworkSegmenter, save_network  # noqa: E402
 from refold.train.loop import Trainer  # noqa: E402
 
@@ -259,14 +259,14 @@ def test_saved_and_loaded_it_answers_the_same_and_has_the_same_bytes(kind, tmp_p
     entry = settings_of(kind)
     model = entry.build(problem(kind))
     save_network(model, tmp_path / "a.keras")
-    own = {"GroupNormalization": InstanceNormalization, **entry.layers()}
+    own = {"GroupNormalization": GroupNormalization, **entry.layers()}
     loaded = keras.models.load_model(tmp_path / "a.keras", own, compile=False)
     image = np.random.default_rng(0).normal(size=(1, 16, 16, 16, 2)).astype("float32")
     answer = model(image, training=False)
     np.testing.assert_array_equal(loaded(image, training=False), answer)
     # without refold's normalisation, by Keras's own
     plain = keras.models.load_model(tmp_path / "a.keras", entry.layers(), compile=False)
-    assert not any(isinstance(layer, InstanceNormalization) for layer in plain.layers)
+    assert not any(isinstance(layer, GroupNormalization) for layer in plain.layers)
     np.testing.assert_allclose(plain(image, training=False), answer, atol=1e-4)
     save_network(entry.build(problem(kind)), tmp_path / "b.keras")
     assert (tmp_path / "a.keras").read_bytes() == (tmp_path / "b.keras").read_bytes()

@@ -26,8 +26,8 @@ print("ISA", os.environ.get("ONEDNN_MAX_CPU_ISA"), os.environ.get("ONEDNN_DEFAUL
 import keras
 layer = keras.layers.GroupNormalization(groups=-1)
 graph = tf.function(lambda v: tf.gradients(layer(v), v)).get_concrete_function(x).graph
-from refold.networks.layers import InstanceNormalization
-own = InstanceNormalization()
+from refold.networks.layers import GroupNormalization
+own = GroupNormalization()
 tf.function(lambda v: tf.gradients(own(v), v))(x)
 print("OPS", *sorted({{op.type for op in graph.get_operations()}}))
 print("DEVICE", runtime.device(tf))

@@ -14,12 +14,12 @@ from keras import layers
 from refold.methods.network import Problem
 
 
-class InstanceNormalization(layers.GroupNormalization):
-    """Normalisation of each map of each case by its own mean and spread (Ulyanov et al. 2016), on processors faster.
+class GroupNormalization(layers.GroupNormalization):
+    """Keras's layer, on processors faster where each map is a group: instance normalisation (Ulyanov et al. 2016).
 
-    Keras's layer takes several passes over the maps; this one gives each case to oneDNN's batch normalisation as a
-    batch of one, which is the same thing. It is Keras's where that does not hold: with fewer groups than maps, on a
-    card, or while the number of cases is not known. A saved model names Keras's layer.
+    Keras takes several passes over the maps; this gives each case to oneDNN's batch normalisation as a batch of one,
+    which is the same thing. It is Keras's where that does not hold: with fewer groups than maps, on a card, or while
+    the number of cases is not known. It is called as Keras's, so that a saved model can be opened with that one.
     """
 
     def __init__(self, groups: int = -1, epsilon: float = 1e-5, **more: Any):
@@ -99,7 +99,7 @@ class Maker:
         if self.normalisation == "none":
             return None
         groups = -1 if self.normalisation == "instance" else 8
-        return InstanceNormalization(groups=groups, name=name)
+        return GroupNormalization(groups=groups, name=name)
 
     def act(self, x, name: str):
         return layers.LeakyReLU(negative_slope=0.01, name=name)(x)

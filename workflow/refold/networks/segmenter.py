@@ -19,7 +19,7 @@ from refold.core.plan import Plan
 from refold.core.sections import Augment, Predict, Train
 from refold.methods.base import Segmenter
 from refold.methods.network import Network, Problem
-from refold.networks.layers import InstanceNormalization
+from refold.networks.layers import GroupNormalization
 from refold.train import inference
 from refold.train.augment import Augmenter
 from refold.train.fold import Fold
@@ -157,7 +157,7 @@ class NetworkSegmenter(Segmenter):
     def load(self, folder: Path, card: dict[str, Any]) -> None:
         path = folder / self.file
         try:
-            own = {"GroupNormalization": InstanceNormalization, **self.settings.layers()}
+            own = {"GroupNormalization": GroupNormalization, **self.settings.layers()}
             self.network = keras.models.load_model(path, own, compile=False)
         except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise RefoldError(f"{path} cannot be loaded ({error}); train it again") from None
@@ -167,13 +167,14 @@ class NetworkSegmenter(Segmenter):
         self.labels = (out[0] if isinstance(out, list) else out)[-1]
 
 
-PLAIN = {"module": "keras.layers", "class_name": "GroupNormalization", "registered_name": None}
+# a name registered nowhere: whoever loads the model may put a layer of its own there, and otherwise it is Keras's
+PLAIN = {"module": "keras.layers", "registered_name": "GroupNormalization"}
 
 
 def _plain(value: Any, seen: dict[int, int]) -> Any:
     """A Keras configuration with shared objects numbered as they come, and Keras's own layer of normalisation."""
     if isinstance(value, dict):
-        if value.get("class_name") == InstanceNormalization.__name__:
+        if value.get("class_name") == "GroupNormalization":
             value = {**value, **PLAIN}
         return {
             k: seen.setdefault(v, len(seen)) if k == "shared_object_id" else _plain(v, seen) for k, v in value.items()
