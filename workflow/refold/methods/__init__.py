@@ -12,7 +12,7 @@ from functools import cache
 from refold.core.errors import RefoldError
 from refold.methods.base import Settings
 
-HELPERS = {"base", "network"}
+HELPERS = {"base", "network", "seeded", "voxels"}
 
 
 @cache

@@ -1,0 +1,308 @@
+"""The classical methods: what all of them keep, and each against what is known."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from refold.classical.features import features, halves, sample
+from refold.classical.forest import Forest
+from refold.classical.graph_cut import cut, energy, neighbours
+from refold.classical.place import Place
+from refold.classical.region_growing import grow
+from refold.classical.seeds import Appearance, mean_dice, mixed, seeds
+from refold.classical.watershed import flood
+from refold.core.errors import RefoldError
+from refold.core.params import KINDS
+from refold.core.sections import Predict
+from tests import folds
+
+LEARNT = ("atlas", "graph_cut", "random_forest", "region_growing", "svm", "watershed")
+SMALL = {
+    "random_forest": {"trees": 8, "sigmas": [1.0]},
+    "graph_cut": {"trees": 8, "sigmas": [1.0], "smoothness": [0.5, 1.0]},
+    "svm": {"landmarks": 60, "sigmas": [1.0]},
+}
+# Dice on a case of the inner validation; the balls and cubes move by a voxel, which the atlas cannot know
+LEAST = {"atlas": 0.5, "graph_cut": 0.9, "random_forest": 0.85, "region_growing": 0.8, "svm": 0.85, "watershed": 0.7}
+SHAPES = {2: (14, 16), 3: (14, 16, 12)}
+
+
+def create(kind: str, **more):
+    return KINDS[kind](**{**SMALL.get(kind, {}), **more}).create(Predict())
+
+
+def test_these_are_all_classical_kinds_but_the_threshold():
+    classical = {k for k, v in KINDS.items() if v.trained and not v.network}
+    assert classical == {*LEARNT, "threshold"}
+
+
+@pytest.mark.parametrize("dimension", [2, 3])
+@pytest.mark.parametrize("kind", LEARNT)
+def test_it_learns_comes_back_and_has_the_same_bytes_twice(kind, dimension, tmp_path):
+    with folds.opened(tmp_path / "data", 5, 1, shape=SHAPES[dimension], channels=2) as fold:
+        model = create(kind)
+        facts = model.fit(fold)
+        assert isinstance(facts, dict)
+        (case,) = fold.validation.values()
+        image, truth = fold.image(case), case.label[...]
+        p = model.predict_proba(image)
+        assert p.shape == (*truth.shape, 3) and p.dtype == np.float32
+        np.testing.assert_allclose(p.sum(-1), 1, atol=1e-5)
+        assert p.min() >= 0
+        assert mean_dice([(p.argmax(-1), truth)], 3) > LEAST[kind]
+        model.save(tmp_path / "a")
+        again = create(kind)
+        again.fit(fold)
+        again.save(tmp_path / "b")
+    assert (tmp_path / "a" / model.file).read_bytes() == (tmp_path / "b" / model.file).read_bytes()
+    loaded = create(kind)
+    loaded.load(tmp_path / "a", {})
+    np.testing.assert_array_equal(loaded.predict_proba(image), p)
+    other = image[1:, :-2]
+    assert loaded.predict_proba(other).shape == (*other.shape[:-1], 3)
+
+
+@pytest.mark.parametrize("kind", ["random_forest", "svm", "graph_cut"])
+def test_the_seed_counts(kind, tmp_path):
+    with folds.opened(tmp_path / "data", 4, 0, shape=SHAPES[2]) as fold:
+        for seed in (1, 2):
+            model = create(kind, seed=seed, samples=60)
+            model.fit(fold)
+            model.save(tmp_path / str(seed))
+    assert (tmp_path / "1" / model.file).read_bytes() != (tmp_path / "2" / model.file).read_bytes()
+
+
+@pytest.mark.parametrize("kind", LEARNT)
+def test_other_files_are_refused(kind, tmp_path):
+    path = tmp_path / "model.npz"
+    for content in (None, b"", b"PK\x03\x04 broken", "array", "other kind"):
+        path.unlink(missing_ok=True)
+        if content == "array":
+            np.savez(path, values=np.zeros(3))
+        elif content == "other kind":
+            other = next(k for k in LEARNT if k != kind)
+            with folds.opened(tmp_path / "data", 4, 0, shape=SHAPES[2]) as fold:
+                model = create(other)
+                model.fit(fold)
+            model.save(tmp_path)
+        elif content is not None:
+            path.write_bytes(content)
+        with pytest.raises(RefoldError, match=rf"model\.npz holds no {kind} model of this version; train it again"):
+            create(kind).load(tmp_path, {})
+
+
+@pytest.mark.parametrize("kind", ["region_growing", "watershed"])
+def test_a_channel_that_is_not_there_is_told(kind):
+    assert KINDS[kind](channel=2).unsuited("phantom", 2, 3) == [
+        ("channel", "2 is not allowed; phantom has the channels 0 to 1")
+    ]
+
+
+# ---------------------------------------------------------------- features
+
+
+def test_features_of_a_ramp_and_a_bowl_by_hand():
+    """Far from the borders smoothing leaves a ramp alone, and a bowl but for a constant."""
+    x, y, z = np.meshgrid(*(np.arange(25.0),) * 3, indexing="ij")
+    middle = np.ravel_multi_index((12, 12, 12), x.shape)
+    ramp = features((2 * x + 3 * y - 6 * z)[..., None], [1.0], False)
+    assert ramp.shape == (25**3, 1 + 2 + 3) and ramp.dtype == np.float32
+    value, smooth, slope, *curved = ramp[middle]
+    assert value == smooth == 2 * 12 + 3 * 12 - 6 * 12
+    assert slope == pytest.approx(7, rel=1e-3)
+    np.testing.assert_allclose(curved, 0, atol=1e-3)
+    # half of x^2 + 4 y^2 - 2 z^2: second derivatives 1, 4 and -2, at scale 2 four times as much
+    bowl = features(((x - 12) ** 2 / 2 + 2 * (y - 12) ** 2 - (z - 12) ** 2)[..., None], [2.0], False)
+    np.testing.assert_allclose(bowl[middle][3:], [16, 4, -8], rtol=0.05)
+
+
+def test_places_run_from_side_to_side_and_channels_stand_side_by_side():
+    image = np.random.default_rng(0).normal(size=(5, 3, 2)).astype("float32")
+    both = features(image, [1.0, 2.0], True)
+    assert both.shape == (15, 2 * (1 + 2 * (2 + 2)) + 2)
+    np.testing.assert_array_equal(both[:, -2].reshape(5, 3)[:, 0], [-1, -0.5, 0, 0.5, 1])
+    np.testing.assert_array_equal(both[:, -1].reshape(5, 3)[0], [-1, 0, 1])
+    np.testing.assert_array_equal(both[:, 9:18], features(image[..., 1:], [1.0, 2.0], False))
+
+
+def test_the_sample_takes_labels_alike_and_weights_make_up_for_it(tmp_path):
+    with folds.opened(tmp_path, 3, 0, shape=SHAPES[3]) as fold:
+        sizes = sum(np.bincount(c.label[...].ravel(), minlength=3) for c in fold.training.values())
+        for balance, expected in ((0.0, sizes / sizes.sum()), (1.0, np.full(3, 1 / 3))):
+            x, y, weight = sample(fold.training, fold, 60, balance, [1.0], True, 1)
+            assert np.bincount(y).tolist() == [60, 60, 60] and len(x) == 180
+            assert weight.mean() == pytest.approx(1)
+            np.testing.assert_allclose(np.bincount(y, weight) / weight.sum(), expected)
+        few = sample(fold.training, fold, 30_000, 0.5, [1.0], True, 1)[1]
+        np.testing.assert_array_equal(np.bincount(few), np.minimum(sizes, 30_000))
+
+
+def test_choosing_cases_are_others_than_those_that_teach():
+    names = [f"c{i}" for i in range(9)]
+    learn, check = halves(names, 0.25, 1, 0)
+    assert len(check) == 2 and sorted(learn + check) == names
+    assert halves(names, 0.25, 1, 0) == (learn, check) != halves(names, 0.25, 2, 0)
+    assert halves(["one"], 0.25, 1, 0) == (["one"], ["one"])
+
+
+# ---------------------------------------------------------------- forest and support vectors
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_forest_answers_as_scikit_learns(seed):
+    from sklearn.ensemble import RandomForestClassifier
+
+    random = np.random.default_rng(seed)
+    x, y, weight = random.normal(size=(300, 5)).astype("float32"), random.integers(0, 2, 300) * 2, random.random(300)
+    y[x[:, 0] > 0.5] = 0
+    own = Forest.grow(x, y, weight, 4, trees=7, depth=6, leaf=2, seed=seed)
+    theirs = RandomForestClassifier(7, max_depth=6, min_samples_leaf=2, random_state=seed).fit(x, y, weight)
+    new = random.normal(size=(70_000, 5)).astype("float32")
+    p = own.predict(new)
+    np.testing.assert_allclose(p[:, [0, 2]], theirs.predict_proba(new), atol=1e-12)
+    assert not p[:, [1, 3]].any()  # labels that it never saw
+
+
+def test_the_machine_answers_as_scikit_learns(tmp_path):
+    from sklearn.kernel_approximation import Nystroem
+    from sklearn.svm import LinearSVC
+
+    with folds.opened(tmp_path, 5, 0, shape=SHAPES[2]) as fold:
+        model = create("svm", samples=100)
+        model.fit(fold)
+        s = model.settings
+        learn, _ = halves(list(fold.training), 0.25, s.seed, fold.fold)
+        x, y, weight = sample({n: fold.training[n] for n in learn}, fold, 100, s.balance, s.sigmas, s.position, s.seed)
+    x = (x - x.mean(0, dtype=float)) / x.std(0, dtype=float)
+    kernel = Nystroem("rbf", gamma=1 / x.shape[1], n_components=60, random_state=1)
+    machine = LinearSVC(C=1.0, dual=False, random_state=1, max_iter=5000).fit(kernel.fit_transform(x), y, weight)
+    raw = x * model.model["spread"] + model.model["mean"]
+    np.testing.assert_allclose(model._values(raw), machine.decision_function(kernel.transform(x)), atol=1e-6)
+
+
+# ---------------------------------------------------------------- graph cut
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_cut_of_two_labels_is_the_best_of_all(seed):
+    random = np.random.default_rng(seed)
+    image = random.normal(size=(3, 4, 1))
+    first, second, weight = neighbours(image, 1.0)
+    pairs = first, second, 0.7 * weight
+    costs = random.exponential(size=(12, 2))
+    best = min(energy(np.array(a), costs, pairs) for a in itertools.product(range(2), repeat=12))
+    assert energy(cut(costs, pairs), costs, pairs) == pytest.approx(best, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_cut_of_three_labels_cannot_be_bettered_by_one_expansion(seed):
+    random = np.random.default_rng(seed)
+    first, second, weight = neighbours(random.normal(size=(3, 3, 1)), 0.5)
+    pairs = first, second, 0.5 * weight
+    costs = random.exponential(size=(9, 3))
+    answer = cut(costs, pairs)
+    value = energy(answer, costs, pairs)
+    for label in range(3):
+        for moved in itertools.product([False, True], repeat=9):
+            assert energy(np.where(moved, label, answer), costs, pairs) >= value - 1e-9
+    # Boykov et al. 2001: within twice the best
+    best = min(energy(np.array(a), costs, pairs) for a in itertools.product(range(3), repeat=9))
+    assert value <= 2 * best
+
+
+def test_pairs_share_a_face_and_weigh_less_at_an_edge():
+    image = np.zeros((2, 3, 1))
+    image[1] = 1
+    first, second, weight = neighbours(image, 0.5)
+    found = dict(zip(zip(first.tolist(), second.tolist(), strict=True), weight, strict=True))
+    assert found.keys() == {(0, 3), (1, 4), (2, 5), (0, 1), (1, 2), (3, 4), (4, 5)}
+    # d^2 is 1 at the edge and 3 / 7 in the mean
+    assert found[0, 3] / found[0, 1] == pytest.approx(np.exp(-0.5 * 7 / 3))
+    assert weight.mean() == pytest.approx(1)
+    assert set(neighbours(image, 0)[2]) == {1}
+
+
+# ---------------------------------------------------------------- place, seeds, growing, flooding
+
+
+def test_the_atlas_is_the_mean_of_the_labels_by_hand():
+    """Three cases of 4 voxels: label 1 in the second half, in the last quarter, nowhere."""
+    cases = [np.array(v)[:, None].repeat(4, 1) for v in ([0, 0, 1, 1], [0, 0, 0, 1], [0, 0, 0, 0])]
+    place = Place.learn(cases, 2, 4, "image")
+    np.testing.assert_allclose(place.grid[:, 0, 1], [0, 0, 1 / 3, 2 / 3], atol=1e-6)
+    np.testing.assert_allclose(place.probabilities((4, 4)), place.grid, atol=1e-6)
+    # twice as fine: linear between the middles of the voxels
+    fine = place.probabilities((8, 4))[:, 0, 1]
+    np.testing.assert_allclose(fine, [0, 0, 0, 1 / 12, 1 / 4, 5 / 12, 7 / 12, 2 / 3], atol=1e-6)
+
+
+def test_aligned_by_their_middles_cases_keep_their_size():
+    """A block of 2 voxels in the middle of images of 4 and of 6 stays one of 2."""
+    small, large = np.zeros((4, 4), int), np.zeros((6, 6), int)
+    small[1:3, 1:3] = large[2:4, 2:4] = 1
+    centre = Place.learn([small, large], 2, 6, "centre")
+    assert centre.size == (6, 6)
+    np.testing.assert_array_equal(centre.probabilities((6, 6)).argmax(-1), large)
+    np.testing.assert_array_equal(centre.probabilities((4, 4)).argmax(-1), small)
+    stretched = Place.learn([small, large], 2, 12, "image").probabilities((12, 12))[..., 1]
+    assert 0.4 < stretched[3, 5] < 0.6  # of 4 voxels the block is a half, of 6 a third
+
+
+def test_seeds_are_certain_and_every_probable_label_has_one():
+    p = np.array([[0.95, 0.05, 0.0], [0.3, 0.7, 0.0], [0.4, 0.6, 0.0], [0.5, 0.1, 0.4]])
+    assert seeds(p, 0.9).tolist() == [1, 2, 0, 0]  # label 2 is nowhere more probable than not
+    assert seeds(p, 0.55).tolist() == [1, 2, 2, 0]
+
+
+def test_the_posterior_is_bayes_rule(tmp_path):
+    with folds.opened(tmp_path, 4, 1, shape=SHAPES[2], channels=2) as fold:
+        look = Appearance.learn(fold)
+        (case,) = fold.validation.values()
+        image = fold.image(case)
+    np.testing.assert_allclose(look.histograms.sum(-1), 1, rtol=1e-5)
+    posterior = look.posterior(image)
+    bins = np.clip(((image[5, 6] + 4) * 8).astype(int), 0, 63)
+    by_hand = look.place.probabilities(image.shape[:-1])[5, 6] * np.prod(
+        [look.histograms[:, c, bins[c]] for c in range(2)], axis=0
+    )
+    np.testing.assert_allclose(posterior[5, 6], by_hand / by_hand.sum(), rtol=1e-6)
+
+
+def test_a_region_grows_over_like_voxels_that_touch_it():
+    channel = np.array([[5, 5, 5, 1, 5, 9, 9]], float)
+    markers = np.array([[0, 2, 0, 0, 0, 3, 0]])  # of label 1 and label 2
+    allowed = np.ones((1, 7, 3), bool)
+    posterior = np.full((1, 7, 3), 1 / 3)
+    # one seed has no spread: what differs by more than nothing is left
+    assert grow(channel, markers, allowed, posterior, 2.0).tolist() == [[1, 1, 1, 0, 0, 2, 2]]
+    allowed[0, 0, 1] = False
+    assert grow(channel, markers, allowed, posterior, 2.0).tolist() == [[0, 1, 1, 0, 0, 2, 2]]
+
+
+def test_tolerance_is_in_deviations_of_the_seeds_and_the_more_probable_label_wins():
+    channel = np.array([[4, 6, 7.5, 7.5, 9, 11]])  # seeds 5 +- 1 and 10 +- 1
+    markers = np.array([[2, 2, 0, 0, 3, 3]])
+    posterior = np.tile([0.0, 0.5, 0.5], (1, 6, 1))
+    posterior[0, 2], posterior[0, 3] = [0, 0.7, 0.3], [0, 0.3, 0.7]
+    allowed = np.ones((1, 6, 3), bool)
+    assert grow(channel, markers, allowed, posterior, 2.0).tolist() == [[1, 1, 0, 0, 2, 2]]
+    assert grow(channel, markers, allowed, posterior, 3.0).tolist() == [[1, 1, 1, 2, 2, 2]]
+
+
+def test_basins_meet_at_the_edge():
+    channel = np.repeat([0.0, 10.0], 8)[:, None].repeat(5, 1)
+    markers = np.zeros((16, 5), int)
+    markers[0, 2], markers[15, 2] = 1, 2  # background and label 1
+    for sigma in (0.5, 1.0):
+        answer = flood(channel, markers, sigma)
+        assert not answer[:7].any() and answer[9:].all()
+    assert not flood(channel, np.zeros_like(markers), 1.0).any()
+
+
+def test_a_decision_is_the_largest_whatever_the_posterior_says():
+    p = mixed(np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([1, 1]))
+    assert p.argmax(-1).tolist() == [1, 1] and p.dtype == np.float32
+    np.testing.assert_allclose(p, [[0.45, 0.55], [0.1, 0.9]])

@@ -1,0 +1,96 @@
+"""What a voxel looks like, in numbers: intensity, smoothed intensity, edges, ridges and blobs, and place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from scipy import ndimage
+from skimage.feature import hessian_matrix_eigvals
+
+from refold.core import rng
+from refold.core.store import Stored
+from refold.train.fold import Fold
+
+
+def features(image: np.ndarray, sigmas: Sequence[float], position: bool) -> np.ndarray:
+    """Features (voxels, count) float32 of an image (x, y[, z], channels), voxels in memory's order.
+
+    For each channel: the intensity, and for each sigma (in voxels) the Gaussian-smoothed intensity, the magnitude of
+    its gradient, and the eigenvalues of its Hessian, largest first, by which Frangi et al. (1998) tell tubes, sheets
+    and blobs. With ``position`` also the place along each axis, from -1 to 1.
+    """
+    found = []
+    axes = range(image.ndim - 1)
+    for c in range(image.shape[-1]):
+        channel = np.asarray(image[..., c], np.float64)
+        found.append(channel)
+        for sigma in sigmas:
+
+            def derived(*order: int, sigma: float = sigma, channel: np.ndarray = channel) -> np.ndarray:
+                times = [order.count(a) for a in axes]
+                # cut earlier, the Hessian's kernel would answer to plain intensity
+                return ndimage.gaussian_filter(channel, sigma, times, mode="nearest", truncate=4.5)
+
+            found.append(derived())
+            found.append(np.sqrt(sum(derived(a) ** 2 for a in axes)))
+            # by scale, or coarse ones would vanish beside fine ones (Lindeberg 1998)
+            hessian = [sigma**2 * derived(a, b) for a in axes for b in axes if a <= b]
+            found += list(hessian_matrix_eigvals(hessian))
+    if position:
+        found += np.meshgrid(*(np.linspace(-1, 1, n) if n > 1 else [0.0] for n in image.shape[:-1]), indexing="ij")
+    return np.stack([f.ravel() for f in found], -1).astype(np.float32)
+
+
+def sample(
+    cases: Mapping[str, Stored],
+    fold: Fold,
+    count: int,
+    balance: float,
+    sigmas: Sequence[float],
+    position: bool,
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Voxels of some training cases: features (n, count), label indices (n,), weights (n,) of mean 1.
+
+    Of each case ``count`` voxels, as many of each label that it has, as far as there are. Weights make up for that:
+    with ``balance`` 0 each label weighs as many voxels as it has, with 1 all labels weigh the same, in between the
+    product of both to these powers. The draw is a function of seed, fold and case.
+    """  # fmt: skip
+    x, y, weight = [], [], []
+    total = np.zeros(fold.labels)
+    taken = np.zeros(fold.labels)
+    for name, case in sorted(cases.items()):
+        label = case.label[...].ravel().astype(np.intp)
+        sizes = np.bincount(label, minlength=fold.labels)
+        generator = rng.generator(seed, "voxels", fold.fold, name)
+        each = max(1, count // int((sizes > 0).sum()))
+        rows = []
+        for i in np.flatnonzero(sizes):
+            where = np.flatnonzero(label == i)
+            rows.append(generator.choice(where, min(each, len(where)), replace=False))
+        rows = np.sort(np.concatenate(rows))
+        x.append(features(fold.image(case), sigmas, position)[rows])
+        y.append(label[rows])
+        total += sizes
+        taken += np.bincount(label[rows], minlength=fold.labels)
+    truth = np.concatenate(y)
+    present = taken > 0
+    factor = np.zeros(fold.labels)
+    # a label's weight: its voxels to the power 1 - balance, shared among those that were taken
+    factor[present] = total[present] ** (1 - balance) / taken[present]
+    weight = factor[truth]
+    return np.concatenate(x), truth, weight / weight.mean()
+
+
+def halves(names: Sequence[str], share: float, seed: int, fold: int) -> tuple[list[str], list[str]]:
+    """Training cases to learn from, and others, ``share`` of them but at least one, to choose a setting on.
+
+    A single case is in both. The draw is a function of seed and fold.
+    """
+    names = sorted(names)
+    if len(names) == 1:
+        return names, names
+    count = min(max(1, round(share * len(names))), len(names) - 1)
+    chosen = set(rng.generator(seed, "choosing", fold).permutation(names)[:count].tolist())
+    return [n for n in names if n not in chosen], [n for n in names if n in chosen]

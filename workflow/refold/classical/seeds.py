@@ -1,0 +1,104 @@
+"""Where a label surely is: a naive Bayes classifier of intensity and place, and the voxels of which it is certain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+
+from refold.classical import arrays
+from refold.classical.place import Place
+from refold.train.fold import Fold
+
+BINS = 64
+LIMITS = (-4.0, 4.0)  # of z-scored intensities; what lies beyond falls into the outer bins
+NODES = 24
+
+
+class Appearance:
+    """p(label) of a voxel by its place and, independently, the histogram of each channel.
+
+    Attributes:
+        place: where the labels lie, stretched to each image.
+        histograms: (labels, channels, BINS) share of the label's training voxels in each bin of intensity, smoothed
+            over neighbouring bins and never 0. Intensities outside 0..1 or z-scores outside -4..4 fall into outer bins.
+    """
+
+    def __init__(self, place: Place, histograms: np.ndarray):
+        self.place, self.histograms = place, histograms
+
+    @classmethod
+    def learn(cls, fold: Fold) -> Appearance:
+        counts = np.zeros((fold.labels, len(fold.description.channels), BINS))
+        for case in fold.training.values():
+            label = case.label[...].ravel().astype(np.intp)
+            bins = _bins(fold.image(case)).reshape(len(label), -1)
+            for c in range(bins.shape[1]):
+                flat = np.bincount(label * BINS + bins[:, c], minlength=fold.labels * BINS)
+                counts[:, c] += flat[: fold.labels * BINS].reshape(fold.labels, BINS)
+        smooth = ndimage.gaussian_filter1d(counts, 1.0, axis=-1, mode="nearest")
+        smooth += 1e-4 * smooth.sum(-1, keepdims=True) + 1e-9
+        histograms = (smooth / smooth.sum(-1, keepdims=True)).astype(np.float32)
+        labels = (case.label[...] for case in fold.training.values())
+        return cls(Place.learn(labels, fold.labels, NODES, "image"), histograms)
+
+    def posterior(self, image: np.ndarray) -> np.ndarray:
+        """(x, y[, z], labels) float64, summing to 1, of a normalised image (x, y[, z], channels)."""
+        p = self.place.probabilities(image.shape[:-1])
+        bins = _bins(image)
+        for c in range(image.shape[-1]):
+            # by label first: a gather along the last axis
+            p *= np.moveaxis(self.histograms[:, c][:, bins[..., c]], 0, -1)
+        total = p.sum(-1, keepdims=True)
+        p[..., :1] += total == 0  # nothing speaks for any label
+        return p / np.where(total == 0, 1, total)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {"place": self.place.grid, "histograms": self.histograms}
+
+    @classmethod
+    def of(cls, found: dict[str, np.ndarray], path: Path, kind: str) -> Appearance:
+        """From what `arrays` gave. Raises `RefoldError` where the arrays do not fit together."""
+        fits = {"place", "histograms"} <= found.keys() and found["place"].shape[-1] == found["histograms"].shape[0]
+        arrays.need(fits, path, kind)
+        return cls(Place(found["place"], None), found["histograms"])
+
+
+def _bins(image: np.ndarray) -> np.ndarray:
+    low, high = LIMITS
+    return np.clip(((image - low) * (BINS / (high - low))).astype(np.intp), 0, BINS - 1)
+
+
+def seeds(posterior: np.ndarray, certainty: float) -> np.ndarray:
+    """Label index + 1 of each voxel whose posterior is ``certainty`` or more, else 0; at least one voxel a label.
+
+    A foreground label of which no voxel is certain gets its most probable one, if that is more probable than not.
+
+    Args:
+        posterior: (x, y[, z], labels). certainty: over 0.5, so that no voxel has two labels.
+    """
+    found = np.where(posterior.max(-1) >= certainty, posterior.argmax(-1) + 1, 0)
+    for label in range(1, posterior.shape[-1]):
+        if not (found == label + 1).any():
+            best = np.unravel_index(posterior[..., label].argmax(), found.shape)
+            if posterior[(*best, label)] > 0.5:
+                found[best] = label + 1
+    return found
+
+
+def mean_dice(pairs: Sequence[tuple[np.ndarray, np.ndarray]], labels: int) -> float:
+    """Mean over foreground labels and cases (answer, truth); a label that is in neither is left out."""
+    scores = []
+    for answer, truth in pairs:
+        for label in range(1, labels):
+            a, t = answer == label, truth == label
+            if total := int(a.sum()) + int(t.sum()):
+                scores.append(2 * int((a & t).sum()) / total)
+    return float(np.mean(scores)) if scores else 0.0
+
+
+def mixed(posterior: np.ndarray, answer: np.ndarray) -> np.ndarray:
+    """Probabilities of which ``answer`` is the largest: the mean of the posterior and the decided label; float32."""
+    return ((posterior + np.eye(posterior.shape[-1])[answer]) / 2).astype(np.float32)

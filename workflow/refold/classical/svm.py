@@ -1,0 +1,116 @@
+"""A support vector machine on what voxels look like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from refold.classical import arrays
+from refold.classical.features import features, halves, sample
+from refold.core.errors import RefoldError
+from refold.methods.base import Segmenter
+from refold.train.fold import Fold
+
+if TYPE_CHECKING:
+    from refold.methods.svm import SVM
+
+KIND = "svm"
+CHUNK = 16_384  # voxels asked at once
+NAMES = ("mean", "spread", "landmarks", "root", "gamma", "planes", "offsets", "mixing", "shift")
+
+
+class SVMSegmenter(Segmenter):
+    """One support vector machine a label (Cortes and Vapnik 1995) with a Gaussian kernel, in Nystroem's form.
+
+    A kernel machine compares each voxel with thousands of support vectors, which takes minutes a case. Nystroem's
+    method (Williams and Seeger 2001) puts a few hundred landmarks in their place: the kernel becomes a map to as many
+    numbers, on which the machine is linear. Its values become probabilities by multinomial logistic regression (Platt
+    1999) on training cases that taught the machine nothing.
+    """
+
+    file = arrays.FILE
+
+    def __init__(self, settings: SVM):
+        super().__init__()
+        self.settings = settings
+        self.model: dict[str, np.ndarray] = {}
+
+    def fit(self, fold: Fold) -> dict[str, Any]:
+        """Raises `RefoldError` where fewer than two labels have voxels to learn from."""
+        from sklearn.kernel_approximation import Nystroem
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.svm import LinearSVC
+
+        s = self.settings
+        learn, check = halves(list(fold.training), 0.25, s.seed, fold.fold)
+
+        def voxels(names: list[str]):
+            cases = {n: fold.training[n] for n in names}
+            return sample(cases, fold, s.samples, s.balance, s.sigmas, s.position, s.seed)
+
+        x, y, weight = voxels(learn)
+        if len(np.unique(y)) < 2:
+            raise RefoldError(f"{fold.name} fold {fold.fold}: the training cases have one label only; two are needed")
+        mean, spread = x.mean(0, dtype=np.float64), x.std(0, dtype=np.float64)
+        spread[spread == 0] = 1
+        x = (x - mean) / spread
+        gamma = s.gamma / x.shape[1]
+        kernel = Nystroem("rbf", gamma=gamma, n_components=min(s.landmarks, len(x)), random_state=s.seed)
+        machine = LinearSVC(C=s.cost, dual=False, random_state=s.seed, max_iter=5000)
+        machine.fit(kernel.fit_transform(x), y, weight)
+        # of two labels scikit-learn keeps one plane, that of the second
+        self.model = {
+            "mean": mean,
+            "spread": spread,
+            "landmarks": kernel.components_,
+            "root": kernel.normalization_,
+            "gamma": np.array(gamma),
+            "planes": machine.coef_,
+            "offsets": machine.intercept_,
+        }
+        x, y, weight = voxels(check)
+        if missing := sorted(set(range(fold.labels)) - set(np.unique(y).tolist())):
+            names = ", ".join(fold.description.labels.names[i] for i in missing)
+            self.warnings.append(f"svm: {names} is in no case that its probabilities were learnt from; never predicted")
+        if len(np.unique(y)) < 2:
+            raise RefoldError(
+                f"{fold.name} fold {fold.fold}: the {len(check)} cases that the probabilities are learnt from have one "
+                "label only; give more cases, or another seed"
+            )
+        platt = LogisticRegression(C=1e3, max_iter=2000).fit(self._values(x), y, weight)
+        mixing = np.zeros((fold.labels, self._values(x[:1]).shape[1]))
+        shift = np.full(fold.labels, -1e3)
+        if len(platt.classes_) == 2:  # one row, for the second of them against the first
+            mixing[platt.classes_[1]], shift[platt.classes_] = platt.coef_[0], [0, platt.intercept_[0]]
+        else:
+            mixing[platt.classes_], shift[platt.classes_] = platt.coef_, platt.intercept_
+        self.model |= {"mixing": mixing, "shift": shift}
+        return {"voxels": len(y), "landmarks": len(self.model["landmarks"])}
+
+    def _values(self, x: np.ndarray) -> np.ndarray:
+        """Distances (n, planes) from the planes, for features (n, count)."""
+        m = self.model
+        x = (x - m["mean"]) / m["spread"]
+        apart = (x**2).sum(1)[:, None] - 2 * x @ m["landmarks"].T + (m["landmarks"] ** 2).sum(1)
+        kernel = np.exp(-m["gamma"] * np.maximum(apart, 0))
+        return kernel @ (m["root"].T @ m["planes"].T) + m["offsets"]
+
+    def predict_proba(self, image: np.ndarray) -> np.ndarray:
+        """(x, y[, z], labels) float32."""
+        x = features(image, self.settings.sigmas, self.settings.position)
+        parts = []
+        for i in range(0, len(x), CHUNK):
+            logits = self._values(x[i : i + CHUNK]) @ self.model["mixing"].T + self.model["shift"]
+            p = np.exp(logits - logits.max(1, keepdims=True))
+            parts.append((p / p.sum(1, keepdims=True)).astype(np.float32))
+        return np.concatenate(parts).reshape(*image.shape[:-1], -1)
+
+    def save(self, folder: Path) -> None:
+        arrays.save(folder / self.file, KIND, self.model, {})
+
+    def load(self, folder: Path, card: dict[str, Any]) -> None:
+        path = folder / self.file
+        self.model = arrays.load(path, KIND)[0]
+        arrays.need(set(NAMES) <= self.model.keys(), path, KIND)

@@ -1,0 +1,31 @@
+"""Settings that the methods from certain voxels share."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from refold.methods.base import About, Classical, no_channel
+
+
+class Seeded(Classical):
+    """A method that starts from voxels of whose label intensity and place leave no doubt."""
+
+    file: ClassVar[str] = "model.npz"
+
+    channel: int = Field(0, ge=0, le=999, description="Channel that is looked at from the seeds on, counted from 0.")
+    certainty: float = Field(
+        0.9, gt=0.5, lt=1, description="Probability by intensity and place from which on a voxel is a seed."
+    )
+
+    def described(self, about: About) -> str:
+        """How the seeds came about, in words."""
+        return (
+            f"Seeds were the voxels whose label had a probability of {self.certainty:g} or more by naive Bayes, from "
+            "the histograms of all channels and the places of the labels in the fold's training cases"
+        )
+
+    def unsuited(self, data: str, channels: int, labels: int) -> list[tuple[str, str]]:
+        fault = no_channel(self.channel, data, channels)
+        return [("channel", fault)] if fault else []

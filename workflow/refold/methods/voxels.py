@@ -1,0 +1,46 @@
+"""Settings that the classifiers of voxels share."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import AfterValidator, Field
+
+from refold.core.sections import LibrarySeed, Probability, distinct
+from refold.methods.base import About, Classical
+
+Sigma = Annotated[float, Field(gt=0, le=50)]
+
+
+class Voxels(Classical):
+    """A classifier of voxels by what they look like."""
+
+    file: ClassVar[str] = "model.npz"
+
+    samples: int = Field(2000, ge=10, le=1_000_000, description="Voxels of each training case that teach it.")
+    balance: Probability = Field(
+        0.5, description="0: each label weighs as its voxels are many; 1: all labels weigh the same."
+    )
+    sigmas: Annotated[list[Sigma], Field(min_length=1, max_length=10), AfterValidator(distinct)] = Field(
+        [1.0, 2.0, 4.0], description="Scales of the features in voxels: smoothed intensity, gradient, Hessian."
+    )
+    position: bool = Field(True, description="Whether the place in the image is a feature.")
+    seed: LibrarySeed = Field(1, description="Seed of the sample and of the classifier.")
+
+    def described(self, about: About) -> str:
+        """The features and the sample, in words."""
+        scales = ", ".join(f"{s:g}" for s in self.sigmas)
+        place = " and the place in the image" if self.position else ""
+        return (
+            f"intensity, Gaussian-smoothed intensity, gradient magnitude and Hessian eigenvalues at scales of {scales} "
+            f"voxels in each channel{place}, learnt from {self.samples} voxels a training case (balance "
+            f"{self.balance:g}, seed {self.seed})"
+        )
+
+
+class Forested(Voxels):
+    """A classifier with a random forest."""
+
+    trees: int = Field(30, ge=1, le=1000, description="Trees of the forest.")
+    depth: int = Field(12, ge=1, le=64, description="Most questions on the way to a leaf.")
+    leaf: int = Field(5, ge=1, le=10_000, description="Least voxels in a leaf.")
