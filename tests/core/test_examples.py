@@ -23,13 +23,19 @@ KEYS = {k for k in explain.keys(Params) if not k.startswith("methods.")} | {
     if key not in ("train", "augment")  # changes to sections that are shown whole
 }
 
+# an example may show any kind, and change what it likes of `train` and `augment` for one method
+VALID = (
+    KEYS | {"methods.<name>"} | {f"methods.<name>.{k}" for kind in params.KINDS.values() for k in explain.keys(kind)}
+)
+VALID |= {f"methods.<name>.{k}" for k in KEYS if k.partition(".")[0] in ("train", "augment")}
+
 
 def _id(path: Path) -> str:
     return path.stem
 
 
 def test_the_examples_are_those_documented():
-    assert [p.stem for p in EXAMPLES] == ["ct", "hippocampus", "multichannel", "nuclei", "tiny"]
+    assert [p.stem for p in EXAMPLES] == ["ct", "hippocampus", "methods", "multichannel", "nuclei", "tiny"]
 
 
 @pytest.mark.parametrize("path", ALL, ids=_id)
@@ -56,8 +62,8 @@ def test_it_mentions_only_valid_keys(path):
     """Also in comments: what is commented out has to work when it is switched on."""
     text = path.read_text(encoding="utf-8")
     for key in _written(yamlfile.parse(text).values):
-        assert re.sub(r"^methods\.[^.]+", "methods.<name>", key) in KEYS | {"methods.<name>"}
-    names = {k.rpartition(".")[2] for k in KEYS}
+        assert re.sub(r"^methods\.[^.]+", "methods.<name>", key) in VALID
+    names = {k.rpartition(".")[2] for k in VALID}
     for key in re.findall(r"^\s*#\s+([a-z]\w*): \S", text, re.MULTILINE):
         assert key in names
 

@@ -13,6 +13,7 @@ import pytest
 
 from tests.projects import Project
 from tests.slurm.cluster import Cluster, Unavailable, command, until
+from tests.workflow.runs import jobs_in
 
 HERE = Path(__file__).parent
 
@@ -182,7 +183,9 @@ def test_jobs_of_a_killed_snakemake_never_write_beside_those_of_the_next(slurm, 
     shutil.rmtree(copy / UNET.rpartition("/")[0])
     run = start_on_slurm(copy, UNET)
     try:
-        until(lambda: list(copy.glob("results/.checkpoints/unet/fold-0.npz")), "a checkpoint", 120, 0.02)
+        until(lambda: list(copy.glob("results/.checkpoints/unet/fold-0.npz")), "a checkpoint", 120, 0.002)
+        for process in jobs_in(copy):  # at once: what is left to do takes less than Slurm's own suspension
+            os.kill(process, signal.SIGSTOP)
         (orphan,) = new_jobs(slurm, copy, before)[name]
         command("scontrol", "suspend", orphan["JobId"])  # or it would end before it can be found
     finally:

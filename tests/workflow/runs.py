@@ -129,3 +129,18 @@ def wait_for(condition, seconds: float = 60.0, step: float = 0.02):
         assert time.monotonic() < end, "waited in vain"
         time.sleep(step)
     return value
+
+
+def jobs_in(folder: Path) -> list[int]:
+    """Processes of phases whose working directory is ``folder``; without their shells."""
+    found = []
+    for path in os.listdir("/proc"):
+        try:
+            if os.readlink(f"/proc/{path}/cwd") == str(folder):
+                with open(f"/proc/{path}/cmdline", "rb") as handle:
+                    words = handle.read().split(b"\0")
+                    if words[1:2] == [b"-m"] and words[2].startswith(b"refold."):
+                        found.append(int(path))
+        except OSError:
+            continue
+    return found

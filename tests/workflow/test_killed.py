@@ -18,6 +18,7 @@ from tests.workflow.runs import (
     differences,
     edit,
     incomplete,
+    jobs_in,
     kill,
     project,
     snakemake,
@@ -127,21 +128,6 @@ def declared(folder):
 # ---------------------------------------------------------------- orphans
 
 
-def jobs_in(folder):
-    """Processes of phases whose working directory is ``folder``; without their shells."""
-    found = []
-    for path in os.listdir("/proc"):
-        try:
-            if os.readlink(f"/proc/{path}/cwd") == str(folder):
-                with open(f"/proc/{path}/cmdline", "rb") as handle:
-                    words = handle.read().split(b"\0")
-                    if words[1:2] == [b"-m"] and words[2].startswith(b"refold."):
-                        found.append(int(path))
-        except OSError:
-            continue
-    return found
-
-
 def test_jobs_end_with_their_snakemake_and_a_new_one_begins_none_before(tmp_path):
     folder = experiment(tmp_path / "orphans")
     process = again = start(folder)
@@ -171,7 +157,8 @@ def test_a_second_run_and_changed_parameters_are_refused_while_one_goes_on(tmp_p
     folder = experiment(tmp_path / "two")
     process = start(folder)
     try:
-        wait_for(lambda: (folder / ".snakemake/refold/run").is_file(), 60)
+        wait_for(lambda: (folder / ".snakemake/refold/run").is_file() and jobs_in(folder), 60)
+        os.killpg(process.pid, signal.SIGSTOP)  # it goes on for as long as the test looks
         frozen = contents(folder, "results/.params")
         edit(folder, train={"epochs": 2})
         for arguments in (["-n"], ["--cores", "1"]):

@@ -10,7 +10,7 @@ import numpy as np
 from refold.classical import arrays
 from refold.classical.features import features, halves, sample
 from refold.classical.forest import Forest
-from refold.classical.seeds import mean_dice, mixed
+from refold.classical.seeds import best_setting, mixed
 from refold.methods.base import Segmenter
 from refold.train.fold import Fold
 
@@ -113,16 +113,13 @@ class GraphCutSegmenter(Segmenter):
         cases = {n: fold.training[n] for n in learn}
         voxels = sample(cases, fold, s.samples, s.balance, s.sigmas, s.position, s.seed)
         self.forest = Forest.grow(*voxels, fold.labels, s.trees, s.depth, s.leaf, s.seed)
-        scores = {value: [] for value in s.smoothness}
+        choosing = []
         for name in check:
-            image, truth = fold.image(fold.training[name]), fold.training[name].label[...]
-            p = self._forest(image)
-            for value, found in scores.items():
-                found.append((self._cut(image, p, value), truth))
-        means = {value: mean_dice(found, fold.labels) for value, found in scores.items()}
-        # of equals the smaller, which changes less
-        self.smoothness = max(sorted(means), key=means.get)
-        self.choosing_dice = means[self.smoothness]
+            image = fold.image(fold.training[name])
+            choosing.append(((image, self._forest(image)), fold.training[name].label[...]))
+        self.smoothness, self.choosing_dice = best_setting(
+            s.smoothness, lambda parts, smoothness: self._cut(*parts, smoothness), choosing, fold.labels
+        )
         return {"smoothness": self.smoothness, "choosing_dice": round(self.choosing_dice, 6), "choosing_cases": check}
 
     def _forest(self, image: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from refold.classical import arrays
-from refold.classical.seeds import Appearance, mean_dice, mixed, seeds
+from refold.classical.seeds import Appearance, best_setting, mixed, seeds
 from refold.methods.base import Segmenter
 from refold.train.fold import Fold
 
@@ -63,13 +63,10 @@ class RegionGrowingSegmenter(Segmenter):
 
     def fit(self, fold: Fold) -> dict[str, Any]:
         self.appearance = Appearance.learn(fold)
-        scores = []
-        prepared = [(self._prepared(fold.image(c)), c.label[...]) for c in fold.training.values()]
-        for tolerance in self.tolerances:
-            pairs = [(grow(*parts, tolerance), truth) for parts, truth in prepared]
-            scores.append((mean_dice(pairs, fold.labels), -tolerance))  # of equals the smaller tolerance
-        self.training_dice, negative = max(scores)
-        self.tolerance = -negative
+        cases = [(self._prepared(fold.image(c)), c.label[...]) for c in fold.training.values()]
+        self.tolerance, self.training_dice = best_setting(
+            self.tolerances, lambda parts, tolerance: grow(*parts, tolerance), cases, fold.labels
+        )
         return {"tolerance": self.tolerance, "training_dice": round(self.training_dice, 6)}
 
     def _prepared(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -97,6 +98,22 @@ def mean_dice(pairs: Sequence[tuple[np.ndarray, np.ndarray]], labels: int) -> fl
             if total := int(a.sum()) + int(t.sum()):
                 scores.append(2 * int((a & t).sum()) / total)
     return float(np.mean(scores)) if scores else 0.0
+
+
+def best_setting(
+    values: Sequence[float],
+    answer: Callable[[Any, float], np.ndarray],
+    cases: Sequence[tuple[Any, np.ndarray]],
+    labels: int,
+) -> tuple[float, float]:
+    """Of ``values`` the one whose answers have the best `mean_dice`, and that; of equals the smallest.
+
+    Args:
+        answer: label indices from what is given of a case, and a value. cases: (what is given, truth).
+    """  # fmt: skip
+    scores = [(mean_dice([(answer(given, v), truth) for given, truth in cases], labels), -v) for v in values]
+    dice, negative = max(scores)
+    return -negative, dice
 
 
 def mixed(posterior: np.ndarray, answer: np.ndarray) -> np.ndarray:

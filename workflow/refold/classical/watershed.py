@@ -11,7 +11,7 @@ from scipy import ndimage
 from skimage.segmentation import watershed
 
 from refold.classical import arrays
-from refold.classical.seeds import Appearance, mean_dice, mixed, seeds
+from refold.classical.seeds import Appearance, best_setting, mixed, seeds
 from refold.methods.base import Segmenter
 from refold.train.fold import Fold
 
@@ -51,17 +51,14 @@ class WatershedSegmenter(Segmenter):
 
     def fit(self, fold: Fold) -> dict[str, Any]:
         self.appearance = Appearance.learn(fold)
-        prepared = []
+        cases = []
         for case in fold.training.values():
             image = fold.image(case)
             markers = seeds(self.appearance.posterior(image), self.certainty)
-            prepared.append((image[..., self.channel], markers, case.label[...]))
-        scores = []
-        for sigma in self.sigmas:
-            pairs = [(flood(channel, markers, sigma), truth) for channel, markers, truth in prepared]
-            scores.append((mean_dice(pairs, fold.labels), -sigma))
-        self.training_dice, negative = max(scores)
-        self.sigma = -negative
+            cases.append(((image[..., self.channel], markers), case.label[...]))
+        self.sigma, self.training_dice = best_setting(
+            self.sigmas, lambda parts, sigma: flood(*parts, sigma), cases, fold.labels
+        )
         return {"sigma": self.sigma, "training_dice": round(self.training_dice, 6)}
 
     def predict_proba(self, image: np.ndarray) -> np.ndarray:
