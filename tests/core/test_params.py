@@ -243,6 +243,8 @@ COMBINED = {
     "at most that many",
     "train: {loss: {kind: dice, class_weights: [1, 2, 3]}}": "train.loss.class_weights: only the cross-entropy and "
     "focal losses have weights, and kind is dice; set kind: ce, ce_dice, focal or focal_dice, or class_weights: null",
+    "train: {loss: {kind: tversky, tversky_alpha: 0, tversky_beta: 0}}": "train.loss.tversky_beta: 0, and "
+    "tversky_alpha too, so that no mistake costs anything; give one of them a weight over 0",
     # networks
     "methods: {u: {kind: unet, features: 16, max_features: 8}}": "methods.u.max_features: 8 is less than features, 16",
     "methods: {u: {kind: unet, features: 12, normalisation: group}}": "methods.u.features: 12 is not allowed with "

@@ -9,8 +9,11 @@ from dataclasses import replace
 import pytest
 
 from refold.core.params import validate
+from refold.core.sections import Loss
 from refold.evaluate.metrics import METRICS
 from refold.report import cautions, figures, inputs, tables, words
+
+LOSSES = ["dice_loss", "generalised_dice", "focal", "tversky", "focal_tversky", "boundary", "cldice"]
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +81,37 @@ def test_methods_follow_the_parameters(experiment, sections, there, absent):
     said = text(changed(experiment, **sections))
     assert there in said
     assert absent not in said
+
+
+@pytest.mark.parametrize("kind", Loss.model_fields["kind"].annotation.__args__)
+def test_every_loss_has_words_a_source_and_its_parameters(experiment, kind):
+    """Batch or case is no choice for cross-entropy, focal, boundary and generalised Dice loss."""
+    sources = {
+        "ce": [],
+        "dice": ["dice_loss"],
+        "ce_dice": ["dice_loss"],
+        "focal": ["focal"],
+        "focal_dice": ["focal", "dice_loss"],
+        "tversky": ["tversky"],
+        "focal_tversky": ["focal_tversky"],
+        "generalised_dice": ["generalised_dice"],
+        "boundary": ["generalised_dice", "boundary"],
+        "cldice": ["dice_loss", "cldice"],
+    }[kind]
+    said = {}
+    for batch in (True, False):
+        loss = {"kind": kind, "batch_dice": batch, "focal_gamma": 1.25, "tversky_gamma": 1.75, "cldice_iterations": 7}
+        prose = words.methods(changed(experiment, train={"loss": loss}))
+        (said[batch],) = (text for title, text in prose.paragraphs if title == "Training")
+        cited = {key: text for key, text in words.REFERENCES.items() if key in prose.cited}
+        assert [key for key in cited if key in LOSSES] == [key for key in LOSSES if key in sources]
+        assert set(cited.values()) <= set(prose.references())
+    by_choice = kind not in ("ce", "focal", "generalised_dice", "boundary")
+    assert ("over the whole batch" in said[True]) == by_choice
+    assert "over the whole batch" not in said[False]
+    assert ("gamma 1.25" in said[True]) == (kind in ("focal", "focal_dice"))
+    assert ("gamma 1.75" in said[True]) == (kind == "focal_tversky")
+    assert ("in 7 steps" in said[True]) == (kind == "cldice")
 
 
 def test_plan_and_size_come_from_the_card(experiment):

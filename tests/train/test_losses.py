@@ -136,6 +136,13 @@ def test_generalised_dice_by_hand():
 def test_signed_distances_by_hand():
     truth = np.array([[0, 0, 1, 1, 1, 0, 0]])
     np.testing.assert_array_equal(losses.signed_distances(truth, 2)[0, :, 0], [2, 1, 0, -1, 0, 1, 2])
+    # 1 across edges, the square root of 2 across corners; each case and label by itself
+    squares = np.array([[[1, 1, 0], [1, 1, 0], [0, 0, 0]], [[2, 0, 0], [0, 0, 0], [0, 0, 0]]])
+    found = losses.signed_distances(squares, 3)
+    root2, root5, root8 = np.sqrt([2, 5, 8]).astype("float32")
+    np.testing.assert_array_equal(found[0, ..., 0], [[-1, 0, 1], [0, 0, 1], [1, 1, root2]])
+    np.testing.assert_array_equal(found[1, ..., 1], [[0, 1, 2], [1, root2, root5], [2, root5, root8]])
+    assert not found[0, ..., 1].any() and not found[1, ..., 0].any()
     # a label that is absent, or everywhere, has no border
     assert not losses.signed_distances(np.zeros((1, 3, 3), int), 3).any()
     assert not losses.signed_distances(np.ones((1, 3, 3), int), 2).any()
@@ -210,3 +217,58 @@ def test_every_loss_falls_along_its_gradient_in_a_graph(kind, shape, batch):
     assert float(step()[0]) < float(before)
     both = losses.deep_supervision(loss, [logits, tf.constant(coarse)], truth, 0.5)
     assert both.shape == () and np.isfinite(both)
+
+
+def _random(shape=(2, 8, 8), labels=3):
+    random = np.random.default_rng(3)
+    return tf.constant(random.normal(size=(*shape, labels)).astype("float32")), random.integers(0, labels, shape)
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"kind": "ce", "class_weights": [1, 2, 3]}, lambda z, p, y: losses.cross_entropy(z, y, [1, 2, 3])),
+        ({"kind": "dice", "batch_dice": False}, lambda z, p, y: losses.soft_dice(p, y, 1e-5, False)),
+        (
+            {"kind": "ce_dice", "class_weights": [1, 2, 3], "smooth": 1},
+            lambda z, p, y: losses.cross_entropy(z, y, [1, 2, 3]) + losses.soft_dice(p, y, 1),
+        ),
+        (
+            {"kind": "focal", "focal_gamma": 1.5, "class_weights": [1, 2, 3]},
+            lambda z, p, y: losses.focal(z, y, 1.5, [1, 2, 3]),
+        ),
+        (
+            {"kind": "focal_dice", "batch_dice": False},
+            lambda z, p, y: losses.focal(z, y, 2) + losses.soft_dice(p, y, batch=False),
+        ),
+        ({"kind": "tversky", "tversky_gamma": 3}, lambda z, p, y: losses.tversky(p, y, 0.3, 0.7)),
+        (
+            {"kind": "focal_tversky", "tversky_alpha": 0.6, "tversky_beta": 0.4, "batch_dice": False},
+            lambda z, p, y: losses.tversky(p, y, 0.6, 0.4, 4 / 3, batch=False),
+        ),
+        ({"kind": "generalised_dice", "smooth": 0}, lambda z, p, y: losses.generalised_dice(p, y, 0)),
+        (
+            {"kind": "boundary", "boundary_weight": 1},
+            lambda z, p, y: losses.boundary(p, tf.constant(y)),  # at the end nothing else is left
+        ),
+        (
+            {"kind": "cldice", "cldice_weight": 0.25, "cldice_iterations": 2, "batch_dice": False},
+            lambda z, p, y: 0.75 * losses.soft_dice(p, y, batch=False) + 0.25 * losses.cldice(p, y, 2, batch=False),
+        ),
+    ],
+    ids=lambda value: value["kind"] if isinstance(value, dict) else "",
+)
+def test_settings_reach_the_loss(settings, expected):
+    logits, truth = _random()
+    found = losses.build(Loss(**settings))(logits, tf.constant(truth))
+    assert float(found) == pytest.approx(float(expected(logits, tf.nn.softmax(logits), truth)), abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", Loss.model_fields["kind"].annotation.__args__)
+def test_deep_supervision_takes_every_loss_at_each_resolution(kind):
+    logits, truth = _random()
+    loss = losses.build(Loss(kind=kind))
+    coarse = logits[:, ::2, ::2] * 0.5
+    found = losses.deep_supervision(loss, [logits, coarse], tf.constant(truth), 0.5)
+    fine, rough = loss(logits, tf.constant(truth), 0.5), loss(coarse, tf.constant(truth[:, ::2, ::2]), 0.5)
+    assert float(found) == pytest.approx(2 / 3 * float(fine) + 1 / 3 * float(rough), abs=1e-6)

@@ -292,6 +292,12 @@ def _check_training(
             f"only the cross-entropy and focal losses have weights, and kind is {t.loss.kind}; set kind: "
             f"{', '.join(WEIGHTED[:-1])} or {WEIGHTED[-1]}, or class_weights: null",
         )
+    if t.loss.kind in ("tversky", "focal_tversky") and t.loss.tversky_alpha == t.loss.tversky_beta == 0:
+        yield (
+            key_of("loss.tversky_beta"),
+            (key_of("loss.tversky_alpha"), key_of("loss.tversky_beta"), key_of("loss.kind")),
+            "0, and tversky_alpha too, so that no mistake costs anything; give one of them a weight over 0",
+        )
 
 
 def _check_methods(p: Params) -> Iterator[tuple[str, tuple[str, ...], str]]:

@@ -1,4 +1,4 @@
-"""The plain CNN of the seed article, made fully convolutional."""
+"""The plain CNN of a common tutorial, made fully convolutional."""
 
 from __future__ import annotations
 
