@@ -71,9 +71,9 @@ def test_under_dvc(staged, change):
     try:
         change.make(project)
         project.refold("stages")
-        project.run(sys.executable, "-m", "dvc", "repro", "--no-run-cache")
+        told = project.run(sys.executable, "-m", "dvc", "repro", "--no-run-cache").stdout
         ran = (project.folder / "ran").read_text().split() if (project.folder / "ran").exists() else []
-        assert [p for p in PHASES if p in ran] == change.expected
+        assert [p for p in PHASES if p in ran] == change.expected, told
         assert len(ran) == len(set(ran))
     finally:
         (project.folder / "ran").unlink(missing_ok=True)

@@ -37,6 +37,29 @@ def test_sum_of_both():
     assert float(losses.build(Loss(kind="dice", smooth=0))(logits, Y[None])) == pytest.approx(0.35, abs=1e-6)
 
 
+@pytest.mark.parametrize("weights", [None, [1.0, 2.0, 3.0]])
+@pytest.mark.parametrize("batch", [True, False])
+def test_both_at_once_are_the_sum_of_the_two(weights, batch):
+    random = np.random.default_rng(4)
+    logits = tf.constant(random.normal(0, 30, (2, 6, 5, 4, 3)).astype("float32"))  # e^90 has no place in float32
+    truth = tf.constant(random.integers(0, 3, (2, 6, 5, 4)).astype("uint8"))
+
+    def both(z):
+        return losses.ce_dice(z, truth, weights, 0.1, batch)
+
+    def one_by_one(z):
+        return losses.cross_entropy(z, truth, weights) + losses.soft_dice(tf.nn.softmax(z), truth, 0.1, batch)
+
+    found = []
+    for loss in (both, one_by_one):
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            value = loss(logits)
+        found.append((float(value), tape.gradient(value, logits).numpy()))
+    assert found[0][0] == pytest.approx(found[1][0], rel=1e-5)
+    np.testing.assert_allclose(found[0][1], found[1][1], rtol=1e-3, atol=1e-7)
+
+
 def test_class_weights_are_a_weighted_mean():
     logits = np.log(_two_labels(P))
     terms = -np.log(np.where(Y == 1, P, 1 - P))

@@ -6,7 +6,7 @@ Every loss returns a scalar and is computed in float32 whatever the network's pr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -47,6 +47,48 @@ def soft_dice(
     overlap = tf.reduce_sum(probabilities * onehot, axes)[..., first:]
     total = (tf.reduce_sum(probabilities, axes) + tf.reduce_sum(onehot, axes))[..., first:]
     return 1 - tf.reduce_mean((2 * overlap + smooth) / (total + smooth))
+
+
+@tf.custom_gradient
+def _log(x: tf.Tensor) -> tuple[tf.Tensor, Callable[[tf.Tensor], tf.Tensor]]:
+    # TensorFlow's own gradient takes the processor's approximate reciprocal: other bits on AMD than on Intel
+    return tf.math.log(x), lambda upstream: upstream / x
+
+
+def ce_dice(
+    logits: tf.Tensor,
+    truth: tf.Tensor,
+    weights: Sequence[float] | None = None,
+    smooth: float = 1e-5,
+    batch: bool = True,
+) -> tf.Tensor:
+    """`cross_entropy` plus `soft_dice` of the foreground labels, from logits.
+
+    Label by label: TensorFlow is slow at softmax and sums over an axis as short as that of the labels. It takes less
+    than half the time of the two.
+    """
+    planes = tf.unstack(tf.cast(logits, tf.float32), axis=-1)
+    top = planes[0]
+    for plane in planes[1:]:
+        top = tf.maximum(top, plane)
+    top = tf.stop_gradient(top)  # only keeps exp from overflowing
+    planes = [plane - top for plane in planes]
+    powers = [tf.exp(plane) for plane in planes]
+    total = tf.add_n(powers)
+    here = [tf.cast(tf.equal(tf.cast(truth, tf.int32), label), tf.float32) for label in range(len(planes))]
+    losses = _log(total) - tf.add_n([plane * mask for plane, mask in zip(planes, here, strict=True)])
+    if weights is None:
+        value = tf.reduce_mean(losses)
+    else:
+        factor = tf.add_n([weight * mask for weight, mask in zip(weights, here, strict=True)])
+        value = tf.reduce_sum(losses * factor) / tf.reduce_sum(factor)
+    axes = list(range(0 if batch else 1, total.shape.rank))
+    dice = []
+    for power, mask in zip(powers[1:], here[1:], strict=True):
+        p = power / total
+        overlap, both = tf.reduce_sum(p * mask, axes), tf.reduce_sum(p, axes) + tf.reduce_sum(mask, axes)
+        dice.append((2 * overlap + smooth) / (both + smooth))
+    return value + 1 - tf.reduce_mean(dice)
 
 
 def focal(logits: tf.Tensor, truth: tf.Tensor, gamma: float, weights: Sequence[float] | None = None) -> tf.Tensor:
@@ -186,15 +228,17 @@ def build(settings: Loss):
     s = settings
 
     def loss(logits: tf.Tensor, truth: tf.Tensor, progress: tf.Tensor | float = 1.0) -> tf.Tensor:
+        if s.kind == "ce_dice":
+            return ce_dice(logits, truth, s.class_weights, s.smooth, s.batch_dice)
         value = tf.constant(0.0)
-        if s.kind in ("ce", "ce_dice"):
+        if s.kind == "ce":
             value += cross_entropy(logits, truth, s.class_weights)
         if s.kind in ("focal", "focal_dice"):
             value += focal(logits, truth, s.focal_gamma, s.class_weights)
         if s.kind in ("ce", "focal"):
             return value
         probabilities = tf.nn.softmax(tf.cast(logits, tf.float32))
-        if s.kind in ("dice", "ce_dice", "focal_dice"):
+        if s.kind in ("dice", "focal_dice"):
             value += soft_dice(probabilities, truth, s.smooth, s.batch_dice)
         elif s.kind in ("tversky", "focal_tversky"):
             gamma = s.tversky_gamma if s.kind == "focal_tversky" else 1.0
