@@ -249,6 +249,12 @@ COMBINED = {
     "methods: {u: {kind: unet, features: 16, max_features: 8}}": "methods.u.max_features: 8 is less than features, 16",
     "methods: {u: {kind: unet, features: 12, normalisation: group}}": "methods.u.features: 12 is not allowed with "
     "normalisation group; allowed: multiples of 8, one a group",
+    "methods: {u: {kind: unet, widths: [8, 32], stages: 3}}": "methods.u.widths: 2 numbers for 3 stages; give as many, "
+    "or leave out stages",
+    "methods: {u: {kind: unet, widths: [8, 20], normalisation: group}}": "methods.u.widths: 20 is not allowed with "
+    "normalisation group; allowed: multiples of 8, one a group",
+    "methods: {u: {kind: unet, widths: [8, 16, 32]}}\ntrain: {deep_supervision: true}": "train.deep_supervision: "
+    "methods.u has 3 stages, which leaves no coarser resolution to supervise; set it to false, or at least 4 stages",
     "methods: {u: {kind: unet, stages: 3}}\ntrain: {deep_supervision: true}": "train.deep_supervision: methods.u has "
     "3 stages, which leaves no coarser resolution to supervise; set it to false, or at least 4 stages",
     # axes

@@ -46,6 +46,16 @@ def test_parameter_count_by_hand():
     assert model.count_params() == expected
 
 
+def test_widths_are_those_of_the_stages_and_make_them():
+    settings = UNet(widths=[2, 7, 5])
+    fingerprint = {"median": {"shape": [40, 56, 40], "spacing": [1, 1, 1]}}
+    planned = settings.plan(fingerprint, 3, "auto")
+    assert planned.stages == 3  # four without
+    model = settings.build(Problem(planned.strides, planned.patch, 1, 3))
+    widths = [model.get_layer(n).kernel.shape[-1] for n in ("down0_conv1", "down1_conv2", "down2_conv2", "dec1_conv1")]
+    assert widths == [2, 7, 5, 7]
+
+
 @pytest.mark.parametrize("dimension", [2, 3])
 @pytest.mark.parametrize("normalisation", ["instance", "group", "none"])
 def test_output_has_the_size_of_the_input(dimension, normalisation):

@@ -115,6 +115,11 @@ class Staged(Network):
 
     features: int = Field(8, ge=1, le=512, description="Feature maps of the first stage; doubled at each one.")
     max_features: int = Field(320, ge=1, le=2048, description="Most feature maps at any stage.")
+    widths: Annotated[list[Annotated[int, Field(ge=1, le=2048)]], Field(min_length=2, max_length=8)] | None = Field(
+        None,
+        description="Feature maps of each stage, finest first, in place of `features` and `max_features`; there are as "
+        "many stages as numbers. The finest stage takes most of the time: make it narrow, and the others wide.",
+    )
     stages: Literal["auto"] | Annotated[int, Field(ge=2, le=8)] = Field(
         "auto", description="Resolutions; `auto`: planned from patch and spacing by nnU-Net's rule."
     )
@@ -122,24 +127,37 @@ class Staged(Network):
         "instance", description="Normalisation layer; `group` has 8 groups, so features must be a multiple of 8."
     )
 
+    @property
+    def planned_stages(self) -> Literal["auto"] | int:
+        return self.stages if self.widths is None else len(self.widths)
+
     def width(self, stage: int) -> int:
         """Feature maps of a stage."""
+        if self.widths is not None:
+            return self.widths[stage]
         return min(self.features * 2**stage, self.max_features)
 
     def details(self, about: About) -> list[str]:
         norm = {"instance": "instance normalisation", "group": "group normalisation", "none": "no normalisation"}
-        return [
-            f"{self.features} feature maps at the first, doubled at each to at most {self.max_features}",
-            norm[self.normalisation],
-        ]
+        return [self.maps(), norm[self.normalisation]]
+
+    def maps(self) -> str:
+        """The number of feature maps, in words."""
+        if self.widths is not None:
+            return f"{', '.join(map(str, self.widths[:-1]))} and {self.widths[-1]} feature maps"
+        return f"{self.features} feature maps at the first, doubled at each to at most {self.max_features}"
 
     def faults(self) -> list[tuple[str, str]]:
         found = []
         if self.max_features < self.features:
             found.append(("max_features", f"{self.max_features} is less than features, {self.features}"))
-        for key in ("features", "max_features"):
-            value = getattr(self, key)
-            if self.normalisation == "group" and value % 8:
-                text = f"{value} is not allowed with normalisation group; allowed: multiples of 8, one a group"
-                found.append((key, text))
+        if self.widths is not None and self.stages not in ("auto", len(self.widths)):
+            text = f"{len(self.widths)} numbers for {self.stages} stages; give as many, or leave out stages"
+            found.append(("widths", text))
+        given = {"features": [self.features], "max_features": [self.max_features], "widths": self.widths or []}
+        for key, values in given.items():
+            for value in values:
+                if self.normalisation == "group" and value % 8:
+                    text = f"{value} is not allowed with normalisation group; allowed: multiples of 8, one a group"
+                    found.append((key, text))
         return found

@@ -46,7 +46,7 @@ class UNet(Staged):
             "none": "no normalisation",
         }[self.normalisation]
         parts = [
-            f"{self.features} feature maps at the first, doubled at each to at most {self.max_features}",
+            self.maps(),
             f"{self.convolutions} convolution{'s' if self.convolutions > 1 else ''} a stage",
             norm,
             "leaky ReLU" + (f" and dropout of {self.dropout:g} at the coarsest stage" if self.dropout else ""),

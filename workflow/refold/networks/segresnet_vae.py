@@ -90,7 +90,7 @@ def segresnet_vae(settings: SegResNetVAE, problem: Problem) -> keras.Model:
         skips.append(x)
     scale = np.prod(strides, axis=0).tolist()
     x = VAE(
-        settings.latent, settings.vae_weight, scale, problem.channels, settings.features, problem.train.seed, name="vae"
+        settings.latent, settings.vae_weight, scale, problem.channels, settings.width(0), problem.train.seed, name="vae"
     )([x, image])
     for i in range(len(strides) - 2, -1, -1):
         x = make.up(settings.width(i), strides[i + 1], name=f"up{i}")(x)
