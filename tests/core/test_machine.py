@@ -124,3 +124,12 @@ def test_what_cannot_be_kept_is_said(processor, monkeypatch):
     monkeypatch.setattr(machine, "chosen_beyond", lambda: ["X86_V4"])
     assert "X86_V4" in machine.doubts("avx2", "predict.instructions")[0]
     assert isinstance(machine.facts("avx2")["processor"], dict)
+
+
+def test_bfloat16_is_said_to_be_slow_where_the_processor_has_nothing_for_it(processor):
+    processor("avx2 fma avx512f")
+    assert "slower than float32" in machine.slow("bfloat16")[0]
+    assert machine.slow("float32") == machine.slow("bfloat16", "NVIDIA H100") == []
+    for flag in ("amx_bf16", "avx512_bf16"):
+        processor(f"avx2 fma {flag}")
+        assert machine.slow("bfloat16") == []

@@ -102,6 +102,17 @@ def doubts(instructions: str, key: str) -> list[str]:
     return found
 
 
+def slow(precision: str, device: str = "cpu") -> list[str]:
+    """A sentence where this processor has no instructions for ``precision``; empty where it has, or on a card."""
+    flags = set(cpuinfo().get("flags", "").split())
+    if precision != "bfloat16" or device != "cpu" or flags & {"amx_bf16", "avx512_bf16"}:
+        return []
+    return [
+        f"train.precision: bfloat16 is slower than float32 on this processor ({model()}), which has no instructions "
+        "for it (AMX or AVX512-BF16)"
+    ]
+
+
 def facts(
     instructions: str = "avx2", threads: int = 1, precision: str | None = None, device: str = "cpu"
 ) -> dict[str, Any]:

@@ -53,9 +53,10 @@ def run(a: argparse.Namespace) -> None:
         log.get().info("importing TensorFlow")
         tf = configure(train.threads, train.seed, train.precision, train.instructions)
         here = machine.facts(train.instructions, train.threads, train.precision, device(tf))
+        slow = machine.slow(train.precision, here["device"])
     else:
-        here = machine.facts()
-    doubts = machine.doubts(here["instructions"], "train.instructions")
+        here, slow = machine.facts(), []
+    doubts = machine.doubts(here["instructions"], "train.instructions") + slow
     for text in doubts:
         log.get().warning(text)
     # a training begun on another kind of machine would go on to bytes that neither of them gives
