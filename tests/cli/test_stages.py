@@ -42,6 +42,7 @@ def one_of_each_kind() -> dict[str, dict]:
         "ensemble": {"kind": "ensemble", "members": sorted(trained)},
         "postprocessing": {"kind": "postprocessing", "of": "ensemble"},
         "missing_channels": {"kind": "missing_channels", "of": "unet", "channels": [1]},
+        "external": {"kind": "external", "folder": "theirs"},
     }
     assert {**trained, **derived}.keys() == kinds().keys()
     return {**trained, **derived}
@@ -54,6 +55,8 @@ def graph(tmp_path_factory):
     sections = {"split": {"test_fraction": 0.2}, "dataset": {"patient_table": "patients.csv"}}
     project = Project.create(folder, tiny(**sections, methods=one_of_each_kind()))
     shutil.copy(ROOT / "tests/cli/patients.csv", folder / "patients.csv")
+    (folder / "theirs").mkdir()
+    (folder / "theirs/case.nii.gz").touch()
     for rules in (folder / "workflow/rules").glob("*.smk"):  # a rule's message hides its inputs and outputs
         rules.write_text(re.sub(r"(?m)^ +message:\n.*\n", "", rules.read_text()))
     out = project.snakemake("--dry-run", "--forceall", "--", "all").stdout
@@ -73,10 +76,12 @@ def test_every_output_belongs_to_one_stage_and_every_input_is_watched(graph):
     raw = f"data/raw/{p.dataset.name}"
 
     def plain(paths):
-        return [
-            d.replace("${dataset.name}", p.dataset.name).replace("${dataset.patient_table}", "patients.csv")
-            for d in paths
-        ]
+        values = {
+            "dataset.name": p.dataset.name,
+            "dataset.patient_table": "patients.csv",
+            "methods.external.folder": "theirs",
+        }
+        return [re.sub(r"\$\{(.*?)\}", lambda name: values[name[1]], d) for d in paths]
 
     owned = {n: plain([*s["outs"], *s.get("metrics", [])]) for n, s in found.items()}
     assert {rule for rule, _, _ in jobs} >= {"fetch", "catalogue", "train_network", "predict_fold", "report_html"}

@@ -35,7 +35,9 @@ def _id(path: Path) -> str:
 
 
 def test_the_examples_are_those_documented():
-    assert [p.stem for p in EXAMPLES] == ["ct", "hippocampus", "methods", "multichannel", "nuclei", "tiny"]
+    assert [p.stem for p in EXAMPLES] == [
+        "ct", "hippocampus-ablation", "hippocampus", "methods", "multichannel", "nuclei", "tiny",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", ALL, ids=_id)

@@ -257,6 +257,13 @@ COMBINED = {
     "methods.u has 3 stages, which leaves no coarser resolution to supervise; set it to false, or at least 4 stages",
     "methods: {u: {kind: unet, stages: 3}}\ntrain: {deep_supervision: true}": "train.deep_supervision: methods.u has "
     "3 stages, which leaves no coarser resolution to supervise; set it to false, or at least 4 stages",
+    # label maps of another program
+    "methods: {e: {kind: external}}": "methods.e.folder: null is not allowed; allowed: text, not empty",
+    "methods: {e: {kind: external, folder: f, values: [0, 1, 1]}}": "methods.e.values: [0, 1, 1] has a value twice; "
+    "each label needs one of its own",
+    "methods: {e: {kind: external, folder: f}, all: {kind: ensemble, members: [e, t]}, t: {kind: threshold}}": (
+        "methods.all.members: 'e' has label maps alone, no model that could answer; name a method that is trained here"
+    ),
     # axes
     "preprocess: {spacing: [1, 1]}": "preprocess.spacing: 2 numbers, phantom has 3 axes; give [x, y, z]",
     "train: {patch: [32, 32]}": "train.patch: [32, 32] has 2 numbers, methods.unet is 3-D; give 3, or auto",

@@ -24,6 +24,7 @@ def test_every_kind_has_a_page_and_a_row(kind):
     ):
         assert part in page
     sort = "network" if KINDS[kind].network else "classical" if KINDS[kind].trained else "made from others"
+    sort = "from elsewhere" if kind == "external" else sort
     assert f"| [{kind}](methods/{kind}.md) | {sort} | " in TABLE
     if KINDS[kind].trained:
         assert re.search(rf"(?m)^\| `{kind}` \| ", TABLE), "no row in the table of costs"
@@ -35,4 +36,5 @@ def test_there_is_no_page_without_its_kind():
 
 def test_the_example_has_them_all():
     params = load(ROOT / "examples/methods.yaml")
-    assert {m.kind for m in params.methods.values()} == set(KINDS)
+    # what another program made is not at hand
+    assert {m.kind for m in params.methods.values()} == set(KINDS) - {"external"}

@@ -221,3 +221,96 @@ def test_large_label_values_are_kept(project, largest):
     for entry in read_json("results/predictions/otsu/fold-0/predictions.json")["cases"].values():
         data = images.read(f"results/predictions/otsu/fold-0/{entry['file']}", label=True).data
         assert set(np.unique(data)) == {0, 2, largest}
+
+
+# ---- label maps of another program
+
+OTHER = (0, 1, 2)  # its values
+
+
+@pytest.fixture
+def elsewhere(project):
+    """nnU-Net's layout for fold 0 and the held-out cases, a flat file for the rest; every answer is the truth."""
+    ending = ".nii.gz" if next(iter(project.values())).ndim == 3 else ".png"
+    places = {"case2": "fold_0/validation", "case3": "fold_0", "case4": "holdout"}
+    for case, truth in project.items():
+        folder = predict.Path("other") / places.get(case, ".")
+        folder.mkdir(parents=True, exist_ok=True)
+        affine = affine_3d() if truth.ndim == 3 else np.eye(3)
+        images.write_label(folder / f"{case}{ending}", np.array(OTHER)[truth].astype(np.uint8), affine)
+    return ending
+
+
+def enter(**changes):
+    entry = {"kind": "external", "folder": "other", "program": "nnU-Net", "values": list(OTHER), **changes}
+    methods = {"otsu": {"kind": "threshold"}, "theirs": entry}
+    Stamps().write(validate({"dataset": {"name": "own", "source": "raw"}, "methods": methods}))
+
+
+@pytest.mark.parametrize(
+    ("fold", "tested"), [("0", ["case2", "case3"]), ("1", ["case0", "case1"]), ("holdout", ["case4", "case5"])]
+)
+def test_label_maps_of_another_program_are_predictions(project, elsewhere, fold, tested):
+    enter()
+    predict.run(arguments(fold, method="theirs"))
+    folder = predict.Path(f"results/predictions/theirs/fold-{fold}")
+    manifest = read_json(folder / "predictions.json")
+    assert sorted(manifest["cases"]) == tested
+    for case, entry in manifest["cases"].items():
+        image = images.read(folder / entry["file"], label=True)
+        np.testing.assert_array_equal(image.data, np.array(VALUES)[project[case]])
+        assert sha256_file(folder / entry["file"]) == entry["sha256"]
+        if image.dimension == 3:
+            np.testing.assert_allclose(image.affine, affine_3d())
+    assert "cannot know whether it was trained on the cases" in manifest["warnings"][0]
+    assert manifest["hashes"]["data"] == sha256_file(cases.CASES)
+
+
+def test_the_hash_of_another_programs_fold_follows_its_files(project, elsewhere):
+    enter()
+    found = []
+    for _ in range(2):
+        predict.run(arguments("0", method="theirs"))
+        found.append(read_json("results/predictions/theirs/fold-0/predictions.json")["hashes"]["models"])
+        path = predict.Path(f"other/fold_0/case3{elsewhere}")
+        image = images.read(path, label=True)
+        image.data[0] = 1
+        images.write_label(path, image.data, affine_3d() if image.dimension == 3 else np.eye(3))
+    assert found[0].keys() == found[1].keys() == {"0"} and found[0] != found[1]
+
+
+def test_what_does_not_fit_is_refused_and_nothing_is_written(project, elsewhere):
+    enter(values=None)  # its 1 is no value of the data set
+    manifest = predict.Path("results/predictions/theirs/fold-0/predictions.json")
+
+    def refused(told):
+        with pytest.raises(RefoldError, match=told):
+            predict.run(arguments("0", method="theirs"))
+        assert not manifest.exists()
+
+    refused(r"case2\S* holds 1; allowed are 0, 2, 255, or say with `values`")
+    enter(values=[0, 1, 2, 3])
+    refused(r"methods\.theirs\.values: 4 values; the data set has 3 labels")
+    enter()
+    path = predict.Path(f"other/fold_0/case3{elsewhere}")
+    data = images.read(path, label=True).data
+    if data.ndim == 3:
+        images.write_label(path, data, affine_3d() + 0.5 * np.eye(4, k=3))
+        refused("lies elsewhere than its case")
+    images.write_label(path, data[1:], affine_3d() if data.ndim == 3 else np.eye(3))
+    refused(r"case3\S* has shape")
+    path.unlink()
+    refused(rf"has no label map of case3, tested in fold 0; .*such as case3{elsewhere}")
+
+
+def test_a_folder_without_label_maps_is_told(tmp_path):
+    entry = KINDS["external"](folder=str(tmp_path / "none"))
+    with pytest.raises(RefoldError, match=r"methods\.theirs\.folder: .* is no folder"):
+        entry.files("theirs")
+    (tmp_path / "none").mkdir()
+    with pytest.raises(RefoldError, match=r"holds no file that ends with \.png, \.nii\.gz, \.nii"):
+        entry.files("theirs")
+    (tmp_path / "none/deep").mkdir()
+    (tmp_path / "none/deep/a.nii").touch()
+    (tmp_path / "none/dataset.json").touch()
+    assert entry.files("theirs") == [str(tmp_path / "none/deep/a.nii")]

@@ -2,7 +2,9 @@
 
 import json
 import re
+import shutil
 
+import nibabel
 import pandas as pd
 import pytest
 
@@ -107,3 +109,38 @@ def test_a_failing_method_names_itself_and_leaves_the_others_rows(classical, tmp
     done = project.snakemake("--cores", "2")
     assert "rank  method" in done.stdout and "failed" not in done.stdout.partition("rank  method")[2]
     assert not (project.folder / "results/incomplete").exists()
+
+
+@pytest.mark.slow
+def test_label_maps_of_another_program_are_a_row_like_all(classical, tmp_path):
+    project = classical.copy(tmp_path / "project")
+    other = project.folder.parent / "nnunet"
+    for fold in (0, 1):
+        shutil.copytree(project.folder / f"results/predictions/a/fold-{fold}", other / f"fold_{fold}/validation")
+    project.edit(methods={"theirs": {"kind": "external", "folder": "../nnunet", "program": "nnU-Net v2"}})
+    project.refold("stages")
+    project.ran()
+    project.snakemake("--cores", "2")
+    ran = project.ran()
+    per_method = {n for n in ran if n.startswith(("train", "predict", "metrics", "evaluate"))}
+    assert {n for n in per_method if n.startswith(("train", "predict"))} == {"predict-theirs-0", "predict-theirs-1"}
+    rows = pd.read_csv(project.folder / "results/metrics/cases.csv").set_index(["fold", "case", "label", "metric"])
+    a, theirs = (rows[rows["method"] == m]["value"] for m in ("a", "theirs"))
+    pd.testing.assert_series_equal(a, theirs)
+    report = (project.folder / "results/report/report.html").read_text()
+    assert "The label maps of nnU-Net v2 were read as they were" in report
+    assert "cannot know whether it was trained on the cases" in report
+    assert project.fresh()
+    project.refold("record")
+    assert project.clean()
+
+    # a voxel changed: both see it
+    path = sorted((other / "fold_1/validation").glob("*.nii.gz"))[0]
+    image = nibabel.load(path)
+    data = image.get_fdata().astype("uint8")
+    data[0, 0, 0] = 1
+    nibabel.save(nibabel.Nifti1Image(data, image.affine), path)
+    assert not project.clean()
+    project.snakemake("--cores", "2")
+    assert {n for n in project.ran() if n.startswith(("train", "predict"))} == {"predict-theirs-0", "predict-theirs-1"}
+    assert project.fresh()

@@ -15,6 +15,7 @@ from refold.core import git, jobs, queue, runlog, runs, sources
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file
 from refold.data import layout
+from refold.methods.external import External
 from refold.split import planned
 
 jobs.prepare()
@@ -58,6 +59,11 @@ TRAINED = [name for name, entry in P.methods.items() if entry.trained]
 NETWORKS = P.networks
 CLASSICAL = [name for name in TRAINED if name not in NETWORKS]
 ANSWERS = {name: P.answer(name) for name in METHODS}
+EXTERNAL = {
+    name: checked(lambda name=name, entry=entry: entry.files(name))
+    for name, entry in P.methods.items()
+    if isinstance(entry, External)
+}
 FOLDS = P.split.fold_numbers
 # A held-out test set is one fold more to predict and evaluate.
 TESTED = [*FOLDS, "holdout"] if checked(lambda: planned.has_holdout(P.split)) else FOLDS

@@ -1,12 +1,14 @@
 rule predict_fold:
     input:
         models=models_of,
+        files=lambda wildcards: EXTERNAL.get(wildcards.method, []),
         code=code_of("predict"),
         params=stamps("predict"),
         method=stamps_of,
         dataset="data/dataset.json",
         fingerprint="data/fingerprint.json",
         splits="results/splits.json",
+        cases=lambda wildcards: "data/cases.csv" if wildcards.method in EXTERNAL else [],
     output:
         "results/predictions/{method}/fold-{fold}/predictions.json",
     log:
@@ -21,10 +23,14 @@ rule predict_fold:
         cpus_per_task=prediction_threads,
         mem_mb=jobs.growing(8000),
         runtime=jobs.growing(240),
+    params:
+        models=lambda wildcards, input: (
+            f"--models {' '.join(input.models)}" if input.models else ""
+        ),
     message:
         "Predicting with {wildcards.method}, fold {wildcards.fold}"
     shell:
-        "python -m refold.predict --method {wildcards.method} --fold {wildcards.fold} --models {input.models} 2>&1 | tee {log}"
+        "python -m refold.predict --method {wildcards.method} --fold {wildcards.fold} {params.models} 2>&1 | tee {log}"
 
 
 rule predict:

@@ -17,6 +17,7 @@ from refold.core.errors import RefoldError
 from refold.core.files import write_text
 from refold.core.params import Params
 from refold.data import layout
+from refold.methods.external import External
 
 FILE = "dvc.yaml"
 PHASES = ("data", "preprocess", "split", "train", "predict", "evaluate", "report")
@@ -150,7 +151,9 @@ def stages(params: Params) -> dict[str, dict[str, Any]]:
     """
     dataset = params.dataset
     fetched = layout.kind(dataset) != "folder"
+    folders = {f"methods.{n}.folder": m.folder for n, m in params.methods.items() if isinstance(m, External)}
     for key, value in (
+        *folders.items(),
         ("dataset.source", dataset.source),
         ("dataset.patient_table", dataset.patient_table),
         ("split.file", params.split.file),
@@ -167,6 +170,8 @@ def stages(params: Params) -> dict[str, dict[str, Any]]:
             reads += ["${dataset.patient_table}"] if dataset.patient_table else []
         if phase == "split" and params.split.file:
             reads.append("${split.file}")
+        if phase == "predict" and folders:
+            reads += ["data/cases.csv", *(f"${{{key}}}" for key in folders)]
         stage: dict[str, Any] = {
             "cmd": f"snakemake --config only_phase={phase} -- {phase}",
             "deps": [*sorted(reads), *code(phase)],

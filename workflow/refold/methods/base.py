@@ -120,7 +120,8 @@ class Classical(Settings):
 class Answer:
     """How a method comes to its label maps.
 
-    models: the trained methods whose probabilities are averaged, each with the channels that it must do without.
+    models: the trained methods whose probabilities are averaged, each with the channels that it must do without; none
+    where label maps are read.
     entries: all methods that have a part in it, itself among them. postprocessing: those of them that change the label
     map, in their order.
     """
@@ -153,8 +154,13 @@ def answer(methods: Mapping[str, Settings], name: str, within: tuple[str, ...] =
         raise RefoldError(f"{name!r} is no method{nearest(name, methods)}; methods are {', '.join(methods)}")
     entry = methods[name]
     if not isinstance(entry, Derived):
-        return Answer(((name, frozenset()),), (name,))
-    return entry.answer(name, [answer(methods, part, (*within, name)) for part in entry.parts])
+        return Answer(((name, frozenset()),) if entry.trained else (), (name,))
+    parts = {part: answer(methods, part, (*within, name)) for part in entry.parts}
+    if without := [part for part, found in parts.items() if not found.models]:
+        raise RefoldError(
+            f"{without[0]!r} has label maps alone, no model that could answer; name a method that is trained here"
+        )
+    return entry.answer(name, [parts[part] for part in entry.parts])
 
 
 def entries(name: str, parts: list[Answer]) -> tuple[str, ...]:

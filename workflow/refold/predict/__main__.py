@@ -16,7 +16,8 @@ from refold.core.params import Params, Stamps
 from refold.core.sections import Predict
 from refold.methods import module
 from refold.methods.base import Settings, no_channel
-from refold.predict import postprocess
+from refold.methods.external import External
+from refold.predict import external, postprocess
 from refold.predict.models import Model, mean_probabilities
 
 HOLDOUT = "holdout"
@@ -37,6 +38,35 @@ def main() -> None:
     parser.add_argument("--splits", default="results/splits.json")
     parser.add_argument("--out", help="folder of the predictions; default results/predictions/<method>/fold-<k>")
     run(parser.parse_args())
+
+
+class Output:
+    """The folder of a fold's predictions; what is half done in it has no manifest."""
+
+    def __init__(self, folder: Path, description: cases.Description):
+        self.folder, self.description = folder, description
+        self._ending = ".nii.gz" if description.dimension == 3 else ".png"
+        self._values = np.array(description.labels.values)
+        smallest = np.min_scalar_type(self._values.max())
+        self._kind = smallest if self._values.min() >= 0 else np.int16
+
+    def begin(self) -> None:
+        (self.folder / "predictions.json").unlink(missing_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def write(self, case: str, indices: np.ndarray, record: geometry.Record) -> dict[str, str]:
+        """Write the label indices (x, y[, z]) of a case; its entry in the manifest."""
+        path = self.folder / f"{case}{self._ending}"
+        images.write_label(path, self._values[indices].astype(self._kind), np.array(record.raw_affine))
+        return {"file": path.name, "sha256": sha256_file(path)}
+
+    def end(self, method: str, fold: str, done: dict[str, dict[str, str]], **more: Any) -> None:
+        """Write the manifest, and remove what is not in it."""
+        for path in self.folder.iterdir():
+            if path.name not in {v["file"] for v in done.values()}:
+                path.unlink()  # a case of an earlier split
+        about = {"method": method, "fold": fold if fold == HOLDOUT else int(fold), "cases": done, **more}
+        write_json(self.folder / "predictions.json", about)
 
 
 def _load(folder: Path, method: str, entry: Settings, predict: Predict, split: str, missing: frozenset[int]) -> Model:
@@ -126,6 +156,11 @@ def run(a: argparse.Namespace) -> None:
     params, predict = stamps.methods(a.method), stamps.read("predict").predict
     answer = params.answer(a.method)
     errors.USED.extend(module(params.methods[name].kind) for name in answer.entries)
+    splits, description = read_json(a.splits), cases.Description.read(a.dataset)
+    output = Output(Path(a.out or f"results/predictions/{a.method}/fold-{a.fold}"), description)
+    if isinstance(entry := params.methods[a.method], External):
+        _take_over(a, entry, params, splits, output)
+        return
     wanted_models = _folders(params, a.method, a.fold, a.models)
     here = _setup(params, wanted_models, predict)
     doubts = machine.doubts(here["instructions"], "predict.instructions")
@@ -133,7 +168,6 @@ def run(a: argparse.Namespace) -> None:
         log.get().warning(text)
     split = sha256_file(a.splits)
     models = [_load(f, name, params.methods[name], predict, split, missing) for f, name, missing in wanted_models]
-    splits, description = read_json(a.splits), cases.Description.read(a.dataset)
     for model in models:
         if beyond := [c for c in model.missing if c >= len(description.channels)]:
             raise RefoldError(f"methods.{a.method}: {no_channel(beyond[0], 'the data set', len(description.channels))}")
@@ -150,14 +184,8 @@ def run(a: argparse.Namespace) -> None:
     def stored_case(case: str):
         return store.open(a.preprocessed, case, fingerprint["cases"][case]["sha256"])
 
-    out = Path(a.out or f"results/predictions/{a.method}/fold-{a.fold}")
-    manifest = out / "predictions.json"
-    manifest.unlink(missing_ok=True)  # what is half done has no manifest
-    out.mkdir(parents=True, exist_ok=True)
+    output.begin()
     chosen, warnings = postprocess.choose(params, answer, models, stored_case, description.labels)
-    ending = ".nii.gz" if description.dimension == 3 else ".png"
-    values = np.array(description.labels.values)
-    kind = np.min_scalar_type(values.max()) if values.min() >= 0 else np.int16
     done = {}
     for case in log.progress(wanted, f"{a.method} fold {a.fold}: predict", len(wanted)):
         with stored_case(case) as stored:
@@ -165,30 +193,56 @@ def run(a: argparse.Namespace) -> None:
         indices = geometry.to_original(mean_probabilities(models, image), record)
         for choice in chosen:
             indices = choice.apply(indices, record.raw_spacing)
-        path = out / f"{case}{ending}"
-        images.write_label(path, values[indices].astype(kind), np.array(record.raw_affine))
-        done[case] = {"file": path.name, "sha256": sha256_file(path)}
-    for path in out.iterdir():
-        if path.name not in {v["file"] for v in done.values()}:
-            path.unlink()  # a case of an earlier split
+        done[case] = output.write(case, indices, record)
     alone = len(answer.models) == 1
-    write_json(
-        manifest,
-        {
-            "method": a.method,
-            "fold": a.fold if a.fold == HOLDOUT else int(a.fold),
-            "hashes": {
-                **hashes,
-                "models": {
-                    str(m.card["fold"]) if alone else f"{m.method}/{m.card['fold']}": m.card["hashes"]["model"]
-                    for m in models
-                },
+    output.end(
+        a.method,
+        a.fold,
+        done,
+        hashes={
+            **hashes,
+            "models": {
+                str(m.card["fold"]) if alone else f"{m.method}/{m.card['fold']}": m.card["hashes"]["model"]
+                for m in models
             },
-            "machine": here,
-            "postprocessing": [c.to_json(description.labels) for c in chosen],
-            "cases": done,
-            "warnings": [*doubts, *warnings, *sorted({w for m in models for w in m.segmenter.warnings})],
         },
+        machine=here,
+        postprocessing=[c.to_json(description.labels) for c in chosen],
+        warnings=[*doubts, *warnings, *sorted({w for m in models for w in m.segmenter.warnings})],
+    )
+
+
+def _take_over(a: argparse.Namespace, entry: External, params: Params, splits: dict[str, Any], output: Output) -> None:
+    """Another program's label maps as predictions."""
+    fingerprint = read_json(a.fingerprint)
+
+    def record_of(case: str) -> geometry.Record:
+        with store.open(a.preprocessed, case, fingerprint["cases"][case]["sha256"]) as stored:
+            return stored.record
+
+    wanted = _wanted(splits, a.fold, [])
+    output.begin()
+    done, read = external.gather(a.method, entry, a.fold, wanted, output.description, record_of, output.write)
+    text = (
+        f"methods.{a.method}: label maps of {entry.program}; refold cannot know whether it was trained on the cases "
+        "that it is tested on here"
+    )
+    log.get().warning(text)
+    output.end(
+        a.method,
+        a.fold,
+        done,
+        hashes={
+            "data": sha256_file(a.cases),
+            "split": sha256_file(a.splits),
+            "preprocess": sha256_file(a.fingerprint),
+            "code": {},
+            "params": {f"methods.{a.method}": sha256_json(params.frozen_method(a.method))},
+            "models": read,
+        },
+        machine=machine.facts(),
+        postprocessing=[],
+        warnings=[text],
     )
 
 

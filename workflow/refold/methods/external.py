@@ -1,0 +1,64 @@
+"""Label maps that another program made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from refold.core.errors import RefoldError
+from refold.methods.base import About, Settings
+
+ENDINGS = {2: (".png",), 3: (".nii.gz", ".nii")}  # by the data's dimension
+
+
+class External(Settings):
+    """Label maps of another program on the same cases, evaluated and reported as any other method's.
+
+    Nothing is trained. Only label maps are read, so nothing can be made from it that needs probabilities.
+    """
+
+    trained: ClassVar[bool] = False
+    where: ClassVar[str] = "folder"
+
+    kind: Literal["external"] = Field("external", description="Another program's label maps.")
+    folder: str = Field(
+        min_length=1,
+        description="Folder of the files `<case>.nii.gz` (or `.nii`; in 2-D `.png`), or with a folder each fold, "
+        "`fold_<k>/` or nnU-Net's `fold_<k>/validation/`; for the held-out cases `holdout/`.",
+    )
+    program: str = Field("another program", min_length=1, max_length=200, description="What made them, for the report.")
+    values: Annotated[list[Annotated[int, Field(ge=0, le=65535)]], Field(min_length=2)] | None = Field(
+        None, description="Value of each label in these files, background first; null: the data set's own."
+    )
+
+    def files(self, name: str) -> list[str]:
+        """Every label map below the folder, sorted: what predictions of the method ``name`` may read.
+
+        Raises:
+            RefoldError: there is no such folder, or nothing in it.
+        """
+        folder, endings = Path(self.folder), tuple(e for all_ in ENDINGS.values() for e in all_)
+        if not folder.is_dir():
+            raise RefoldError(f"methods.{name}.folder: {folder} is no folder; give that of the label maps")
+        found = sorted(str(p) for p in folder.rglob("*") if p.name.endswith(endings) and p.is_file())
+        if not found:
+            raise RefoldError(f"methods.{name}.folder: {folder} holds no file that ends with {', '.join(endings)}")
+        return found
+
+    def faults(self) -> list[tuple[str, str]]:
+        if self.values is not None and len(set(self.values)) < len(self.values):
+            return [("values", f"{self.values} has a value twice; each label needs one of its own")]
+        return []
+
+    def unsuited(self, data: str, channels: int, labels: int) -> list[tuple[str, str]]:
+        if self.values is not None and len(self.values) != labels:
+            return [("values", f"{len(self.values)} values; {data} has {labels} labels, the background among them")]
+        return []
+
+    def words(self, about: About) -> str:
+        return (
+            f"The label maps of {self.program} were read as they were; on which cases it was trained could not be "
+            "checked."
+        )

@@ -1,0 +1,106 @@
+"""Label maps of another program as a method's predictions: found, checked against the case's grid, written anew."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from refold.core import images, log
+from refold.core.cases import Description
+from refold.core.errors import RefoldError
+from refold.core.files import sha256_file, sha256_json
+from refold.core.geometry import Record
+from refold.methods.external import ENDINGS, External
+
+AFFINE_TOLERANCE = 2e-3  # of the largest spacing; affines are float32 in NIfTI
+
+
+def find(folder: Path, fold: str, case: str, dimension: int) -> Path | None:
+    """The label map of a case: in the fold's own folder, else in ``folder`` itself; None where there is none."""
+    places = ["holdout"] if fold == "holdout" else [f"fold_{fold}/validation", f"fold_{fold}"]
+    for place, ending in itertools.product([*places, "."], ENDINGS[dimension]):
+        path = folder / place / f"{case}{ending}"
+        if path.is_file():
+            return path
+    return None
+
+
+def read(path: Path, record: Record, known: Sequence[int]) -> np.ndarray:
+    """Label indices (x, y[, z]) uint8 of one file.
+
+    Args:
+        record: of the case, for its grid. known: the value of each label in the file, background first.
+
+    Raises:
+        RefoldError: another shape, another place, or a value that stands for no label; names the file.
+    """
+    image = images.read(path, label=True)
+    if image.data.shape != tuple(record.raw_shape):
+        raise RefoldError(
+            f"{path} has shape {image.data.shape}, its case {tuple(record.raw_shape)}; export the label map on the "
+            "grid of the raw image"
+        )
+    affine = np.array(record.raw_affine)
+    if record.dimension == 3 and not np.allclose(
+        image.affine, affine, rtol=0, atol=AFFINE_TOLERANCE * max(record.raw_spacing)
+    ):
+        raise RefoldError(
+            f"{path} lies elsewhere than its case: affines {image.affine.round(4).tolist()} and "
+            f"{affine.round(4).tolist()}"
+        )
+    result = np.full(image.data.shape, 255, np.uint8)
+    for index, value in enumerate(known):
+        result[image.data == value] = index
+    if (strange := result == 255).any():
+        values = ", ".join(f"{v:g}" for v in np.unique(image.data[strange])[:5])
+        raise RefoldError(
+            f"{path} holds {values}; allowed are {', '.join(map(str, known))}, or say with `values` what stands for "
+            "which label"
+        )
+    return result
+
+
+def gather(
+    name: str,
+    entry: External,
+    fold: str,
+    wanted: Sequence[str],
+    description: Description,
+    record_of: Callable[[str], Record],
+    write: Callable[[str, np.ndarray, Record], dict[str, Any]],
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Read each case's label map and hand it to ``write``.
+
+    Nothing is written before all files are there.
+
+    Returns:
+        What ``write`` gave for each case; the sha256 of all files that were read, under the fold's name.
+
+    Raises:
+        RefoldError: a case has no file, or one that does not fit it.
+    """
+    folder = Path(entry.folder)
+    found = {case: find(folder, fold, case, description.dimension) for case in wanted}
+    if lacking := [case for case, path in found.items() if path is None]:
+        raise RefoldError(
+            f"methods.{name}.folder: {folder} has no label map of {', '.join(lacking[:5])}"
+            + (f" and {len(lacking) - 5} more" if len(lacking) > 5 else "")
+            + f", tested in fold {fold}; a file is called after its case, such as {lacking[0]}"
+            f"{ENDINGS[description.dimension][0]}, or leave the method out"
+        )
+    known = entry.values or description.labels.values
+    if len(known) != len(description.labels):
+        raise RefoldError(
+            f"methods.{name}.values: {len(known)} values; the data set has {len(description.labels)} labels, the "
+            "background among them"
+        )
+    done, hashes = {}, {}
+    for case, path in log.progress(found.items(), f"{name} fold {fold}: read", len(found)):
+        record = record_of(case)
+        done[case] = write(case, read(path, record, known), record)
+        hashes[case] = sha256_file(path)
+    return done, {fold: sha256_json(hashes)}
