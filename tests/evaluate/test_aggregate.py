@@ -50,7 +50,7 @@ def test_summary_holds_the_numbers_of_the_cases(evaluated):
         expected = {"mean": np.mean(dice), "sd": np.std(dice, ddof=1), "median": np.median(dice)}
         expected |= {"min": min(dice), "max": max(dice)}
         assert {k: float(row[k]) for k in expected} == pytest.approx(expected, abs=1e-6)
-        assert min(dice) < float(row["ci_low"]) < np.mean(dice) < float(row["ci_high"]) < max(dice)
+        assert 0 <= float(row["ci_low"]) < np.mean(dice) < float(row["ci_high"]) <= 1
     (row,) = rows("summary", set="holdout", method="good", label="organ", metric="dice")
     assert (row["fold"], row["n"], row["ci_low"], row["sd"]) == ("all", "1", "nan", "nan")
     assert len(rows("summary", method="good", set="cross-validation")) == 3 * 3 * len(METRICS)

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from refold.core import rng
-from refold.evaluate.statistics import bootstrap, by_patient, holm, wilcoxon
+from refold.evaluate.statistics import FEW, bootstrap, by_patient, holm, interval, studentised, wilcoxon
 
 NAN = math.nan
 
@@ -59,3 +59,91 @@ def test_holm_by_hand():
     assert holm([0.6, 0.7]) == [1, 1]
     assert holm([]) == []
     assert holm([NAN, 0.02, 0.01]) == pytest.approx([NAN, 0.02, 0.02], nan_ok=True)
+
+
+def dice_like(random: np.random.Generator, *shape: int) -> np.ndarray:
+    """Most near 0.9, some far below."""
+    return 1 - np.minimum(random.gamma(2, 0.06, shape), 1)
+
+
+def test_a_studentised_interval_by_hand():
+    values = dice_like(np.random.default_rng(2), 12)
+    drawn = rng.generator(3, "bootstrap", 12, 0).integers(0, 12, (400, 12))
+    t = [(values[i].mean() - values.mean()) / (values[i].std(ddof=1) / 12**0.5) for i in drawn]
+    low, high = np.quantile(t, [0.05, 0.95])
+    error = values.std(ddof=1) / 12**0.5
+    expected = values.mean() - high * error, values.mean() - low * error
+    assert studentised(values, np.ones(12), 400, 0.9, 3) == pytest.approx(expected, abs=1e-12)
+    assert interval("studentised", values, np.ones(12), 400, 0.9, 3) == pytest.approx(expected, abs=1e-12)
+    assert interval("percentile", values, np.ones(12), 400, 0.9, 3) == bootstrap(values, np.ones(12), 400, 0.9, 3)
+
+
+def test_a_studentised_interval_of_few_patients_is_students():
+    values = dice_like(np.random.default_rng(2), FEW - 1)
+    expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    assert studentised(values, np.ones(FEW - 1), 100, 0.95, 1) == pytest.approx((expected.low, expected.high))
+    assert all(map(math.isnan, studentised(np.array([1.0]), np.array([2]), 100, 0.95, 1)))
+    assert studentised(np.full(9, 0.5), np.ones(9), 100, 0.95, 1) == (0.5, 0.5)
+
+
+def test_an_interval_ends_where_the_metric_does():
+    values = np.array([0.99, 0.98, 0.1])
+    assert studentised(values, np.ones(3), 100, 0.95, 1, (0, 1)) == (0, 1)
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(2.5, 0.0), (-1.0, 0.0), (0.01, 3.0)])
+def test_a_studentised_interval_moves_with_its_values(scale, shift):
+    values = dice_like(np.random.default_rng(5), 20)
+    one = studentised(values, np.ones(20), 500, 0.95, 1)
+    other = studentised(scale * values + shift, np.ones(20), 500, 0.95, 1)
+    assert sorted(other) == pytest.approx(sorted(scale * v + shift for v in one), rel=1e-6)
+
+
+def within(rate: float, times: int, expected: float) -> bool:
+    """Whether a rate seen in so many simulations lies within 4 binomial standard errors of the expected one."""
+    return abs(rate - expected) < 4 * math.sqrt(expected * (1 - expected) / times)
+
+
+@pytest.mark.parametrize("patients", [10, 20, 50])
+def test_simulated_the_interval_of_95_covers_95(patients):
+    random, times = np.random.default_rng(patients), 1500
+    true = dice_like(np.random.default_rng(0), 2_000_000).mean()
+    covered = {"studentised": 0, "percentile": 0}
+    for values in dice_like(random, times, patients):
+        for kind in covered:
+            low, high = interval(kind, values, np.ones(patients), 1000, 0.95, 1)
+            covered[kind] += low <= true <= high
+    assert within(covered["studentised"] / times, times, 0.95)
+    assert covered["percentile"] < covered["studentised"]  # why it is not the default
+
+
+def test_simulated_scans_of_one_patient_are_one_observation():
+    random, times, patients = np.random.default_rng(1), 1500, 20
+    covered = 0
+    for _ in range(times):
+        numbers = random.integers(1, 4, patients)  # as many scans, which share what is their patient's
+        sums = numbers * random.normal(0, 1, patients) + random.normal(0, 0.3, patients) * np.sqrt(numbers)
+        low, high = studentised(sums, numbers, 1000, 0.95, 1)
+        covered += low <= 0 <= high
+    assert within(covered / times, times, 0.95)
+
+
+@pytest.mark.parametrize("patients", [12, 50])
+def test_simulated_5_of_100_tests_reject_where_nothing_differs(patients):
+    random, times = np.random.default_rng(patients), 2000
+    base = dice_like(random, times, patients)
+    a, b = (base + random.normal(0, 0.02, base.shape) for _ in range(2))
+    p = np.array([wilcoxon(row) for row in a - b])
+    # of few patients the test has few values of p, so that it rejects at most as often
+    most = max(v for v in np.unique(p) if v <= 0.05)
+    assert within((p <= 0.05).mean(), times, 0.05 if patients > 12 else most)
+
+
+def test_simulated_holm_rejects_anything_in_5_of_100_families():
+    random, times = np.random.default_rng(8), 1000
+    rejected = 0
+    for _ in range(times):
+        methods = dice_like(random, 1, 20) + random.normal(0, 0.02, (4, 20))
+        p = [wilcoxon(methods[i] - methods[j]) for i in range(4) for j in range(i)]
+        rejected += min(holm(p)) <= 0.05
+    assert rejected / times < 0.05 + 4 * math.sqrt(0.05 * 0.95 / times)

@@ -18,8 +18,8 @@ from refold.core.errors import RefoldError
 from refold.core.files import number, read_csv, read_json, sha256_file, sha256_json, write_csv, write_json
 from refold.core.sections import Evaluate
 from refold.evaluate.fold import COLUMNS, HOLDOUT
-from refold.evaluate.metrics import METRICS
-from refold.evaluate.statistics import bootstrap, by_patient, holm, wilcoxon
+from refold.evaluate.metrics import METRICS, REGISTRY
+from refold.evaluate.statistics import by_patient, holm, interval, wilcoxon
 
 ALL, MEAN, CV = "all", "mean", "cross-validation"
 STATES = ("both_empty", "false_positive", "missed")
@@ -115,11 +115,19 @@ def _states(folds: list[Fold]) -> dict[str, Counter]:
     return found
 
 
-def _row(values: pd.Series, patients: dict[str, str], evaluate: Evaluate) -> dict[str, float]:
+def _limits(metric: str) -> tuple[float, float]:
+    """Between what the values of a metric lie."""
+    about = REGISTRY[metric]
+    if about.better == "none":
+        return -math.inf, math.inf
+    return (0.0, math.inf) if about.unit else (0.0, 1.0)
+
+
+def _row(values: pd.Series, patients: dict[str, str], evaluate: Evaluate, metric: str) -> dict[str, float]:
     known = values.dropna()
-    low, high = bootstrap(
-        *by_patient(values.to_numpy(), [patients[c] for c in values.index]),
-        evaluate.bootstrap, evaluate.confidence, evaluate.seed,
+    low, high = interval(
+        evaluate.interval, *by_patient(values.to_numpy(), [patients[c] for c in values.index]),
+        evaluate.bootstrap, evaluate.confidence, evaluate.seed, limits=_limits(metric),
     )  # fmt: skip
     some = len(known) > 0
     return {
@@ -161,7 +169,7 @@ def summarise(folds: list[Fold], evaluate: Evaluate, patients: dict[str, str]) -
                 "fold": fold,
                 "label": label,
                 "metric": metric,
-                **_row(part[label, metric], patients, evaluate),
+                **_row(part[label, metric], patients, evaluate, metric),
                 **{f"n_{s}": counts[s] for s in STATES},
             }
 
@@ -181,7 +189,11 @@ def compare(groups: dict[str, list[Fold]], evaluate: Evaluate, patients: dict[st
             for a, b in combinations(tables, 2):
                 difference = tables[a][label, metric] - tables[b][label, metric]
                 sums, numbers = by_patient(difference.to_numpy(), [patients[c] for c in difference.index])
-                low, high = bootstrap(sums, numbers, evaluate.bootstrap, evaluate.confidence, evaluate.seed)
+                most = _limits(metric)[1]
+                low, high = interval(
+                    evaluate.interval, sums, numbers, evaluate.bootstrap, evaluate.confidence, evaluate.seed,
+                    limits=(-most, most),
+                )  # fmt: skip
                 family.append(
                     {
                         "set": HOLDOUT if first.fold == HOLDOUT else CV,

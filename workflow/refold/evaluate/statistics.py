@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
 from refold.core import rng
 
+FEW = 8  # patients
 _BLOCK = 4_000_000
 
 
@@ -58,6 +60,68 @@ def bootstrap(sums: np.ndarray, numbers: np.ndarray, samples: int, confidence: f
         means.append(np.einsum("bp,p->b", drawn, sums) / np.einsum("bp,p->b", drawn, numbers))
     low, high = np.quantile(np.concatenate(means), [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)
+
+
+def studentised(
+    sums: np.ndarray,
+    numbers: np.ndarray,
+    samples: int,
+    confidence: float,
+    seed: int,
+    limits: tuple[float, float] = (-math.inf, math.inf),
+) -> tuple[float, float]:
+    """Bootstrap-t interval of a mean over cases, patients drawn with replacement (Efron 1982, Hall 1988).
+
+    Each sample's mean is measured in standard errors of that sample, so that skewed values, as Dice has, do not make
+    the interval too narrow. The standard error is that of a ratio of sums by patient. With fewer than `FEW` patients
+    Student's t stands in: so few give too few different samples.
+
+    Args:
+        sums, numbers, samples, confidence, seed: as of `bootstrap`, with the same draws.
+        limits: of what the mean can be; the interval ends there.
+
+    Returns:
+        its ends; NaN with fewer than two patients.
+    """
+    patients = len(sums)
+    if patients < 2:
+        return math.nan, math.nan
+    sums, numbers = np.asarray(sums, float), np.asarray(numbers, float)
+    mean, error = _ratio(*(np.array([x.sum()]) for x in _moments(sums, numbers)), patients)
+    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
+    if not error[0] > 0:
+        low = high = mean[0]
+    elif patients < FEW:
+        from scipy import stats
+
+        low, high = mean[0] + error[0] * stats.t.ppf(tails, patients - 1)
+    else:
+        moments, rows, found = _moments(sums, numbers), max(1, _BLOCK // patients), []
+        for start in range(0, samples, rows):
+            drawn = _drawn(seed, patients, start, min(rows, samples - start))
+            means, errors = _ratio(*(np.einsum("bp,p->b", drawn, x) for x in moments), patients)
+            some = errors > 1e-9 * error[0]  # a sample of one patient alone has no spread
+            found.append((means[some] - mean[0]) / errors[some])
+        left, right = np.quantile(np.concatenate(found), tails)
+        low, high = mean[0] - right * error[0], mean[0] - left * error[0]
+    return float(max(low, limits[0])), float(min(high, limits[1]))
+
+
+def _moments(sums: np.ndarray, numbers: np.ndarray) -> tuple[np.ndarray, ...]:
+    """What `_ratio` needs of each patient."""
+    return sums, numbers, sums * sums, sums * numbers, numbers * numbers
+
+
+def _ratio(s, n, ss, sn, nn, patients: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean over cases and its standard error, from sums over the patients of `_moments`; arrays of one shape."""
+    mean = s / n
+    spread = np.maximum(ss - 2 * mean * sn + mean * mean * nn, 0)
+    return mean, np.sqrt(spread * patients / (patients - 1)) / n
+
+
+def interval(kind: str, *arguments: Any, limits: tuple[float, float] = (-math.inf, math.inf)) -> tuple[float, float]:
+    """`studentised` or, for ``percentile``, `bootstrap`."""
+    return bootstrap(*arguments) if kind == "percentile" else studentised(*arguments, limits)
 
 
 def wilcoxon(differences: np.ndarray) -> float:

@@ -38,6 +38,8 @@ REFERENCES = {
     "metrics": "Maier-Hein L et al. Metrics reloaded: recommendations for image analysis validation. "
     "Nature Methods 21, 195-212, 2024.",
     "bootstrap": "Efron B, Tibshirani RJ. An introduction to the bootstrap. Chapman & Hall, 1993.",
+    "studentised": "Hall P. Theoretical comparison of bootstrap confidence intervals. Annals of Statistics 16, "
+    "927-953, 1988.",
     "wilcoxon": "Wilcoxon F. Individual comparisons by ranking methods. Biometrics Bulletin 1, 80-83, 1945.",
     "holm": "Holm S. A simple sequentially rejective multiple test procedure. Scandinavian Journal of Statistics 6, "
     "65-70, 1979.",
@@ -432,9 +434,8 @@ def _evaluation(prose: Prose, e: Experiment) -> None:
         "them was empty, Dice was 0 and surface distances were not defined; the penalised distance then was the "
         "image's "
         "diagonal.",
-        f"Intervals are {level(e)} percentile bootstrap intervals of the mean ({q.bootstrap} samples, drawn by "
-        f"patient, "
-        f"seed {q.seed}){prose.cite('bootstrap')}.",
+        f"Intervals are {level(e)} {q.interval} bootstrap intervals of the mean ({q.bootstrap} samples, drawn by "
+        f"patient, seed {q.seed}){prose.cite('bootstrap' if q.interval == 'percentile' else 'studentised')}.",
         "Methods were compared by the paired differences of cases, with bootstrap intervals by patient, and by "
         "Wilcoxon's "
         f"signed-rank test{prose.cite('wilcoxon')} on one mean difference a patient; p values were corrected after Holm"
