@@ -5,7 +5,17 @@ import pytest
 from scipy import stats
 
 from refold.core import rng
-from refold.evaluate.statistics import FEW, bootstrap, by_patient, holm, interval, studentised, wilcoxon
+from refold.evaluate.statistics import (
+    EXACT,
+    FEW,
+    bootstrap,
+    by_patient,
+    holm,
+    interval,
+    permutation,
+    studentised,
+    wilcoxon,
+)
 
 NAN = math.nan
 
@@ -51,6 +61,29 @@ def test_wilcoxon_by_hand():
     assert wilcoxon(np.array([0.1, 0.0, 0.2, 0.3, 0.0, 0.4, 0.5])) == pytest.approx(2 / 32)
     assert wilcoxon(np.zeros(4)) == 1
     assert math.isnan(wilcoxon(np.array([])))
+
+
+def test_permutation_by_hand():
+    # five positive differences: all signs as they are, or all turned
+    assert permutation(np.array([0.1, 0.2, 0.3, 0.4, 0.5]), 1) == 2 / 32
+    assert permutation(np.array([0.1, 0.2, -0.3, 0.0]), 1) == 1
+    assert permutation(np.zeros(20), 1) == 1
+    assert math.isnan(permutation(np.array([]), 1))
+
+
+@pytest.mark.parametrize("n", [6, EXACT])
+def test_permutation_equals_scipy(n):
+    differences = np.random.default_rng(n).normal(0.3, 1, n)
+    expected = stats.permutation_test((differences,), np.mean, permutation_type="samples", n_resamples=np.inf)
+    assert permutation(differences, 1) == pytest.approx(expected.pvalue, abs=1e-12)
+
+
+def test_permutation_of_many_is_seeded_and_near_the_t_test():
+    differences = np.random.default_rng(3).normal(0.2, 1, 60)
+    p = permutation(differences, 1)
+    assert p == permutation(differences, 1) != permutation(differences, 2)
+    assert p == pytest.approx(stats.ttest_1samp(differences, 0).pvalue, abs=0.015)
+    assert permutation(differences + 9, 1) == 1e-4  # never 0
 
 
 def test_holm_by_hand():
@@ -133,6 +166,8 @@ def test_simulated_5_of_100_tests_reject_where_nothing_differs(patients):
     random, times = np.random.default_rng(patients), 2000
     base = dice_like(random, times, patients)
     a, b = (base + random.normal(0, 0.02, base.shape) for _ in range(2))
+    flipped = np.array([permutation(row, 1) for row in (a - b)[:500]])
+    assert within((flipped <= 0.05).mean(), 500, 0.05)
     p = np.array([wilcoxon(row) for row in a - b])
     # of few patients the test has few values of p, so that it rejects at most as often
     most = max(v for v in np.unique(p) if v <= 0.05)

@@ -448,7 +448,12 @@ class Evaluate(Section):
         "about 10 patients on; `percentile` is narrower, and covers less, with under 50.",
     )
     bootstrap: int = Field(2000, ge=100, le=100000, description="Bootstrap samples, drawn by patient.")
-    seed: Seed = Field(1, description="Seed of the bootstrap.")
+    test: Literal["wilcoxon", "permutation"] = Field(
+        "wilcoxon",
+        description="Paired test between methods, on one difference a patient. `wilcoxon`: of signed ranks; "
+        "`permutation`: of the mean, by flipped signs.",
+    )
+    seed: Seed = Field(1, description="Seed of the bootstrap and the permutations.")
 
 
 class Report(Section):

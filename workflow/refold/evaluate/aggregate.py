@@ -19,7 +19,7 @@ from refold.core.files import number, read_csv, read_json, sha256_file, sha256_j
 from refold.core.sections import Evaluate
 from refold.evaluate.fold import COLUMNS, HOLDOUT
 from refold.evaluate.metrics import METRICS, REGISTRY
-from refold.evaluate.statistics import by_patient, holm, interval, wilcoxon
+from refold.evaluate.statistics import by_patient, holm, interval, permutation, wilcoxon
 
 ALL, MEAN, CV = "all", "mean", "cross-validation"
 STATES = ("both_empty", "false_positive", "missed")
@@ -29,7 +29,20 @@ SUMMARY = (
 )  # fmt: skip
 HEADLINES = ("dice", "nsd", "hd95_penalised")  # of the mean over the labels, in metrics.json; of a label its Dice
 COMPARED = ("dice", "iou", "precision", "recall", "nsd", "hd95_penalised", "assd")
-COMPARISONS = ("set", "method_a", "method_b", "label", "metric", "n", "difference", "ci_low", "ci_high", "p", "p_holm")
+COMPARISONS = (
+    "set",
+    "method_a",
+    "method_b",
+    "label",
+    "metric",
+    "n",
+    "difference",
+    "ci_low",
+    "ci_high",
+    "test",
+    "p",
+    "p_holm",
+)
 
 
 @dataclass(frozen=True)
@@ -205,7 +218,10 @@ def compare(groups: dict[str, list[Fold]], evaluate: Evaluate, patients: dict[st
                         "difference": float(sums.sum() / numbers.sum()) if len(sums) else math.nan,
                         "ci_low": low,
                         "ci_high": high,
-                        "p": wilcoxon(sums / numbers),
+                        "test": evaluate.test,
+                        "p": wilcoxon(sums / numbers)
+                        if evaluate.test == "wilcoxon"
+                        else permutation(sums / numbers, evaluate.seed),
                     }
                 )
             corrected = holm([r["p"] for r in family])

@@ -41,6 +41,8 @@ REFERENCES = {
     "studentised": "Hall P. Theoretical comparison of bootstrap confidence intervals. Annals of Statistics 16, "
     "927-953, 1988.",
     "wilcoxon": "Wilcoxon F. Individual comparisons by ranking methods. Biometrics Bulletin 1, 80-83, 1945.",
+    "permutation": "Phipson B, Smyth GK. Permutation p-values should never be zero. Statistical Applications in "
+    "Genetics and Molecular Biology 9, 39, 2010.",
     "holm": "Holm S. A simple sequentially rejective multiple test procedure. Scandinavian Journal of Statistics 6, "
     "65-70, 1979.",
 }
@@ -422,6 +424,7 @@ def _evaluation(prose: Prose, e: Experiment) -> None:
     q = e.params.evaluate
     several = len(e.methods) > 1
     unit = "mm" if e.description.dimension == 3 else "pixels"
+    tests = {"wilcoxon": "Wilcoxon's signed-rank test", "permutation": "a permutation test of their signs"}
     prose.add(
         "Metrics and statistics",
         f"Metrics were computed per case and label on the case's own grid, distances in {unit}{prose.cite('metrics')}: "
@@ -437,8 +440,7 @@ def _evaluation(prose: Prose, e: Experiment) -> None:
         f"Intervals are {level(e)} {q.interval} bootstrap intervals of the mean ({q.bootstrap} samples, drawn by "
         f"patient, seed {q.seed}){prose.cite('bootstrap' if q.interval == 'percentile' else 'studentised')}.",
         "Methods were compared by the paired differences of cases, with bootstrap intervals by patient, and by "
-        "Wilcoxon's "
-        f"signed-rank test{prose.cite('wilcoxon')} on one mean difference a patient; p values were corrected after Holm"
+        f"{tests[q.test]}{prose.cite(q.test)} on one mean difference a patient; p values were corrected after Holm"
         f"{prose.cite('holm')} for the pairs of methods."
         if several
         else "",
