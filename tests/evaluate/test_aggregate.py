@@ -109,6 +109,21 @@ def test_metrics_json_agrees_with_the_summary_and_writes_null_for_nan(project):
     assert rows("comparisons") == []
 
 
+def test_ranks_agree_with_the_summary(evaluated):
+    aggregate("0", "1")
+    for label in ("organ", "lesion", "mean"):
+        for metric in ("dice", "nsd", "hd95_penalised"):
+            first, second = rows("ranks", label=label, metric=metric)
+            assert (first["method"], second["method"]) == ("good", "bad")
+            assert (float(first["rank"]), float(second["rank"])) == (1, 2)
+            for row in (first, second):
+                (summary,) = rows("summary", fold="all", **{k: row[k] for k in ("set", "method", "label", "metric")})
+                assert (row["mean"], row["n"]) == (summary["mean"], summary["n"])
+                assert float(row["rank_low"]) <= float(row["rank"]) <= float(row["rank_high"])
+            assert float(first["share_first"]) + float(second["share_first"]) >= 1
+            assert float(first["share_same"]) > 0.95  # it is better for every patient, or nearly
+
+
 def test_comparison_by_hand(evaluated):
     aggregate("0", "1", "holdout")
     assert len(rows("comparisons")) == 2 * 3 * len(COMPARED)
@@ -218,6 +233,6 @@ def test_same_bytes_again(evaluated):
 
     aggregate("0", "1", "holdout")
     first = written()
-    assert first.keys() == {"cases.csv", "summary.csv", "comparisons.csv", "metrics.json", "hashes.json"}
+    assert first.keys() == {"cases.csv", "summary.csv", "comparisons.csv", "ranks.csv", "metrics.json", "hashes.json"}
     aggregate("0", "1", "holdout")
     assert written() == first

@@ -13,6 +13,7 @@ from refold.evaluate.statistics import (
     holm,
     interval,
     permutation,
+    ranks,
     studentised,
     wilcoxon,
 )
@@ -53,6 +54,18 @@ def test_bootstrap_in_several_blocks(monkeypatch):
     # blocks of 500 samples differ from each other: the share of samples that draw the first patient twice is near 1/4
     assert bootstrap(np.array([0, 1.0]), np.array([3, 1]), 4000, 0.54, 1) == (0, 1)
     assert bootstrap(np.array([0, 1.0]), np.array([3, 1]), 4000, 0.46, 1) == (0.25, 0.25)
+
+
+def test_ranks_by_hand():
+    # patient 0 prefers a, patient 1 b; c equals b; d has no value
+    sums = np.array([[3.0, 0.0], [1.0, 1.5], [1.0, 1.5], [0.0, 0.0]])
+    numbers = np.array([[1, 1], [1, 1], [1, 1], [0, 0]])
+    now, then = ranks(sums, numbers, 4000, 1)
+    assert now.tolist() == [1, 2.5, 2.5, 4]
+    kinds, counts = np.unique(then, axis=0, return_counts=True)
+    assert kinds.tolist() == [[1, 2.5, 2.5, 4], [3, 1.5, 1.5, 4]]
+    assert counts[1] / 4000 == pytest.approx(1 / 4, abs=0.03)  # patient 1 twice
+    assert ranks(sums, numbers, 10, 1, higher=False)[0].tolist() == [3, 1.5, 1.5, 4]
 
 
 def test_wilcoxon_by_hand():

@@ -166,6 +166,7 @@ def artifacts(phase):
                     "cases.csv",
                     "summary.csv",
                     "comparisons.csv",
+                    "ranks.csv",
                     "metrics.json",
                     "hashes.json",
                 ],

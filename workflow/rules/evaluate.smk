@@ -40,6 +40,7 @@ rule tables:
         "results/metrics/cases.csv",
         "results/metrics/summary.csv",
         "results/metrics/comparisons.csv",
+        "results/metrics/ranks.csv",
         "results/metrics/metrics.json",
         "results/metrics/hashes.json",
     log:

@@ -64,7 +64,7 @@ OUTS = {
     # one by one: metrics.json is a metric, and an out may not lie within another
     "evaluate": [
         "results/metrics/cases.csv", "results/metrics/comparisons.csv", "results/metrics/folds",
-        "results/metrics/hashes.json", "results/metrics/summary.csv",
+        "results/metrics/hashes.json", "results/metrics/ranks.csv", "results/metrics/summary.csv",
     ],
     "report": ["results/provenance.json", "results/report", "results/ro-crate-metadata.json"],
 }  # fmt: skip

@@ -19,7 +19,7 @@ from refold.core.files import number, read_csv, read_json, sha256_file, sha256_j
 from refold.core.sections import Evaluate
 from refold.evaluate.fold import COLUMNS, HOLDOUT
 from refold.evaluate.metrics import METRICS, REGISTRY
-from refold.evaluate.statistics import by_patient, holm, interval, permutation, wilcoxon
+from refold.evaluate.statistics import by_patient, holm, interval, permutation, ranks, wilcoxon
 
 ALL, MEAN, CV = "all", "mean", "cross-validation"
 STATES = ("both_empty", "false_positive", "missed")
@@ -43,6 +43,9 @@ COMPARISONS = (
     "p",
     "p_holm",
 )
+RANKS = (
+    "set", "label", "metric", "method", "n", "mean", "rank", "rank_low", "rank_high", "share_same", "share_first",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -228,6 +231,48 @@ def compare(groups: dict[str, list[Fold]], evaluate: Evaluate, patients: dict[st
             yield from ({**r, "p_holm": p} for r, p in zip(family, corrected, strict=True))
 
 
+def rank(groups: dict[str, list[Fold]], evaluate: Evaluate, patients: dict[str, str]) -> Iterator[dict[str, Any]]:
+    """Rows of ranks.csv for one set: the methods from best to worst, for each label and headline metric.
+
+    ``rank_low`` to ``rank_high`` holds `evaluate.confidence` of the bootstrap samples by patient; ``share_same`` is the
+    share of samples in which the method has the rank that it has, ``share_first`` that in which none is better.
+    """
+    tables = {method: _over_repeats(_frame(folds)) for method, folds in groups.items()}
+    first = next(iter(groups.values()))[0]
+    columns = next(iter(tables.values())).columns
+    everybody = sorted({patients[c] for table in tables.values() for c in table.index})
+    place = {p: i for i, p in enumerate(everybody)}
+    tails = [(1 - evaluate.confidence) / 2, (1 + evaluate.confidence) / 2]
+    for label in dict.fromkeys(columns.get_level_values(0)):
+        for metric in HEADLINES:
+            sums, numbers = np.zeros((2, len(tables), len(everybody)))
+            for i, table in enumerate(tables.values()):
+                known = table[label, metric].dropna()
+                index = [place[patients[c]] for c in known.index]
+                sums[i] = np.bincount(index, known, len(everybody))
+                numbers[i] = np.bincount(index, minlength=len(everybody))
+            higher = REGISTRY[metric].better == "higher"
+            now, then = ranks(sums, numbers, evaluate.bootstrap, evaluate.seed, higher)
+            # a share of samples, so that no rank lies between two
+            low, high = np.quantile(then, tails, axis=0, method="inverted_cdf")
+            methods = list(tables)
+            for i in sorted(range(len(methods)), key=lambda i: (now[i], methods[i])):
+                n = int(numbers[i].sum())
+                yield {
+                    "set": HOLDOUT if first.fold == HOLDOUT else CV,
+                    "label": label,
+                    "metric": metric,
+                    "method": methods[i],
+                    "n": n,
+                    "mean": sums[i].sum() / n if n else math.nan,
+                    "rank": now[i],
+                    "rank_low": low[i],
+                    "rank_high": high[i],
+                    "share_same": float((then[:, i] == now[i]).mean()),
+                    "share_first": float((then[:, i] == then.min(axis=1)).mean()),
+                }
+
+
 def _hashes(found: list[Fold]) -> dict[str, Any]:
     """What stands behind the tables: data, split, preprocessing, parameters by section, models by method and fold."""
     result: dict[str, Any] = {"params": {}, "models": {}}
@@ -251,7 +296,7 @@ def run(
     folder: str | Path = "results/metrics/folds",
     output: str | Path = "results/metrics",
 ) -> None:
-    """Write cases.csv, summary.csv, comparisons.csv, metrics.json and hashes.json.
+    """Write cases.csv, summary.csv, comparisons.csv, ranks.csv, metrics.json and hashes.json.
 
     Args:
         methods, folds: in the order they are to stand in; fold ``holdout`` is the held-out test set.
@@ -284,6 +329,7 @@ def run(
     write_csv(output / "cases.csv", COLUMNS, [r for f in found for r in f.rows])
     write_csv(output / "summary.csv", SUMMARY, summary)
     write_csv(output / "comparisons.csv", COMPARISONS, comparisons)
+    write_csv(output / "ranks.csv", RANKS, [row for by_method in order for row in rank(by_method, evaluate, patients)])
     write_json(output / "metrics.json", metrics)
     write_json(output / "hashes.json", _hashes(found))
     for method in methods:
