@@ -39,6 +39,7 @@ SUMMARY = (
     "n_missed",
 )
 COMPARISONS = ("set", "method_a", "method_b", "label", "metric", "n", "difference", "ci_low", "ci_high", "p", "p_holm")
+RANKS = ("set", "label", "metric", "method", "n", "mean", "rank", "rank_low", "rank_high", "share_same", "share_first")
 NAN = math.nan
 
 
@@ -370,6 +371,20 @@ def _summarise(folder: Path, rows: list[dict], states: dict, made: Made, labels:
                 }
             )
     write_csv(folder / "comparisons.csv", COMPARISONS, pairs)
+    ranks = []
+    for (set_, _), label, metric in itertools.product(
+        sets, [*labels.foreground, "mean"], ("dice", "nsd", "hd95_penalised")
+    ):
+        means = {m: whole[set_, m, label, metric]["mean"] for m in made.methods}
+        order = sorted(means, key=means.get, reverse=metric != "hd95_penalised")
+        ranks += [
+            {
+                "set": set_, "label": label, "metric": metric, "method": m, "n": 9, "mean": means[m], "rank": i,
+                "rank_low": 1, "rank_high": len(order), "share_same": 0.875, "share_first": 0.25,
+            }
+            for i, m in enumerate(order, start=1)
+        ]  # fmt: skip
+    write_csv(folder / "ranks.csv", RANKS, ranks)
 
 
 THREE = Labels((0, 1, 2), ("background", "organ <i>", "läsion"))

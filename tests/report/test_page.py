@@ -320,6 +320,19 @@ def test_differences_equal_the_csv(volumes, texts):
         assert row["In words"] == (f"{wanted} better" if float(r["p_holm"]) < 0.05 else "no clear difference")
 
 
+def test_ranks_equal_the_csv(volumes, texts):
+    reader = parse(texts.get(volumes.root) or render(volumes))
+    words = {"Dice": "dice", "NSD": "nsd", "HD95, penalised (mm)": "hd95_penalised"}
+    rows = {(words[r["Metric"]], r["Method"]): r for r in reader.table("Ranks in samples", "Best, %")}
+    csv = [r for r in read_csv(volumes.folders.results / "metrics/ranks.csv") if r["label"] == "mean"]
+    assert len(rows) == len(csv)
+    for r in csv:
+        row = rows[r["metric"], r["method"]]
+        assert float(row["Rank"]) == float(r["rank"])
+        assert row["Ranks in samples"] == f"{float(r['rank_low']):g} to {float(r['rank_high']):g}"
+        assert (row["Same rank, %"], row["Best, %"]) == ("88", "25")
+
+
 def test_finding_states_number_interval_and_n(volumes, texts):
     reader = parse(texts.get(volumes.root) or render(volumes))
     row = next(
@@ -406,6 +419,7 @@ def test_hashes_are_shown(made, text):
         "results/metrics/cases.csv",
         "results/metrics/summary.csv",
         "results/metrics/comparisons.csv",
+        "results/metrics/ranks.csv",
         "results/metrics/metrics.json",
         "results/metrics/hashes.json",
         "results/models/unet/fold-1/history.csv",

@@ -73,7 +73,9 @@ def test_references_are_numbered_as_mentioned(experiment):
             "KFold of scikit-learn (shuffled, seed 12345)",
             "StratifiedGroupKFold",
         ),
-        ({"evaluate": {"confidence": 0.9, "nsd_tolerance": 2.5}}, "90 % percentile bootstrap", "95 % percentile"),
+        ({"evaluate": {"confidence": 0.9, "nsd_tolerance": 2.5}}, "90 % studentised bootstrap", "95 % studentised"),
+        ({"evaluate": {"interval": "percentile"}}, "95 % percentile bootstrap", "studentised"),
+        ({"evaluate": {"test": "permutation"}}, "a permutation test of their signs", "Wilcoxon"),
         ({"preprocess": {"crop_nonzero": False}}, "resampled to 1 x 1.2 x 2 mm", "cropped to the box"),
     ],
 )

@@ -49,7 +49,8 @@ READS = {
     "report": [
         *TABLES, "data/checks.json", "data/fingerprint.json", "results/metrics/cases.csv",
         "results/metrics/comparisons.csv", "results/metrics/folds", "results/metrics/hashes.json",
-        "results/metrics/metrics.json", "results/metrics/summary.csv", "results/models", "results/predictions",
+        "results/metrics/metrics.json", "results/metrics/ranks.csv", "results/metrics/summary.csv", "results/models",
+        "results/predictions",
         "results/splits.json", RAW,
     ],
 }  # fmt: skip

@@ -38,6 +38,8 @@ SUMMARY_NUMBERS = (
 )
 COMPARISON_KEYS = ("set", "method_a", "method_b", "label", "metric")
 COMPARISON_NUMBERS = ("n", "difference", "ci_low", "ci_high", "p", "p_holm")
+RANK_KEYS = ("set", "label", "metric", "method")
+RANK_NUMBERS = ("n", "mean", "rank", "rank_low", "rank_high", "share_same", "share_first")
 SCORE_KEYS = ("method", "fold", "case", "patient", "label", "metric", "value")
 
 
@@ -90,6 +92,7 @@ class Experiment:
     scored: list[Scored]
     summary: list[dict[str, Any]]
     comparisons: list[dict[str, Any]]
+    ranks: list[dict[str, Any]]
     metrics: dict[str, Any]
     hashes: Any
     checks: dict[str, Any]
@@ -296,6 +299,7 @@ def read(methods: list[str], folds: list[int], folders: Folders | None = None) -
         scored=scored,
         summary=_table(metrics_folder / "summary.csv", SUMMARY_KEYS, SUMMARY_NUMBERS),
         comparisons=_table(metrics_folder / "comparisons.csv", COMPARISON_KEYS, COMPARISON_NUMBERS),
+        ranks=_table(metrics_folder / "ranks.csv", RANK_KEYS, RANK_NUMBERS),
         metrics=read_json(metrics_folder / "metrics.json"),
         hashes=hashes,
         checks=read_json(data / "checks.json"),

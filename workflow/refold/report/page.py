@@ -91,6 +91,7 @@ def context(e: Experiment, facts: dict[str, Any]) -> dict[str, Any]:
         "chances": sum(f["n"] for f in of_best),
         "methods": [(s, tables.by_method(e, s)) for s in e.sets],
         "comparisons": tables.comparisons(e),
+        "ranks": tables.ranks(e),
         "every_number": tables.every_number(e),
         "folds": tables.by_fold(e),
         "strips": _strips(e),

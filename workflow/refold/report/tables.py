@@ -261,6 +261,29 @@ def comparisons(e: Experiment) -> Table | None:
     return Table(["Evaluation", *columns] if len(e.sets) > 1 else columns, rows)
 
 
+def ranks(e: Experiment) -> Table | None:
+    """The order of the methods by the mean over the labels, and how stable it is; None for a single method."""
+    order = {n: i for i, n in enumerate(METRICS)}
+    known = [r for r in e.ranks if r["method"] in e.methods and r["label"] == MEAN]
+    if len(e.methods) < 2:
+        return None
+    rows = []
+    for r in sorted(known, key=lambda r: (r["set"], order[r["metric"]], r["rank"], r["method"])):
+        cells = [
+            Cell(heading(e, r["metric"])),
+            Cell(r["method"]),
+            number(r["rank"], 0 if r["rank"] % 1 == 0 else 1),
+            Cell(f"{r['rank_low']:g} to {r['rank_high']:g}"),
+            number(100 * r["share_same"], 0),
+            number(100 * r["share_first"], 0),
+        ]
+        if len(e.sets) > 1:
+            cells.insert(0, Cell(r["set"]))
+        rows.append(Row(cells, r["metric"] == "dice"))
+    columns = ["Metric", "Method", "Rank", "Ranks in samples", "Same rank, %", "Best, %"]
+    return Table(["Evaluation", *columns] if len(e.sets) > 1 else columns, rows)
+
+
 def p_value(value: float) -> Cell:
     """4 decimals, or ``< 0.0001``."""
     if 0 <= value < 0.0001:
