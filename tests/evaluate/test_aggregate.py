@@ -106,7 +106,7 @@ def test_metrics_json_agrees_with_the_summary_and_writes_null_for_nan(project):
     assert {0, None} <= seen
     (row,) = rows("summary", fold="all", label="organ", metric="hd95")
     assert (row["n"], row["n_nan"], row["mean"], row["ci_low"]) == ("0", "2", "nan", "nan")
-    assert rows("comparisons") == []
+    assert rows("comparisons") == rows("ranks") == []
 
 
 def test_ranks_agree_with_the_summary(evaluated):
@@ -122,6 +122,13 @@ def test_ranks_agree_with_the_summary(evaluated):
                 assert float(row["rank_low"]) <= float(row["rank"]) <= float(row["rank_high"])
             assert float(first["share_first"]) + float(second["share_first"]) >= 1
             assert float(first["share_same"]) > 0.95  # it is better for every patient, or nearly
+
+
+def test_ranks_of_one_patient_have_no_stability(evaluated):
+    aggregate("0", "1", "holdout")
+    for row in rows("ranks", set="holdout", label="organ", metric="dice"):
+        assert row["rank"] in ("1.000000", "2.000000")
+        assert {row[k] for k in ("rank_low", "rank_high", "share_same", "share_first")} == {"nan"}
 
 
 def test_comparison_by_hand(evaluated):

@@ -65,6 +65,8 @@ def test_ranks_by_hand():
     kinds, counts = np.unique(then, axis=0, return_counts=True)
     assert kinds.tolist() == [[1, 2.5, 2.5, 4], [3, 1.5, 1.5, 4]]
     assert counts[1] / 4000 == pytest.approx(1 / 4, abs=0.03)  # patient 1 twice
+    assert ranks(sums[:, :1], numbers[:, :1], 10, 1)[1].shape == (0, 4)  # of one patient nothing is known
+    assert ranks(np.array([[0.1, 0.2, 0.3], [0.3, 0.2, 0.1]]), np.ones((2, 3)), 10, 1)[0].tolist() == [1.5, 1.5]
     assert ranks(sums, numbers, 10, 1, higher=False)[0].tolist() == [3, 1.5, 1.5, 4]
 
 

@@ -237,6 +237,8 @@ def rank(groups: dict[str, list[Fold]], evaluate: Evaluate, patients: dict[str, 
     ``rank_low`` to ``rank_high`` holds `evaluate.confidence` of the bootstrap samples by patient; ``share_same`` is the
     share of samples in which the method has the rank that it has, ``share_first`` that in which none is better.
     """
+    if len(groups) < 2:
+        return
     tables = {method: _over_repeats(_frame(folds)) for method, folds in groups.items()}
     first = next(iter(groups.values()))[0]
     columns = next(iter(tables.values())).columns
@@ -254,7 +256,9 @@ def rank(groups: dict[str, list[Fold]], evaluate: Evaluate, patients: dict[str, 
             higher = REGISTRY[metric].better == "higher"
             now, then = ranks(sums, numbers, evaluate.bootstrap, evaluate.seed, higher)
             # a share of samples, so that no rank lies between two
-            low, high = np.quantile(then, tails, axis=0, method="inverted_cdf")
+            low, high = np.full((2, len(tables)), math.nan)
+            if some := len(then) > 0:
+                low, high = np.quantile(then, tails, axis=0, method="inverted_cdf")
             methods = list(tables)
             for i in sorted(range(len(methods)), key=lambda i: (now[i], methods[i])):
                 n = int(numbers[i].sum())
@@ -268,8 +272,8 @@ def rank(groups: dict[str, list[Fold]], evaluate: Evaluate, patients: dict[str, 
                     "rank": now[i],
                     "rank_low": low[i],
                     "rank_high": high[i],
-                    "share_same": float((then[:, i] == now[i]).mean()),
-                    "share_first": float((then[:, i] == then.min(axis=1)).mean()),
+                    "share_same": float((then[:, i] == now[i]).mean()) if some else math.nan,
+                    "share_first": float((then[:, i] == then.min(axis=1)).mean()) if some else math.nan,
                 }
 
 

@@ -138,9 +138,10 @@ def ranks(
         higher: whether a higher mean is better.
 
     Returns:
-        (methods,) and (samples, methods) float64.
+        (methods,) and (samples, methods) float64; no samples with fewer than two patients.
     """
     methods, patients = sums.shape
+    samples = samples if patients > 1 else 0
     rows, found = max(1, _BLOCK // max(1, patients)), [np.ones((1, patients))]
     found += [_drawn(seed, patients, start, min(rows, samples - start)) for start in range(0, samples, rows)]
     sign, result = -1.0 if higher else 1.0, []
@@ -148,6 +149,7 @@ def ranks(
         number = np.einsum("bp,mp->bm", drawn, numbers)
         means = np.full(number.shape, math.inf)
         np.divide(sign * np.einsum("bp,mp->bm", drawn, sums), number, out=means, where=number > 0)
+        means = np.round(means, 10)  # equal values in another order of addition are equal still
         better = (means[:, None, :] < means[:, :, None]).sum(-1)
         equal = (means[:, None, :] == means[:, :, None]).sum(-1)
         result.append(better + (equal + 1) / 2)
@@ -167,6 +169,16 @@ def wilcoxon(differences: np.ndarray) -> float:
     return float(stats.wilcoxon(differences).pvalue) if len(differences) else 1.0
 
 
+@lru_cache(maxsize=2)
+def _signs(n: int, seed: int) -> np.ndarray:
+    """Signs of n differences, the observed ones first: (flips, n) float64."""
+    if n <= EXACT:
+        return 1.0 - 2 * (np.arange(2**n)[:, None] >> np.arange(n) & 1)
+    signs = 1.0 - 2 * rng.generator(seed, "permutation", n).integers(0, 2, (FLIPS, n))
+    signs[0] = 1
+    return signs
+
+
 def permutation(differences: np.ndarray, seed: int) -> float:
     """Two-sided p of the sign-flip test of a mean of 0 (Fisher 1935): how often other signs give as large a mean.
 
@@ -177,12 +189,7 @@ def permutation(differences: np.ndarray, seed: int) -> float:
     n = len(differences)
     if not n:
         return math.nan
-    if n <= EXACT:
-        signs = 1.0 - 2 * (np.arange(2**n)[:, None] >> np.arange(n) & 1)
-    else:
-        signs = 1.0 - 2 * rng.generator(seed, "permutation", n).integers(0, 2, (FLIPS, n))
-        signs[0] = 1
-    sums = np.abs(np.einsum("fn,n->f", signs, differences))
+    sums = np.abs(np.einsum("fn,n->f", _signs(n, seed), differences))
     # sums of the same numbers differ in their last digits by the order of signs
     return float(np.mean(sums >= sums[0] - 1e-9 * np.abs(differences).sum()))
 

@@ -273,7 +273,7 @@ def ranks(e: Experiment) -> Table | None:
             Cell(heading(e, r["metric"])),
             Cell(r["method"]),
             number(r["rank"], 0 if r["rank"] % 1 == 0 else 1),
-            Cell(f"{r['rank_low']:g} to {r['rank_high']:g}"),
+            Cell("not known" if math.isnan(r["rank_low"]) else f"{r['rank_low']:g} to {r['rank_high']:g}"),
             number(100 * r["share_same"], 0),
             number(100 * r["share_first"], 0),
         ]
