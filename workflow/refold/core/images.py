@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from refold.core.files import atomic
 NIFTI = (".nii.gz", ".nii")
 PICTURE = (".png", ".tif", ".tiff")
 AXES = ("x", "y", "z")
+AFFINE_TOLERANCE = 2e-3  # of the largest spacing, over what the data checks allow; affines are float32 in NIfTI
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,26 @@ def _read_tiff(path: str | Path) -> np.ndarray:
 
     with Pillow.open(path) as picture:
         return np.array(picture)
+
+
+def require_grid(
+    image: Image,
+    path: str | Path,
+    shape: Sequence[int],
+    affine: np.ndarray | Sequence[Sequence[float]],
+    spacing: Sequence[float],
+    other: str | Path,
+) -> None:
+    """Raises `RefoldError` unless a label map lies on the grid of ``other``, of this shape, affine and spacing."""
+    if image.data.shape != tuple(shape):
+        raise RefoldError(f"{path} has shape {image.data.shape}, {other} {tuple(shape)}")
+    affine = np.asarray(affine)
+    # pictures have no place
+    if len(shape) == 3 and not np.allclose(image.affine, affine, rtol=0, atol=AFFINE_TOLERANCE * max(spacing)):
+        raise RefoldError(
+            f"{path} lies elsewhere than {other}: affines {image.affine.round(4).tolist()} and "
+            f"{affine.round(4).tolist()}"
+        )
 
 
 def write_label(path: str | Path, data: np.ndarray, affine: np.ndarray) -> None:

@@ -24,7 +24,6 @@ from refold.evaluate.pair import pairs
 
 HOLDOUT = "holdout"
 COLUMNS = ("method", "fold", "case", "patient", "label", "metric", "value")
-AFFINE_TOLERANCE = 2e-3  # of the largest spacing, over what the data checks allow; affines are float32 in NIfTI
 
 
 @dataclass(frozen=True)
@@ -83,15 +82,7 @@ def evaluate_case(task: Task) -> list[tuple[str, str, dict[str, float]]]:
             f"{task.sha256[:12]}); predict case {task.case!r} again"
         )
     truth, prediction = images.read(task.truth, label=True), images.read(task.prediction, label=True)
-    if truth.data.shape != prediction.data.shape:
-        raise RefoldError(f"{task.prediction} has shape {prediction.data.shape}, {task.truth} {truth.data.shape}")
-    if truth.dimension == 3 and not np.allclose(
-        truth.affine, prediction.affine, rtol=0, atol=AFFINE_TOLERANCE * max(truth.spacing)
-    ):
-        raise RefoldError(
-            f"{task.prediction} lies elsewhere than {task.truth}: affines {prediction.affine.round(4).tolist()} and "
-            f"{truth.affine.round(4).tolist()}"
-        )
+    images.require_grid(prediction, task.prediction, truth.data.shape, truth.affine, truth.spacing, task.truth)
     maps = [indices(i.data, task.labels, p) for i, p in ((truth, task.truth), (prediction, task.prediction))]
     found = pairs(*maps, len(task.labels), truth.spacing, task.tolerance)
     return [(label, pair.state, compute(pair)) for label, pair in zip(task.labels.foreground, found, strict=True)]

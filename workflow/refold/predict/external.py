@@ -16,8 +16,6 @@ from refold.core.files import sha256_file, sha256_json
 from refold.core.geometry import Record
 from refold.methods.external import ENDINGS, External
 
-AFFINE_TOLERANCE = 2e-3  # of the largest spacing; affines are float32 in NIfTI
-
 
 def find(folder: Path, fold: str, case: str, dimension: int) -> Path | None:
     """The label map of a case: in the fold's own folder, else in ``folder`` itself; None where there is none."""
@@ -39,19 +37,10 @@ def read(path: Path, record: Record, known: Sequence[int]) -> np.ndarray:
         RefoldError: another shape, another place, or a value that stands for no label; names the file.
     """
     image = images.read(path, label=True)
-    if image.data.shape != tuple(record.raw_shape):
-        raise RefoldError(
-            f"{path} has shape {image.data.shape}, its case {tuple(record.raw_shape)}; export the label map on the "
-            "grid of the raw image"
-        )
-    affine = np.array(record.raw_affine)
-    if record.dimension == 3 and not np.allclose(
-        image.affine, affine, rtol=0, atol=AFFINE_TOLERANCE * max(record.raw_spacing)
-    ):
-        raise RefoldError(
-            f"{path} lies elsewhere than its case: affines {image.affine.round(4).tolist()} and "
-            f"{affine.round(4).tolist()}"
-        )
+    try:
+        images.require_grid(image, path, record.raw_shape, record.raw_affine, record.raw_spacing, "its case")
+    except RefoldError as error:
+        raise RefoldError(f"{error}; export the label map on the grid of the raw image") from None
     result = np.full(image.data.shape, 255, np.uint8)
     for index, value in enumerate(known):
         result[image.data == value] = index
