@@ -167,6 +167,7 @@ def artifacts(phase):
                     "summary.csv",
                     "comparisons.csv",
                     "ranks.csv",
+                    "variance.csv",
                     "metrics.json",
                     "hashes.json",
                 ],

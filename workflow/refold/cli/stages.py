@@ -49,7 +49,8 @@ READS = {
     "report": [
         *TABLES, "data/checks.json", "data/fingerprint.json", "results/metrics/cases.csv",
         "results/metrics/comparisons.csv", "results/metrics/folds", "results/metrics/hashes.json",
-        "results/metrics/metrics.json", "results/metrics/ranks.csv", "results/metrics/summary.csv", "results/models",
+        "results/metrics/metrics.json", "results/metrics/ranks.csv", "results/metrics/summary.csv",
+        "results/metrics/variance.csv", "results/models",
         "results/predictions",
         "results/splits.json", RAW,
     ],
@@ -66,6 +67,7 @@ OUTS = {
     "evaluate": [
         "results/metrics/cases.csv", "results/metrics/comparisons.csv", "results/metrics/folds",
         "results/metrics/hashes.json", "results/metrics/ranks.csv", "results/metrics/summary.csv",
+        "results/metrics/variance.csv",
     ],
     "report": ["results/provenance.json", "results/report", "results/ro-crate-metadata.json"],
 }  # fmt: skip

@@ -16,7 +16,9 @@ import pandas as pd
 from refold.core import log
 from refold.core.errors import RefoldError
 from refold.core.files import number, read_csv, read_json, sha256_file, sha256_json, write_csv, write_json
+from refold.core.params import Stamps
 from refold.core.sections import Evaluate
+from refold.evaluate import variance
 from refold.evaluate.fold import COLUMNS, HOLDOUT
 from refold.evaluate.metrics import METRICS, REGISTRY
 from refold.evaluate.statistics import by_patient, holm, interval, permutation, ranks, wilcoxon
@@ -164,14 +166,15 @@ def _over_repeats(table: pd.DataFrame) -> pd.DataFrame:
     return table.groupby(level="case", sort=True).mean()
 
 
-def summarise(folds: list[Fold], evaluate: Evaluate, patients: dict[str, str]) -> Iterator[dict[str, Any]]:
+def summarise(
+    folds: list[Fold], table: pd.DataFrame, evaluate: Evaluate, patients: dict[str, str]
+) -> Iterator[dict[str, Any]]:
     """Rows of summary.csv for one set and one method.
 
     ``all`` first: each case once, as its mean over the repeats; then each fold. Counts of empty labels are of
     predictions, so a case counts once a repeat.
     """
     name = HOLDOUT if folds[0].fold == HOLDOUT else CV
-    table = _frame(folds)
     parts = [(ALL, _over_repeats(table), folds)]
     if name == CV:
         parts += [(f.fold, table.loc[f.fold], [f]) for f in folds]
@@ -190,14 +193,14 @@ def summarise(folds: list[Fold], evaluate: Evaluate, patients: dict[str, str]) -
             }
 
 
-def compare(groups: dict[str, list[Fold]], evaluate: Evaluate, patients: dict[str, str]) -> Iterator[dict[str, Any]]:
+def compare(
+    name: str, tables: dict[str, pd.DataFrame], evaluate: Evaluate, patients: dict[str, str]
+) -> Iterator[dict[str, Any]]:
     """Rows of comparisons.csv for one set: each pair of methods, label and metric.
 
     The difference is that of case means, a less b, over the cases where both are defined; its interval draws patients;
     the test is on one difference a patient. Holm's family: the pairs of methods within a set, label and metric.
     """
-    tables = {method: _over_repeats(_frame(folds)) for method, folds in groups.items()}
-    first = next(iter(groups.values()))[0]
     columns = next(iter(tables.values())).columns
     for label in dict.fromkeys(columns.get_level_values(0)):
         for metric in COMPARED:
@@ -212,7 +215,7 @@ def compare(groups: dict[str, list[Fold]], evaluate: Evaluate, patients: dict[st
                 )  # fmt: skip
                 family.append(
                     {
-                        "set": HOLDOUT if first.fold == HOLDOUT else CV,
+                        "set": name,
                         "method_a": a,
                         "method_b": b,
                         "label": label,
@@ -231,16 +234,16 @@ def compare(groups: dict[str, list[Fold]], evaluate: Evaluate, patients: dict[st
             yield from ({**r, "p_holm": p} for r, p in zip(family, corrected, strict=True))
 
 
-def rank(groups: dict[str, list[Fold]], evaluate: Evaluate, patients: dict[str, str]) -> Iterator[dict[str, Any]]:
+def rank(
+    name: str, tables: dict[str, pd.DataFrame], evaluate: Evaluate, patients: dict[str, str]
+) -> Iterator[dict[str, Any]]:
     """Rows of ranks.csv for one set: the methods from best to worst, for each label and headline metric.
 
     ``rank_low`` to ``rank_high`` holds `evaluate.confidence` of the bootstrap samples by patient; ``share_same`` is the
     share of samples in which the method has the rank that it has, ``share_first`` that in which none is better.
     """
-    if len(groups) < 2:
+    if len(tables) < 2:
         return
-    tables = {method: _over_repeats(_frame(folds)) for method, folds in groups.items()}
-    first = next(iter(groups.values()))[0]
     columns = next(iter(tables.values())).columns
     everybody = sorted({patients[c] for table in tables.values() for c in table.index})
     place = {p: i for i, p in enumerate(everybody)}
@@ -263,7 +266,7 @@ def rank(groups: dict[str, list[Fold]], evaluate: Evaluate, patients: dict[str, 
             for i in sorted(range(len(methods)), key=lambda i: (now[i], methods[i])):
                 n = int(numbers[i].sum())
                 yield {
-                    "set": HOLDOUT if first.fold == HOLDOUT else CV,
+                    "set": name,
                     "label": label,
                     "metric": metric,
                     "method": methods[i],
@@ -296,32 +299,47 @@ def _hashes(found: list[Fold]) -> dict[str, Any]:
 def run(
     methods: list[str],
     folds: list[str],
-    evaluate: Evaluate,
+    stamps: Stamps,
     folder: str | Path = "results/metrics/folds",
     output: str | Path = "results/metrics",
+    split_file: str | Path = "results/splits.json",
 ) -> None:
-    """Write cases.csv, summary.csv, comparisons.csv, ranks.csv, metrics.json and hashes.json.
+    """Write cases.csv, summary.csv, comparisons.csv, ranks.csv, variance.csv, metrics.json and hashes.json.
 
     Args:
         methods, folds: in the order they are to stand in; fold ``holdout`` is the held-out test set.
 
     Raises:
-        RefoldError: a fold is missing or comes from another run than the others.
+        RefoldError: a fold is missing or comes from another run than the others, or of another split than the file.
     """
     output = Path(output)
+    evaluate = stamps.read("evaluate").evaluate
     found = read(Path(folder), methods, folds, evaluate)
+    if found[0].about["hashes"]["split"] != sha256_file(split_file):
+        first = found[0].file.with_suffix(".json")
+        raise RefoldError(f"{first} does not belong to {split_file} as it is now; train and predict again")
+    repeats = {str(f["fold"]): f["repeat"] for f in read_json(split_file)["folds"]}
+    alike = variance.twins({m: stamps.frozen(f"methods.{m}") for m in methods})
     patients = {r["case"]: r["patient"] for f in found for r in f.rows}
     sets: dict[str, dict[str, list[Fold]]] = {}
     for fold in found:
         name = HOLDOUT if fold.fold == HOLDOUT else CV
         sets.setdefault(name, {}).setdefault(fold.method, []).append(fold)
-    order = [sets[name] for name in (CV, HOLDOUT) if name in sets]
+    order = [name for name in (CV, HOLDOUT) if name in sets]
+    frames = {name: {method: _frame(group) for method, group in sets[name].items()} for name in order}
+    tables = {name: {method: _over_repeats(t) for method, t in by.items()} for name, by in frames.items()}
 
-    todo = [group for by_method in order for group in by_method.values()]
+    todo = [(group, frames[name][method]) for name in order for method, group in sets[name].items()]
     summary = [
-        row for group in log.progress(todo, "summary and intervals") for row in summarise(group, evaluate, patients)
+        row for each in log.progress(todo, "summary and intervals") for row in summarise(*each, evaluate, patients)
     ]
-    comparisons = [row for by_method in order for row in compare(by_method, evaluate, patients)]
+    comparisons = [row for name in order for row in compare(name, tables[name], evaluate, patients)]
+    ranking = [row for name in order for row in rank(name, tables[name], evaluate, patients)]
+    spread = [
+        row
+        for name in order
+        for row in variance.spread(name, frames[name], tables[name], repeats if name == CV else {}, alike, COMPARED)
+    ]
     metrics: dict[str, Any] = {m: {} for m in methods}
     main = summary[0]["set"]
     for row in summary:
@@ -333,7 +351,8 @@ def run(
     write_csv(output / "cases.csv", COLUMNS, [r for f in found for r in f.rows])
     write_csv(output / "summary.csv", SUMMARY, summary)
     write_csv(output / "comparisons.csv", COMPARISONS, comparisons)
-    write_csv(output / "ranks.csv", RANKS, [row for by_method in order for row in rank(by_method, evaluate, patients)])
+    write_csv(output / "ranks.csv", RANKS, ranking)
+    write_csv(output / "variance.csv", variance.COLUMNS, spread)
     write_json(output / "metrics.json", metrics)
     write_json(output / "hashes.json", _hashes(found))
     for method in methods:
