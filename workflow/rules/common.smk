@@ -160,18 +160,8 @@ def artifacts(phase):
                 fold=TESTED,
                 kind=["csv", "json"],
             ),
-            *expand(
-                "results/metrics/{name}",
-                name=[
-                    "cases.csv",
-                    "summary.csv",
-                    "comparisons.csv",
-                    "ranks.csv",
-                    "variance.csv",
-                    "metrics.json",
-                    "hashes.json",
-                ],
-            ),
+            *stages.EVALUATED,
+            stages.METRICS,
         ],
         "report": expand(
             "results/{name}",

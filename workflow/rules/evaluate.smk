@@ -38,13 +38,8 @@ rule tables:
             kind=["csv", "json"],
         ),
     output:
-        "results/metrics/cases.csv",
-        "results/metrics/summary.csv",
-        "results/metrics/comparisons.csv",
-        "results/metrics/ranks.csv",
-        "results/metrics/variance.csv",
-        "results/metrics/metrics.json",
-        "results/metrics/hashes.json",
+        stages.EVALUATED,
+        stages.METRICS,
     log:
         "logs/evaluate/tables.log",
     benchmark:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -18,19 +18,22 @@ from refold.core.errors import RefoldError
 from refold.core.files import number, read_csv, read_json, sha256_file, sha256_json, write_csv, write_json
 from refold.core.params import Stamps
 from refold.core.sections import Evaluate
-from refold.evaluate import variance
+from refold.evaluate import agreement, sureness, variance
 from refold.evaluate.fold import COLUMNS, HOLDOUT
 from refold.evaluate.metrics import METRICS, REGISTRY
+from refold.evaluate.parts import MEAN
 from refold.evaluate.statistics import by_patient, holm, interval, permutation, ranks, wilcoxon
 
-ALL, MEAN, CV = "all", "mean", "cross-validation"
+ALL, CV = "all", "cross-validation"
 STATES = ("both_empty", "false_positive", "missed")
 SUMMARY = (
     "set", "method", "fold", "label", "metric", "n", "n_nan", "mean", "sd", "median", "min", "max", "ci_low", "ci_high",
     *(f"n_{s}" for s in STATES),
 )  # fmt: skip
 HEADLINES = ("dice", "nsd", "hd95_penalised")  # of the mean over the labels, in metrics.json; of a label its Dice
-COMPARED = ("dice", "iou", "precision", "recall", "nsd", "hd95_penalised", "assd")
+COMPARED = (
+    "dice", "iou", "precision", "recall", "nsd", "hd95_penalised", "assd", "lesion_f1", "panoptic_quality",
+)  # fmt: skip
 COMPARISONS = (
     "set",
     "method_a",
@@ -109,27 +112,41 @@ def read(folder: Path, methods: list[str], folds: list[str], evaluate: Evaluate)
     return found
 
 
-def _frame(folds: list[Fold]) -> pd.DataFrame:
-    """A row for each (fold, case), a column for each (label, metric); label ``mean`` is the mean over the labels."""
+def _frame(folds: list[Fold], regions: Collection[str]) -> pd.DataFrame:
+    """A row for each (fold, case), a column for each (label, metric) that there is.
+
+    Label ``mean`` is the mean over the labels; regions, which hold labels again, have no part in it.
+    """
     rows = pd.DataFrame([r for f in folds for r in f.rows], columns=list(COLUMNS))
     if rows.empty:
         raise RefoldError(f"{folds[0].file} holds no case; evaluate that fold again")
     labels = list(dict.fromkeys(rows["label"]))
     rows["value"] = rows["value"].astype(float)
     table = rows.pivot(index=["fold", "case"], columns=["label", "metric"], values="value")
-    means = {(MEAN, m): table.xs(m, axis=1, level="metric").mean(axis=1) for m in METRICS}
+    own = table[[c for c in table.columns if c[0] not in regions]]
+    there = [m for m in METRICS if m in own.columns.get_level_values("metric")]
+    means = {(MEAN, m): own.xs(m, axis=1, level="metric").mean(axis=1) for m in there}
     table = pd.concat([table, pd.DataFrame(means)], axis=1)
-    return table[[(label, m) for label in (*labels, MEAN) for m in METRICS]]
+    return table[[(label, m) for label in (*labels, MEAN) for m in METRICS if (label, m) in table.columns]]
 
 
-def _states(folds: list[Fold]) -> dict[str, Counter]:
-    """How often each label was empty, and how; label ``mean`` counts all labels."""
+def _states(folds: list[Fold], regions: Collection[str]) -> dict[str, Counter]:
+    """How often each label was empty, and how; label ``mean`` counts all labels, regions not among them."""
     found: dict[str, Counter] = {MEAN: Counter()}
     for fold in folds:
         for states in fold.about["empty"].values():
             for label, state in states.items():
                 found.setdefault(label, Counter())[state] += 1
-                found[MEAN][state] += 1
+                found[MEAN][state] += label not in regions
+    return found
+
+
+def _reliability(folds: list[Fold]) -> dict[str, np.ndarray]:
+    """The sums of the folds' tables of reliability, by label."""
+    found: dict[str, np.ndarray] = {}
+    for fold in folds:
+        for label, bins in fold.about["reliability"].items():
+            found[label] = found.get(label, 0) + np.array(bins)
     return found
 
 
@@ -179,7 +196,7 @@ def summarise(
     if name == CV:
         parts += [(f.fold, table.loc[f.fold], [f]) for f in folds]
     for fold, part, members in parts:
-        states = _states(members)
+        states = _states(members, evaluate.regions)
         for label, metric in part.columns:
             counts = states.get(label, Counter())
             yield {
@@ -205,7 +222,7 @@ def compare(
     for label in dict.fromkeys(columns.get_level_values(0)):
         for metric in COMPARED:
             family = []
-            for a, b in combinations(tables, 2):
+            for a, b in combinations([m for m, t in tables.items() if (label, metric) in t.columns], 2):
                 difference = tables[a][label, metric] - tables[b][label, metric]
                 sums, numbers = by_patient(difference.to_numpy(), [patients[c] for c in difference.index])
                 most = _limits(metric)[1]
@@ -304,7 +321,7 @@ def run(
     output: str | Path = "results/metrics",
     split_file: str | Path = "results/splits.json",
 ) -> None:
-    """Write cases.csv, summary.csv, comparisons.csv, ranks.csv, variance.csv, metrics.json and hashes.json.
+    """Write the tables of `docs/evaluate.md`, metrics.json and hashes.json.
 
     Args:
         methods, folds: in the order they are to stand in; fold ``holdout`` is the held-out test set.
@@ -326,7 +343,7 @@ def run(
         name = HOLDOUT if fold.fold == HOLDOUT else CV
         sets.setdefault(name, {}).setdefault(fold.method, []).append(fold)
     order = [name for name in (CV, HOLDOUT) if name in sets]
-    frames = {name: {method: _frame(group) for method, group in sets[name].items()} for name in order}
+    frames = {name: {m: _frame(group, evaluate.regions) for m, group in sets[name].items()} for name in order}
     tables = {name: {method: _over_repeats(t) for method, t in by.items()} for name, by in frames.items()}
 
     todo = [(group, frames[name][method]) for name in order for method, group in sets[name].items()]
@@ -335,6 +352,17 @@ def run(
     ]
     comparisons = [row for name in order for row in compare(name, tables[name], evaluate, patients)]
     ranking = [row for name in order for row in rank(name, tables[name], evaluate, patients)]
+    volumes = [row for name in order for row in agreement.agree(name, tables[name], evaluate, patients)]
+    calibration = [
+        row
+        for name in order
+        for method, group in sets[name].items()
+        for row in sureness.reliability_rows(name, method, _reliability(group))
+    ]
+    uncertainty = [
+        row for name in order for method, table in tables[name].items()
+        for row in sureness.selection(name, method, table)
+    ]  # fmt: skip
     spread = [
         row
         for name in order
@@ -353,6 +381,9 @@ def run(
     write_csv(output / "comparisons.csv", COMPARISONS, comparisons)
     write_csv(output / "ranks.csv", RANKS, ranking)
     write_csv(output / "variance.csv", variance.COLUMNS, spread)
+    write_csv(output / "agreement.csv", agreement.COLUMNS, volumes)
+    write_csv(output / "calibration.csv", sureness.BINNED, calibration)
+    write_csv(output / "uncertainty.csv", sureness.SELECTED, uncertainty)
     write_json(output / "metrics.json", metrics)
     write_json(output / "hashes.json", _hashes(found))
     for method in methods:

@@ -45,6 +45,15 @@ METRICS = {
     "nsd": Metric("NSD", 4, 1, note="share of the surfaces within the tolerance"),
     "volume": Metric("Predicted volume", 3, 0, unit="ml"),
     "volume_error": Metric("Volume error", 3, 0, unit="ml", note="prediction less truth"),
+    "lesion_sensitivity": Metric("Lesion sensitivity", 4, 1, note="share of the lesions that are found"),
+    "lesion_precision": Metric("Lesion precision", 4, 1, note="share of the lesions predicted that are there"),
+    "lesion_f1": Metric("Lesion F1", 4, 1, note="of lesions found, missed and invented"),
+    "lesions_missed": Metric("Lesions missed", 2, -1, note="a scan"),
+    "lesions_invented": Metric("Lesions invented", 2, -1, note="false positives a scan"),
+    "panoptic_quality": Metric("Panoptic quality", 4, 1, note="lesions found, and how well"),
+    "ece": Metric("Calibration error", 4, -1, note="expected calibration error; how far probabilities are from truth"),
+    "brier": Metric("Brier score", 4, -1, note="mean square of probability less truth"),
+    "entropy": Metric("Entropy", 4, 0, unit="bit", note="how unsure the method is; needs no truth"),
 }
 COMPARED = ("dice", "nsd", "hd95_penalised")
 MAIN = ("dice", "nsd", "hd95", "assd", "precision", "recall")
