@@ -147,7 +147,7 @@ def test_pictures_have_words(reader):
         if tag == "svg":
             assert attrs.get("role") in ("img", "group") and attrs.get("aria-label"), attrs
         if tag == "input":
-            assert attrs["type"] in ("checkbox", "search")
+            assert attrs["type"] in ("checkbox", "search", "range")
 
 
 def test_headings_descend_by_one(reader):

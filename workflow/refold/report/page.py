@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from refold.core import log
 from refold.core.files import write_text
-from refold.report import cautions, figures, pictures, provenance, tables, words
+from refold.report import cautions, figures, pictures, provenance, tables, viewer, words
 from refold.report.inputs import CV, HOLDOUT, Experiment
 
 HERE = Path(__file__).parent
@@ -96,6 +96,7 @@ def context(e: Experiment, facts: dict[str, Any]) -> dict[str, Any]:
         "folds": tables.by_fold(e),
         "strips": _strips(e),
         "all_cases": tables.all_cases(e),
+        "viewer": viewer.make(e),
         "pictures": _pictures(e),
         "curves": _curves(e),
         "data": tables.data(e),
@@ -118,8 +119,8 @@ def render(e: Experiment, facts: dict[str, Any] | None = None) -> str:
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     template = environment.get_template("report.html.j2")
-    style, script = ((HERE / f"report.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
-    return template.render(context(e, facts), css=Markup(style), js=Markup(script)) + "\n"
+    style, *scripts = ((HERE / n).read_text(encoding="utf-8") for n in ("report.css", "viewer.js", "report.js"))
+    return template.render(context(e, facts), css=Markup(style), js=Markup("\n".join(scripts))) + "\n"
 
 
 def write(e: Experiment, path: str | Path, facts: dict[str, Any] | None = None) -> None:

@@ -147,7 +147,8 @@ def _box(mask: np.ndarray, spacing: tuple[float, float]) -> tuple[slice, slice]:
     return slice(None), slice(None)
 
 
-def _grey(plane: np.ndarray, low: float, high: float) -> np.ndarray:
+def grey(plane: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Grey values as uint8: ``low`` and below 0, ``high`` and above 255; 0 where a value is not a number."""
     scaled = (np.nan_to_num(plane.astype(np.float64), nan=low) - low) / (high - low)
     return np.clip(np.round(scaled * 255), 0, 255).astype(np.uint8)
 
@@ -166,9 +167,72 @@ def _plane(name, image, truth, prediction, labels, spacing, windows, letters) ->
     size = [n * s for n, s in zip(truth.shape, spacing, strict=True)]
     planes = []
     for channels, (low, high) in windows:
-        grey = _grey(image[..., channels], low, high)
-        planes.append(Plane(name, *size, _png(grey[..., 0] if grey.shape[-1] == 1 else grey), *outlines, letters))
+        shown = grey(image[..., channels], low, high)
+        planes.append(Plane(name, *size, _png(shown[..., 0] if shown.shape[-1] == 1 else shown), *outlines, letters))
     return planes
+
+
+@dataclass(frozen=True)
+class Group:
+    """What is shown as one picture: its name, the channels in it (one, or three for colours), their grey values."""
+
+    name: str
+    channels: list[int]
+    window: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A case as it is shown: volumes turned to RAS+, pictures as they are.
+
+    image: (x, y[, z], channels). truth: (x, y[, z]) with the values of the file. affine: of the file, for predictions.
+    spacing: mm an axis, 1 for pictures.
+    """
+
+    image: np.ndarray
+    truth: np.ndarray
+    affine: np.ndarray
+    spacing: tuple[float, ...]
+    groups: list[Group]
+
+
+def raw(experiment: Experiment, name: str, most: int | None = None) -> Raw:
+    """A case's image and truth, and its first ``most`` channels described (all where None).
+
+    Raises:
+        RefoldError: a file is missing or damaged.
+    """
+    description, case = experiment.description, experiment.cases[name]
+    truth = images.read(f"{description.root}/{case.label}", label=True)
+    parts = [images.read(f"{description.root}/{file}").data for file in case.images]
+    image = np.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
+    names = description.channels
+    flat = truth.data.ndim == 2
+    if image.shape[-1] == 3 and flat:  # RGB is one picture, not three
+        named = [(" ".join(names) if len(names) <= 3 else "RGB", [0, 1, 2])]
+    else:
+        count = min(image.shape[-1], most or image.shape[-1])
+        named = [(names[c] if c < len(names) else f"channel {c}", [c]) for c in range(count)]
+    absolute = flat and image.dtype == np.uint8 and len(named[0][1]) == 3
+    groups = [Group(n, c, (0.0, 255.0) if absolute else window(image[..., c])) for n, c in named]
+    if flat:
+        return Raw(image, truth.data, truth.affine, (1.0, 1.0), groups)
+    turned, spacing = canonical(truth.data, truth.affine)
+    return Raw(canonical(image, truth.affine)[0], turned, truth.affine, spacing, groups)
+
+
+def prediction(experiment: Experiment, scored: Scored, case: Raw) -> np.ndarray:
+    """The label map that was predicted, on the axes of ``case`` and with the values of its file.
+
+    Raises:
+        RefoldError: the file is missing or damaged, or its grid is not the label's.
+    """
+    path = experiment.prediction_file(scored.method, scored.fold, scored.case)
+    data = images.read(path, label=True).data
+    shape = experiment.cases[scored.case].shape
+    if data.shape != tuple(shape):
+        raise RefoldError(f"{path} has shape {data.shape}, its label {tuple(shape)}; run the predict phase again")
+    return data if data.ndim == 2 else canonical(data, case.affine)[0]
 
 
 def picture(experiment: Experiment, scored: Scored) -> Picture:
@@ -177,48 +241,30 @@ def picture(experiment: Experiment, scored: Scored) -> Picture:
     Raises:
         RefoldError: a file is missing or damaged, or the prediction's grid is not the label's.
     """
-    description = experiment.description
-    case = experiment.cases[scored.case]
-    root = description.root
-    values = description.labels.values[1:]
-    truth = images.read(f"{root}/{case.label}", label=True)
-    path = experiment.prediction_file(scored.method, scored.fold, scored.case)
-    prediction = images.read(path, label=True).data
-    if prediction.shape != truth.data.shape:
-        raise RefoldError(
-            f"{path} has shape {prediction.shape}, its label {truth.data.shape}; run the predict phase again"
-        )
-    parts = [images.read(f"{root}/{file}").data for file in case.images]
-    image = np.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
-    truth_data = truth.data
+    labels = experiment.description.labels
+    case = raw(experiment, scored.case, CHANNELS)
+    predicted = prediction(experiment, scored, case)
     worst = scored.worst_label
-    value = description.labels.values[description.labels.names.index(worst)]
-    names = description.channels
-
-    if image.shape[-1] == 3 and truth_data.ndim == 2:  # RGB is one picture, not three
-        groups = [(" ".join(names) if len(names) <= 3 else "RGB", [0, 1, 2])]
+    windows = [(g.channels, g.window) for g in case.groups]
+    if case.truth.ndim == 2:
+        planes = [_plane("picture", case.image, case.truth, predicted, labels.values[1:], case.spacing, windows, "")]
     else:
-        groups = [(names[c] if c < len(names) else f"channel {c}", [c]) for c in range(min(image.shape[-1], CHANNELS))]
-    if truth_data.ndim == 2:
-        low, high = (0.0, 255.0) if image.dtype == np.uint8 and len(groups[0][1]) == 3 else (None, None)
-        windows = [(c, (low, high) if low is not None else window(image[..., c])) for _, c in groups]
-        planes = [_plane("picture", image, truth_data, prediction, values, (1.0, 1.0), windows, "")]
-    else:
-        image, _ = canonical(image, truth.affine)
-        truth_data, spacing = canonical(truth_data, truth.affine)
-        prediction, _ = canonical(prediction, truth.affine)
-        windows = [(c, window(image[..., c])) for _, c in groups]
-        shown = (truth_data == value) | (prediction == value)
-        if not shown.any():
-            shown = (truth_data > 0) | (prediction > 0)
+        shown = section_mask(case.truth, predicted, labels.values[labels.names.index(worst)])
         planes = []
         for name, axis, (across, up), letters in PLANES:
             index = largest_section(shown, axis)
             # RAS+ axes grow to the right, to the front and upwards; a picture's columns and rows grow the other way
-            cut = [np.take(a, index, axis=axis)[::-1, ::-1] for a in (image, truth_data, prediction)]
-            planes.append(_plane(name, *cut, values, (spacing[across], spacing[up]), windows, letters))
-    rows = [(group[0], [plane[i] for plane in planes]) for i, group in enumerate(groups)]
+            cut = [np.take(a, index, axis=axis)[::-1, ::-1] for a in (case.image, case.truth, predicted)]
+            spacing = (case.spacing[across], case.spacing[up])
+            planes.append(_plane(name, *cut, labels.values[1:], spacing, windows, letters))
+    rows = [(group.name, [plane[i] for plane in planes]) for i, group in enumerate(case.groups)]
     return Picture(scored, worst, rows)
+
+
+def section_mask(truth: np.ndarray, predicted: np.ndarray, value: int) -> np.ndarray:
+    """Where a label is in either; where any is, if it is in none."""
+    shown = (truth == value) | (predicted == value)
+    return shown if shown.any() else (truth > 0) | (predicted > 0)
 
 
 def choose(scored: list[Scored], count: int) -> list[tuple[str, Scored]]:
