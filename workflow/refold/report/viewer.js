@@ -119,7 +119,8 @@ const caseViewer = (() => {
     return image;
   }
 
-  // Borders in a label map as closed lines of corners, along the edges between pixels; each border once.
+  // Borders in a label map as lines of corners, along the edges between pixels; each border once. Most lines end where
+  // they began; where three labels meet, some do not.
   function outline(map, cols, rows) {
     const at = (x, y) => (x < 0 || y < 0 || x >= cols || y >= rows ? 0 : map[y * cols + x]);
     const across = cols + 1;
@@ -147,7 +148,7 @@ const caseViewer = (() => {
     for (let start = 0; start < open.length; start++)
       while (open[start]) {
         const line = [];
-        for (let corner = step(start); corner >= 0; corner = step(corner))
+        for (let corner = start; corner >= 0; corner = step(corner))
           line.push([corner % across, Math.floor(corner / across)]);
         lines.push(line);
       }
@@ -169,7 +170,7 @@ const caseViewer = (() => {
     const tile = new OffscreenCanvas(size, size);
     const ink = tile.getContext("2d");
     ink.fillStyle = colour;
-    ink.globalAlpha = 0.3;
+    ink.globalAlpha = 0.18;
     ink.fillRect(0, 0, size, size);
     ink.globalAlpha = 1;
     ink.strokeStyle = colour;
@@ -236,8 +237,9 @@ const caseViewer = (() => {
     const stroke = (map, colour, dash) => {
       const path = new Path2D();
       for (const line of outline(map, cols, rows)) {
+        const [first, last] = [line[0], line.at(-1)];
         line.forEach(([x, y], i) => path[i ? "lineTo" : "moveTo"](left + x * dx, top + y * dy));
-        path.closePath();
+        if (first[0] === last[0] && first[1] === last[1]) path.closePath();
       }
       drawn.push([path, colour, dash]);
     };
@@ -451,10 +453,12 @@ const caseViewer = (() => {
   }
 
   function look(view) {
+    const held = document.activeElement?.closest("[data-plane]");
     state.view = view;
     slots.forEach(({ figure }, i) => (figure.hidden = view > 0 && i !== view - 1));
     part("planes").classList.toggle("one", view > 0 || planes.length === 1);
     if (view) active = view - 1;
+    if (held?.hidden) slots[active].range.focus({ preventScroll: true }); // or the keys would go nowhere
     refresh();
   }
 
@@ -623,7 +627,10 @@ const caseViewer = (() => {
       if (!anchors.has(anchor)) return false;
       near.disconnect();
       show(...anchors.get(anchor));
-      document.getElementById("viewer").scrollIntoView({ block: "start" });
+      const come = () => document.getElementById("viewer").scrollIntoView({ block: "start" });
+      come();
+      // a browser that still loads the page goes to the row of the table afterwards
+      if (document.readyState !== "complete") addEventListener("load", () => setTimeout(come), { once: true });
       (slots.find(({ figure }) => !figure.hidden) ?? slots[0]).range.focus({ preventScroll: true });
       return true;
     },

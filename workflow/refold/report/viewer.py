@@ -29,7 +29,7 @@ COARSEST = 16  # grey values are never pooled over more voxels an axis
 TRUTH = "#20d5ff"
 OUTLINES = (
     ("#ffb224", "5 3"),
-    ("#ff7ad9", "1.5 3"),
+    ("#ff7ad9", "2.5 2"),
     ("#9be564", "10 4"),
     ("#c8a2ff", "8 3 2 3"),
     ("#ffe95c", "3 6"),
