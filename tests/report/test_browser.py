@@ -504,6 +504,7 @@ def test_no_plane_but_one_for_pictures(chromium, files):
         o.ready()
         assert o.page.locator("[data-plane]").count() == 1
         assert o.page.locator("[data-part=view], [data-part=channel], [data-part=label]").count() == 0
+        assert re.search(r"\d+ × \d+ of 44 × 52 pixels are kept here", o.part("notes").inner_text())
         o.page.locator("[data-plane] canvas").click()
         before = o.state()
         o.page.keyboard.press("ArrowUp")

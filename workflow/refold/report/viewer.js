@@ -183,8 +183,13 @@ const caseViewer = (() => {
       }
       ink.stroke();
     } else {
-      ink.arc(size / 2, size / 2, 1.5 * ratio, 0, 7);
-      ink.fill();
+      // a dark rim, to be seen on bright tissue
+      for (const [radius, fill] of [[2.3, "rgba(0, 0, 0, .6)"], [1.5, colour]]) {
+        ink.beginPath();
+        ink.fillStyle = fill;
+        ink.arc(size / 2, size / 2, radius * ratio, 0, 7);
+        ink.fill();
+      }
     }
     return context.createPattern(tile, "repeat");
   }

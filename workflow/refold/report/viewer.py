@@ -55,9 +55,11 @@ TEXT = {
     "truth": "truth",
     "grey": "black at {low}, white at {high}",
     "shown": "{case}, {method}, {fold}: mean Dice {mean}",
-    "part": "{kept} of {whole} voxels are kept here, about truth and predictions",
-    "whole": "all {whole} voxels are kept here",
-    "coarse": "grey values are means over {factors} voxels, outlines are whole",
+    "part": "{kept} of {whole} {unit} are kept here, about truth and predictions",
+    "whole": "all {whole} {unit} are kept here",
+    "coarse": "grey values are means over {factors} {unit}, outlines are whole",
+    "voxels": "voxels",
+    "pixels": "pixels",
     "old": "This browser cannot unpack the images (DecompressionStream); take a newer one. The pictures further down "
     "show the same cases.",
 }
@@ -197,10 +199,12 @@ def code(experiment: Experiment, name: str, scored: list[Scored], limit: float =
     labels = experiment.description.labels
     case = pictures.raw(experiment, name)
     maps = [case.truth, *(pictures.prediction(experiment, s, case) for s in scored)]
-    maps = [indices(m, labels.values) for m in maps]
-    where = region(np.any([m > 0 for m in maps], axis=0), case.spacing)
+    labelled = np.zeros(case.truth.shape, bool)
+    for one in maps:
+        labelled |= one != labels.values[0]
+    where = region(labelled, case.spacing)
     begin = [0 if s.start is None else s.start for s in where]
-    maps = [np.atleast_3d(m[where]) for m in maps]
+    maps = [np.atleast_3d(indices(m[where], labels.values)) for m in maps]
     spacing = (*case.spacing, 1.0)[:3]
     shape = maps[0].shape
 
@@ -290,6 +294,12 @@ def choose(e: Experiment, budget: float) -> list[Coded]:
     return found
 
 
+def _outline(number: int) -> dict[str, str]:
+    """Colour and dashes of a method; where colours begin anew, they have other dashes."""
+    count = len(OUTLINES)
+    return {"colour": OUTLINES[number % count][0], "dash": OUTLINES[(number + number // count) % count][1]}
+
+
 def make(e: Experiment) -> Viewer | None:
     """The viewer of an experiment; None where ``report.viewer_mb`` is 0.
 
@@ -302,10 +312,7 @@ def make(e: Experiment) -> Viewer | None:
     coded = choose(e, budget * 1e6)
     total = len({s.case for s in e.scored})
     which = "all" if len(coded) == total else "some" if coded else "none"
-    methods = [
-        {"name": method, "colour": OUTLINES[i % len(OUTLINES)][0], "dash": OUTLINES[i % len(OUTLINES)][1]}
-        for i, method in enumerate(e.methods)
-    ]
+    methods = [{"name": method, **_outline(i)} for i, method in enumerate(e.methods)]
     if e.description.dimension == 3:
         planes = [
             {"name": TEXT[name], "axis": axis, "across": across, "up": up, "letters": letters, "turned": True}
@@ -313,8 +320,9 @@ def make(e: Experiment) -> Viewer | None:
         ]
     else:
         planes = [{"name": TEXT["picture"], "axis": 2, "across": 0, "up": 1, "letters": "", "turned": False}]
+    unit = "voxels" if e.description.dimension == 3 else "pixels"
     index = {
-        "text": TEXT,
+        "text": {key: value.replace("{unit}", TEXT[unit]) for key, value in TEXT.items()},
         "truth": TRUTH,
         "methods": methods,
         "first": e.methods.index(words.ranking(e)[0][0]),
