@@ -44,9 +44,17 @@ def chromium() -> Iterator[Any]:
 
 class Opened:
     """A report as it is seen. ``faults``: errors of scripts, messages on the console, dialogs. ``asked``: what was
-    asked of the network, or of the disk besides the report."""
+    asked of the network, or of the disk besides the report. ``before``: a script that runs before the page's own."""
 
-    def __init__(self, browser: Any, file: Path, size: tuple[int, int] = DESK, anchor: str = "", **options: Any):
+    def __init__(
+        self,
+        browser: Any,
+        file: Path,
+        size: tuple[int, int] = DESK,
+        anchor: str = "",
+        before: str = "",
+        **options: Any,
+    ):
         self.faults: list[str] = []
         self.asked: list[str] = []
         self.context = browser.new_context(viewport={"width": size[0], "height": size[1]}, **options)
@@ -56,6 +64,8 @@ class Opened:
         self.page.on("dialog", lambda dialog: (self.faults.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         address = file.as_uri()
         self.page.on("request", lambda r: self.asked.append(r.url) if not _own(r.url, address) else None)
+        if before:
+            self.page.add_init_script(before)
         self.page.goto(address + anchor)
 
     def __enter__(self) -> Opened:

@@ -134,6 +134,14 @@ def test_without_scripts_the_still_pictures_remain(chromium, files):
         assert o.page.locator(".case svg").first.is_visible()
 
 
+def test_an_old_browser_says_so_and_shows_the_still_pictures(chromium, files):
+    with Opened(chromium, files["volumes"], before="delete window.DecompressionStream;") as o:
+        assert o.page.get_by_text("This browser cannot unpack the images").is_visible()
+        assert not o.page.locator("#viewer-box").is_visible()
+        assert o.page.locator(".case svg").first.is_visible()
+        assert (o.faults, o.asked) == ([], [])
+
+
 def test_hostile_names_are_text(desk):
     for number, option in enumerate(desk.part("case").locator("option").all_inner_texts()):
         if ODD in option:
@@ -332,6 +340,25 @@ def test_keys(desk):
         assert desk.part(name).is_checked() is not before
     before = desk.state()
     assert press("q") == before == press("Control+n")
+
+
+def test_keys_that_come_before_a_case_is_unpacked(desk):
+    """As when a key is held: each case's voxels are only drawn with its own place, and the last one stays."""
+    desk.page.locator("[data-plane] canvas").first.click()
+    options = desk.part("case").locator("option").all_inner_texts()
+    desk.page.evaluate(
+        """() => {
+          const at = document.activeElement;
+          for (const key of "nenmnPn+n".split("").flatMap((k) => [k.toLowerCase(), "ArrowUp", "End"]))
+            at.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+        }"""
+    )
+    state = desk.state()
+    chosen = desk.part("case").evaluate("(list) => [list.selectedIndex, list.options[list.selectedIndex].text]")
+    case = chosen[1].partition(". ")[2].partition(" · ")[0]
+    assert desk.part("shown").inner_text().startswith(f"{case}, otsu, ") and chosen[1] not in options
+    name = desk.page.evaluate("() => JSON.parse(document.getElementById('viewer-index').textContent)")["cases"]
+    assert name[state["index"]]["name"] == case
 
 
 def test_keys_are_left_alone_elsewhere(desk):

@@ -17,11 +17,12 @@ const caseViewer = (() => {
     wrong: figure.querySelector("[data-part=wrong]"),
   }));
 
+  const unscripted = document.getElementById("viewer-unscripted");
   if (typeof DecompressionStream === "undefined") {
-    part("shown").textContent = text.old;
+    unscripted.textContent = text.old;
     return null;
   }
-  document.getElementById("viewer-unscripted").hidden = true;
+  unscripted.hidden = true;
   box.hidden = false;
 
   // what is shown: a case, the method judged, the voxel where the planes meet, grey values 0 to 255 that are black and white
@@ -29,6 +30,7 @@ const caseViewer = (() => {
   let active = 0;
   let voxels = null;
   let wanted = 0;
+  const ready = () => voxels !== null && voxels.index === state.index; // else the case is still being unpacked
 
   // ---------------------------------------------------------------- unpacking
 
@@ -197,7 +199,7 @@ const caseViewer = (() => {
   function draw(number) {
     const slot = slots[number];
     const plane = planes[number];
-    if (!voxels || !slot.canvas.clientWidth) return;
+    if (!slot.canvas.clientWidth) return;
     const it = cases[voxels.index];
     const { shape, spacing, begin, whole } = it;
     const [cols, rows] = [shape[plane.across], shape[plane.up]];
@@ -364,9 +366,10 @@ const caseViewer = (() => {
 
   let drawing = 0;
   function refresh() {
-    if (!voxels || drawing) return;
+    if (drawing) return;
     drawing = requestAnimationFrame(() => {
       drawing = 0;
+      if (!ready()) return;
       slots.forEach((_, number) => draw(number));
       describe();
     });
@@ -510,7 +513,7 @@ const caseViewer = (() => {
   };
   const steps = { ArrowUp: 1, ArrowRight: 1, ArrowDown: -1, ArrowLeft: -1, PageUp: 10, PageDown: -10, Home: -1e6, End: 1e6 };
   box.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.altKey || event.metaKey || !voxels) return;
+    if (event.ctrlKey || event.altKey || event.metaKey || state.index < 0) return;
     const { target, key } = event;
     if (target.tagName === "SELECT" || target.tagName === "SUMMARY") return;
     const own = target.type === "range" && !target.closest("[data-plane]"); // level and contrast move themselves
@@ -526,6 +529,7 @@ const caseViewer = (() => {
     const fingers = new Map();
     let left = 0; // of a drag, what did not yet make a slice
     let far = 0;
+    let rolled = 0;
     const apart = () => {
       const [a, b] = [...fingers.values()];
       return { wide: Math.hypot(a.x - b.x, a.y - b.y), high: (a.y + b.y) / 2 };
@@ -548,7 +552,7 @@ const caseViewer = (() => {
     });
     canvas.addEventListener("pointermove", (event) => {
       const finger = fingers.get(event.pointerId);
-      if (!finger || !voxels) return;
+      if (!finger || !ready()) return;
       const [dx, dy] = [event.clientX - finger.x, event.clientY - finger.y];
       const before = fingers.size === 2 && apart();
       Object.assign(finger, { x: event.clientX, y: event.clientY });
@@ -567,7 +571,7 @@ const caseViewer = (() => {
     const lift = (event) => {
       const finger = fingers.get(event.pointerId);
       fingers.delete(event.pointerId);
-      if (!finger || !voxels || far > 5 || event.type !== "pointerup" || planes.length < 2) return;
+      if (!finger || !ready() || far > 5 || event.type !== "pointerup" || planes.length < 2) return;
       // a tap: the other planes go through this point
       const plane = planes[number];
       const { shape } = cases[state.index];
@@ -588,7 +592,10 @@ const caseViewer = (() => {
       (event) => {
         if (!figure.contains(document.activeElement) || event.ctrlKey || !event.deltaY) return;
         event.preventDefault();
-        move(number, event.deltaY < 0 ? 1 : -1);
+        rolled += event.deltaY;
+        if (Math.abs(rolled) < 30) return; // a touch pad sends many small steps
+        move(number, rolled < 0 ? 1 : -1);
+        rolled = 0;
       },
       { passive: false },
     );
