@@ -62,9 +62,11 @@ const caseViewer = (() => {
     const coarseCount = coarse[0] * coarse[1] * coarse[2];
     let start = 0;
     const take = (length) => bytes.subarray(start, (start += length));
-    const greys = channels.map(({ planes }) =>
-      Array.from({ length: planes }, () => restore(take(coarseCount), coarse)),
-    );
+    const greys = channels.map(({ planes }) => {
+      const found = Array.from({ length: planes }, () => restore(take(coarseCount), coarse));
+      for (const plane of found.slice(1)) plane.forEach((value, i) => (plane[i] = value + found[0][i] - 128));
+      return found;
+    });
     const map = () => {
       const low = take(count);
       if (!wide) return low;

@@ -1,8 +1,9 @@
 """The viewer of cases: their voxels packed into the page, which `viewer.js` unpacks one case at a time.
 
 A case is one stream of bytes, deflated and written in base64. In it stand, each with x running fastest, then y, then z:
-the grey values of each channel (8 bits, three planes for colours), as what is left of a prediction from neighbours;
-the labels of the truth as indices of the declared labels; those of each prediction, exclusive-or the truth.
+the grey values of each channel (8 bits; three planes for colours, the second and third less the first), as what is left
+of a prediction from neighbours; the labels of the truth as indices of the declared labels; those of each prediction,
+exclusive-or the truth.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from refold.report import pictures, tables, words
 from refold.report.inputs import HOLDOUT, Experiment, Scored
 
 MARGIN = 5.0  # mm (pixels for pictures) kept about truth and predictions, or a fifth of their size if that is more
-SHARE = 4  # no case takes more than this part of the budget
+SHARE = 6  # no case takes more than this part of the budget: room for worst, median and best of two methods
 COARSEST = 16  # grey values are never pooled over more voxels an axis
 
 # Outlines on the image, whatever the page's theme: told apart by dashes as well as by colour.
@@ -43,6 +44,8 @@ TEXT = {
     "all": "All {cases} cases are here, each with every method's prediction.",
     "some": "{count} of {cases} cases are here: the worst, median and best of each method, then those with the lowest "
     "mean Dice by any method, as many as fit into {budget} MB (report.viewer_mb).",
+    "few": "{count} of {cases} cases are here: of the worst, then the median, then the best of each method as many as "
+    "fit into {budget} MB (report.viewer_mb).",
     "none": "No case fits into {budget} MB (report.viewer_mb), so there is nothing to scroll through.",
     "axial": "axial",
     "coronal": "coronal",
@@ -211,7 +214,7 @@ def code(experiment: Experiment, name: str, scored: list[Scored], limit: float =
     greys = []
     for group in case.groups:
         grey = pictures.grey(case.image[(*where, group.channels)], *group.window)
-        greys += [np.atleast_3d(grey[..., c]) for c in range(len(group.channels))]
+        greys.append([np.atleast_3d(grey[..., c]) for c in range(len(group.channels))])
     wide = len(labels) > 256
     truth, *predicted = maps
     tail = _labels(truth, wide) + b"".join(_labels(p ^ truth, wide) for p in predicted)
@@ -230,7 +233,7 @@ def code(experiment: Experiment, name: str, scored: list[Scored], limit: float =
     }
     factors: tuple[int, ...] | None = (1, 1, 1)
     while True:
-        head = b"".join(_stream_residual(pooled(g, factors)) for g in greys)
+        head = b"".join(_greys([pooled(plane, factors) for plane in group]) for group in greys)
         packed = base64.b64encode(zlib.compress(head + tail, 9)).decode()
         coded = Coded({**meta, "factors": list(factors)}, packed)
         following = _coarser(factors, spacing, shape)
@@ -239,8 +242,11 @@ def code(experiment: Experiment, name: str, scored: list[Scored], limit: float =
         factors = following
 
 
-def _stream_residual(volume: np.ndarray) -> bytes:
-    return residual(volume.transpose(2, 1, 0)).tobytes()
+def _greys(planes: list[np.ndarray]) -> bytes:
+    """Of colours the second and third are less the first, about 128: colours are much alike."""
+    first, *others = planes
+    apart = [(plane.astype(np.int16) - first + 128).astype(np.uint8) for plane in others]
+    return b"".join(residual(plane.transpose(2, 1, 0)).tobytes() for plane in (first, *apart))
 
 
 def _layer(e: Experiment, s: Scored, truth: np.ndarray, predicted: np.ndarray) -> dict[str, Any]:
@@ -268,18 +274,22 @@ def _worst(scored: list[Scored]) -> float:
     return min((d for s in scored if not math.isnan(d := s.mean("dice"))), default=math.inf)
 
 
-def order(e: Experiment) -> list[str]:
-    """Cases as they go in: those pictured (worst, then median, then best), then those with the lowest Dice."""
-    by_case: dict[str, list[Scored]] = {}
-    for s in e.scored:
-        by_case.setdefault(s.case, []).append(s)
+def pictured(e: Experiment) -> list[str]:
+    """Cases of the still pictures: the worst of each method, then the median, then the best."""
     picked = []
     for method in e.methods:
         scored = [s for s in e.scored if s.method == method and s.fold != HOLDOUT]
         picked += pictures.choose(scored, e.params.report.cases)
-    first = [s.case for word in ("worst", "median", "best") for w, s in picked if w == word]
+    return list(dict.fromkeys(s.case for word in ("worst", "median", "best") for w, s in picked if w == word))
+
+
+def order(e: Experiment) -> list[str]:
+    """Cases as they go in: those pictured, then those with the lowest mean Dice by any method."""
+    by_case: dict[str, list[Scored]] = {}
+    for s in e.scored:
+        by_case.setdefault(s.case, []).append(s)
     rest = sorted(by_case, key=lambda name: (_worst(by_case[name]), name))
-    return list(dict.fromkeys([*first, *rest]))
+    return list(dict.fromkeys([*pictured(e), *rest]))
 
 
 def choose(e: Experiment, budget: float) -> list[Coded]:
@@ -311,7 +321,7 @@ def make(e: Experiment) -> Viewer | None:
         return None
     coded = choose(e, budget * 1e6)
     total = len({s.case for s in e.scored})
-    which = "all" if len(coded) == total else "some" if coded else "none"
+    which = "all" if len(coded) == total else "some" if len(coded) >= len(pictured(e)) else "few" if coded else "none"
     methods = [{"name": method, **_outline(i)} for i, method in enumerate(e.methods)]
     if e.description.dimension == 3:
         planes = [
