@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from refold.cli import tools
 from refold.core.errors import RefoldError
@@ -106,6 +107,36 @@ def clone(revision: str, folder: Path) -> Path:
     run("git", "clone", "--quiet", "--shared", "--no-checkout", top, str(folder), folder=folder.parent)
     run("git", "checkout", "--quiet", "--detach", revision, folder=folder)
     return folder / prefix
+
+
+def cache() -> Path:
+    """DVC's cache of the project in the current folder.
+
+    Raises:
+        RefoldError: DVC's settings cannot be read.
+    """
+    from dvc.config import Config, ConfigError
+
+    here = Path.cwd() / ".dvc"
+    try:
+        return Path(Config(dvc_dir=str(here))["cache"].get("dir") or here / "cache")
+    except ConfigError as error:
+        raise RefoldError(f".dvc/config cannot be read: {error}") from None
+
+
+def use_cache(clone: Path) -> None:
+    """The clone's DVC takes its files from the project's cache and remotes, and links rather than copies."""
+    from dvc.config import Config, merge
+
+    project = Path.cwd()
+    mine = Config(dvc_dir=str(project / ".dvc"))
+    merged: dict[str, Any] = {}
+    for level in ("repo", "local"):
+        merge(merged, mine.load_one(level))  # with whole paths: those of a clone would lead elsewhere
+    merge(merged, {"cache": {"dir": str(cache()), "type": ["reflink", "symlink", "copy"]}})
+    with Config(dvc_dir=str(clone / ".dvc")).edit("local") as local:
+        local.clear()
+        local.update(merged)
 
 
 def run(*command: str, folder: Path, **more: str) -> subprocess.CompletedProcess:

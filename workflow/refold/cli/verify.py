@@ -17,9 +17,9 @@ from typing import Any
 
 import yaml
 
-from refold.cli import clones, compare, stages, tools
+from refold.cli import clones, stages, tools, trees
 from refold.cli.clones import say
-from refold.cli.compare import Comparison
+from refold.cli.trees import Comparison
 from refold.core import yamlfile
 from refold.core.errors import RefoldError
 from refold.data import layout
@@ -70,7 +70,7 @@ def verify(
         env = clones.environment(DVC_SITE_CACHE_DIR=str(folder / "dvc"))
 
         say(f"commit {wanted[:10]}: getting what is on record")
-        _use_cache(first)
+        clones.use_cache(first)
         _checkout(first, [], env)
         _link(first, outside)
         _must_be_clean(first, wanted, outside, env)
@@ -78,7 +78,7 @@ def verify(
         again = QUICK if quick else stages.PHASES
         raw = [o for o in outs["data"] if o.startswith(f"{layout.RAW}/")]
         kept = [o for phase in stages.PHASES if phase not in again for o in outs[phase]] or raw
-        _use_cache(second)
+        clones.use_cache(second)
         # data of the user's own that DVC tracks
         own = clones.run("git", "ls-files", "--", "*.dvc", folder=second).stdout.splitlines()
         if kept or own:
@@ -127,22 +127,6 @@ def external(params: Path) -> list[Path]:
         raise RefoldError(f"{params.name} of this commit cannot be read: {error}") from None
     found = [(values.get(section) or {}).get(key) for section, key in PATHS]
     return [Path(value) for value in found if value and not Path(value).is_absolute()]
-
-
-def _use_cache(clone: Path) -> None:
-    """The clone's DVC takes its files from the project's cache and remotes, and links rather than copies."""
-    from dvc.config import Config, merge
-
-    project = Path.cwd()
-    mine = Config(dvc_dir=str(project / ".dvc"))
-    merged: dict[str, Any] = {}
-    for level in ("repo", "local"):
-        merge(merged, mine.load_one(level))  # with whole paths: those of a clone would lead elsewhere
-    cache = mine["cache"].get("dir") or project / ".dvc" / "cache"
-    merge(merged, {"cache": {"dir": str(cache), "type": ["reflink", "symlink", "copy"]}})
-    with Config(dvc_dir=str(clone / ".dvc")).edit("local") as local:
-        local.clear()
-        local.update(merged)
 
 
 def _checkout(clone: Path, targets: list[str], env: Mapping[str, str]) -> None:
@@ -269,11 +253,11 @@ def results(first: Path, second: Path, outs: list[str]) -> Comparison:
     ignore: dict[str, tuple[str, ...]] = {}
     commits = [_section(folder / PROVENANCE) for folder in (first, second)]
     if commits[0] != commits[1]:
-        if PROVENANCE in compare.listing(first, outs):
+        if PROVENANCE in trees.listing(first, outs):
             ignore[PROVENANCE] = (GIT,)
         why = f"it tells the commit, which is {_name(commits[0])} on record and {_name(commits[1])} here"
-        left_out = {path: why for path in compare.listing(first, outs) if Path(path).name in TELL_THE_COMMIT}
-    found = compare.trees(first, second, outs, left_out, ignore)
+        left_out = {path: why for path in trees.listing(first, outs) if Path(path).name in TELL_THE_COMMIT}
+    found = trees.compare(first, second, outs, left_out, ignore)
     if ignore:
         found = Comparison(
             found.files, found.rows, found.differing, (*found.left_out, (f"{PROVENANCE}, key {GIT}", "likewise"))

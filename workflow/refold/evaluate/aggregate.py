@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -108,16 +108,29 @@ def read(folder: Path, methods: list[str], folds: list[str], evaluate: Evaluate)
 
 
 def _frame(folds: list[Fold]) -> pd.DataFrame:
-    """A row for each (fold, case), a column for each (label, metric); label ``mean`` is the mean over the labels."""
     rows = pd.DataFrame([r for f in folds for r in f.rows], columns=list(COLUMNS))
     if rows.empty:
         raise RefoldError(f"{folds[0].file} holds no case; evaluate that fold again")
-    labels = list(dict.fromkeys(rows["label"]))
-    rows["value"] = rows["value"].astype(float)
+    return frame(rows, METRICS)
+
+
+def frame(rows: pd.DataFrame, metrics: Iterable[str]) -> pd.DataFrame:
+    """A row for each (fold, case), a column for each (label, metric); label ``mean`` is the mean over the labels.
+
+    Args:
+        rows: of cases.csv, the values as text or numbers.
+        metrics: those wanted, all of them in ``rows``.
+
+    Raises:
+        ValueError: a value is no number, or stands twice.
+        KeyError: a metric is missing.
+    """
+    metrics, labels = list(metrics), list(dict.fromkeys(rows["label"]))
+    rows = rows.assign(value=rows["value"].astype(float))
     table = rows.pivot(index=["fold", "case"], columns=["label", "metric"], values="value")
-    means = {(MEAN, m): table.xs(m, axis=1, level="metric").mean(axis=1) for m in METRICS}
+    means = {(MEAN, m): table.xs(m, axis=1, level="metric").mean(axis=1) for m in metrics}
     table = pd.concat([table, pd.DataFrame(means)], axis=1)
-    return table[[(label, m) for label in (*labels, MEAN) for m in METRICS]]
+    return table[[(label, m) for label in (*labels, MEAN) for m in metrics]]
 
 
 def _states(folds: list[Fold]) -> dict[str, Counter]:
@@ -159,7 +172,7 @@ def _row(values: pd.Series, patients: dict[str, str], evaluate: Evaluate, metric
     }
 
 
-def _over_repeats(table: pd.DataFrame) -> pd.DataFrame:
+def over_repeats(table: pd.DataFrame) -> pd.DataFrame:
     """One row a case: the mean over the folds that tested it."""
     return table.groupby(level="case", sort=True).mean()
 
@@ -172,7 +185,7 @@ def summarise(folds: list[Fold], evaluate: Evaluate, patients: dict[str, str]) -
     """
     name = HOLDOUT if folds[0].fold == HOLDOUT else CV
     table = _frame(folds)
-    parts = [(ALL, _over_repeats(table), folds)]
+    parts = [(ALL, over_repeats(table), folds)]
     if name == CV:
         parts += [(f.fold, table.loc[f.fold], [f]) for f in folds]
     for fold, part, members in parts:
@@ -190,43 +203,53 @@ def summarise(folds: list[Fold], evaluate: Evaluate, patients: dict[str, str]) -
             }
 
 
+def paired(a: pd.Series, b: pd.Series, patients: dict[str, str], evaluate: Evaluate, metric: str) -> dict[str, Any]:
+    """Mean difference a less b of a metric, with its interval and test by patient.
+
+    Args:
+        a, b: values by case; only cases where both are defined count.
+        patients: of each case.
+        evaluate: interval, level, samples, seed and test.
+    """
+    difference = a - b
+    sums, numbers = by_patient(difference.to_numpy(), [patients[c] for c in difference.index])
+    most = _limits(metric)[1]
+    low, high = interval(
+        evaluate.interval, sums, numbers, evaluate.bootstrap, evaluate.confidence, evaluate.seed, limits=(-most, most)
+    )
+    each = sums / numbers
+    return {
+        "n": len(sums),
+        "difference": float(sums.sum() / numbers.sum()) if len(sums) else math.nan,
+        "ci_low": low,
+        "ci_high": high,
+        "test": evaluate.test,
+        "p": wilcoxon(each) if evaluate.test == "wilcoxon" else permutation(each, evaluate.seed),
+    }
+
+
 def compare(groups: dict[str, list[Fold]], evaluate: Evaluate, patients: dict[str, str]) -> Iterator[dict[str, Any]]:
     """Rows of comparisons.csv for one set: each pair of methods, label and metric.
 
     The difference is that of case means, a less b, over the cases where both are defined; its interval draws patients;
     the test is on one difference a patient. Holm's family: the pairs of methods within a set, label and metric.
     """
-    tables = {method: _over_repeats(_frame(folds)) for method, folds in groups.items()}
+    tables = {method: over_repeats(_frame(folds)) for method, folds in groups.items()}
     first = next(iter(groups.values()))[0]
     columns = next(iter(tables.values())).columns
     for label in dict.fromkeys(columns.get_level_values(0)):
         for metric in COMPARED:
-            family = []
-            for a, b in combinations(tables, 2):
-                difference = tables[a][label, metric] - tables[b][label, metric]
-                sums, numbers = by_patient(difference.to_numpy(), [patients[c] for c in difference.index])
-                most = _limits(metric)[1]
-                low, high = interval(
-                    evaluate.interval, sums, numbers, evaluate.bootstrap, evaluate.confidence, evaluate.seed,
-                    limits=(-most, most),
-                )  # fmt: skip
-                family.append(
-                    {
-                        "set": HOLDOUT if first.fold == HOLDOUT else CV,
-                        "method_a": a,
-                        "method_b": b,
-                        "label": label,
-                        "metric": metric,
-                        "n": len(sums),
-                        "difference": float(sums.sum() / numbers.sum()) if len(sums) else math.nan,
-                        "ci_low": low,
-                        "ci_high": high,
-                        "test": evaluate.test,
-                        "p": wilcoxon(sums / numbers)
-                        if evaluate.test == "wilcoxon"
-                        else permutation(sums / numbers, evaluate.seed),
-                    }
-                )
+            family = [
+                {
+                    "set": HOLDOUT if first.fold == HOLDOUT else CV,
+                    "method_a": a,
+                    "method_b": b,
+                    "label": label,
+                    "metric": metric,
+                    **paired(tables[a][label, metric], tables[b][label, metric], patients, evaluate, metric),
+                }
+                for a, b in combinations(tables, 2)
+            ]
             corrected = holm([r["p"] for r in family])
             yield from ({**r, "p_holm": p} for r, p in zip(family, corrected, strict=True))
 
@@ -239,7 +262,7 @@ def rank(groups: dict[str, list[Fold]], evaluate: Evaluate, patients: dict[str, 
     """
     if len(groups) < 2:
         return
-    tables = {method: _over_repeats(_frame(folds)) for method, folds in groups.items()}
+    tables = {method: over_repeats(_frame(folds)) for method, folds in groups.items()}
     first = next(iter(groups.values()))[0]
     columns = next(iter(tables.values())).columns
     everybody = sorted({patients[c] for table in tables.values() for c in table.index})

@@ -9,10 +9,12 @@ from __future__ import annotations
 import base64
 import io
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from refold.core import images
+from refold.core.cases import Case, Description
 from refold.core.errors import RefoldError
 from refold.report.inputs import Experiment, Scored
 
@@ -28,7 +30,10 @@ PLANES = (("axial", 2, (0, 1), "RLAP"), ("coronal", 1, (0, 2), "RLSI"), ("sagitt
 
 @dataclass(frozen=True)
 class Plane:
-    """One plane, ready for the template. Sizes and paths are in mm (pixels where pictures have no physical size)."""
+    """One plane, ready for the template. Sizes and paths are in mm (pixels where pictures have no physical size).
+
+    other: outline of a second prediction, where two are compared.
+    """
 
     name: str
     width: float
@@ -37,6 +42,7 @@ class Plane:
     truth: str
     prediction: str
     letters: str
+    other: str = ""
 
 
 @dataclass(frozen=True)
@@ -158,16 +164,20 @@ def largest_section(mask: np.ndarray, axis: int) -> int:
     return int(counts.argmax()) if counts.any() else mask.shape[axis] // 2
 
 
-def _plane(name, image, truth, prediction, labels, spacing, windows, letters) -> list[Plane]:
-    """One `Plane` a window (channel group). Arrays are (columns, rows[, channels]) as seen on the page."""
-    where = _box((truth > 0) | (prediction > 0), spacing)
-    image, truth, prediction = image[where], truth[where], prediction[where]
-    outlines = [outline(np.where(np.isin(m, labels), m, 0), spacing) for m in (truth, prediction)]
-    size = [n * s for n, s in zip(truth.shape, spacing, strict=True)]
+def _plane(name, image, masks, labels, spacing, windows, letters) -> list[Plane]:
+    """One `Plane` a window (channel group). Arrays are (columns, rows[, channels]) as seen on the page.
+
+    masks: the truth, a prediction and perhaps a second one.
+    """
+    where = _box(np.any([m > 0 for m in masks], axis=0), spacing)
+    image, masks = image[where], [m[where] for m in masks]
+    truth, prediction, *other = (outline(np.where(np.isin(m, labels), m, 0), spacing) for m in masks)
+    size = [n * s for n, s in zip(masks[0].shape, spacing, strict=True)]
     planes = []
     for channels, (low, high) in windows:
         grey = _grey(image[..., channels], low, high)
-        planes.append(Plane(name, *size, _png(grey[..., 0] if grey.shape[-1] == 1 else grey), *outlines, letters))
+        png = _png(grey[..., 0] if grey.shape[-1] == 1 else grey)
+        planes.append(Plane(name, *size, png, truth, prediction, letters, *other))
     return planes
 
 
@@ -177,48 +187,68 @@ def picture(experiment: Experiment, scored: Scored) -> Picture:
     Raises:
         RefoldError: a file is missing or damaged, or the prediction's grid is not the label's.
     """
-    description = experiment.description
-    case = experiment.cases[scored.case]
-    root = description.root
-    values = description.labels.values[1:]
-    truth = images.read(f"{root}/{case.label}", label=True)
+    description, worst = experiment.description, scored.worst_label
+    truth = images.read(f"{description.root}/{experiment.cases[scored.case].label}", label=True)
     path = experiment.prediction_file(scored.method, scored.fold, scored.case)
     prediction = images.read(path, label=True).data
     if prediction.shape != truth.data.shape:
         raise RefoldError(
             f"{path} has shape {prediction.shape}, its label {truth.data.shape}; run the predict phase again"
         )
+    rows = planes(description, experiment.cases[scored.case], description.root, truth, [prediction], worst)
+    return Picture(scored, worst, rows)
+
+
+def planes(
+    description: Description,
+    case: Case,
+    root: str | Path,
+    truth: images.Image,
+    predictions: list[np.ndarray],
+    worst: str,
+) -> list[tuple[str, list[Plane]]]:
+    """For each channel shown its planes, through the largest section of one label.
+
+    Args:
+        description: of the data set.
+        case: whose images are shown.
+        root: where its files lie.
+        truth: its label map.
+        predictions: one or two label maps on the same grid.
+        worst: name of the label.
+
+    Raises:
+        RefoldError: a file is missing or damaged.
+    """
+    values = description.labels.values[1:]
     parts = [images.read(f"{root}/{file}").data for file in case.images]
     image = np.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
-    truth_data = truth.data
-    worst = scored.worst_label
+    masks = [truth.data, *predictions]
     value = description.labels.values[description.labels.names.index(worst)]
     names = description.channels
 
-    if image.shape[-1] == 3 and truth_data.ndim == 2:  # RGB is one picture, not three
+    if image.shape[-1] == 3 and truth.data.ndim == 2:  # RGB is one picture, not three
         groups = [(" ".join(names) if len(names) <= 3 else "RGB", [0, 1, 2])]
     else:
         groups = [(names[c] if c < len(names) else f"channel {c}", [c]) for c in range(min(image.shape[-1], CHANNELS))]
-    if truth_data.ndim == 2:
+    if truth.data.ndim == 2:
         low, high = (0.0, 255.0) if image.dtype == np.uint8 and len(groups[0][1]) == 3 else (None, None)
         windows = [(c, (low, high) if low is not None else window(image[..., c])) for _, c in groups]
-        planes = [_plane("picture", image, truth_data, prediction, values, (1.0, 1.0), windows, "")]
+        found = [_plane("picture", image, masks, values, (1.0, 1.0), windows, "")]
     else:
-        image, _ = canonical(image, truth.affine)
-        truth_data, spacing = canonical(truth_data, truth.affine)
-        prediction, _ = canonical(prediction, truth.affine)
+        image, spacing = canonical(image, truth.affine)
+        masks = [canonical(m, truth.affine)[0] for m in masks]
         windows = [(c, window(image[..., c])) for _, c in groups]
-        shown = (truth_data == value) | (prediction == value)
+        shown = np.any([m == value for m in masks], axis=0)
         if not shown.any():
-            shown = (truth_data > 0) | (prediction > 0)
-        planes = []
+            shown = np.any([m > 0 for m in masks], axis=0)
+        found = []
         for name, axis, (across, up), letters in PLANES:
             index = largest_section(shown, axis)
             # RAS+ axes grow to the right, to the front and upwards; a picture's columns and rows grow the other way
-            cut = [np.take(a, index, axis=axis)[::-1, ::-1] for a in (image, truth_data, prediction)]
-            planes.append(_plane(name, *cut, values, (spacing[across], spacing[up]), windows, letters))
-    rows = [(group[0], [plane[i] for plane in planes]) for i, group in enumerate(groups)]
-    return Picture(scored, worst, rows)
+            cut, *flat = (np.take(a, index, axis=axis)[::-1, ::-1] for a in (image, *masks))
+            found.append(_plane(name, cut, flat, values, (spacing[across], spacing[up]), windows, letters))
+    return [(group[0], [plane[i] for plane in found]) for i, group in enumerate(groups)]
 
 
 def choose(scored: list[Scored], count: int) -> list[tuple[str, Scored]]:
