@@ -152,6 +152,38 @@ def run(*command: str, folder: Path, **more: str) -> subprocess.CompletedProcess
     return done
 
 
+def checkout(clone: Path, targets: list[str], env: Mapping[str, str]) -> None:
+    """Files on record, from the cache or else from the remote.
+
+    Raises:
+        RefoldError: they are in neither.
+    """
+    more = {"DVC_SITE_CACHE_DIR": env["DVC_SITE_CACHE_DIR"]}
+    dvc = (sys.executable, "-m", "dvc")
+    try:
+        run(*dvc, "checkout", "--force", "--", *targets, folder=clone, **more)
+        return
+    except RefoldError as error:
+        missing = error
+    if not run(*dvc, "remote", "list", folder=clone, **more).stdout.strip():
+        raise RefoldError(
+            "files on record are not in DVC's cache, and no remote is set to pull them from: copy the cache, or set "
+            f"the remote they were pushed to (`dvc remote add --default NAME URL`)\n{told(missing)}"
+        )
+    say("not all of it is in the cache: pulling the rest")
+    try:
+        run(*dvc, "pull", "--force", "--", *targets, folder=clone, **more)
+    except RefoldError as error:
+        raise RefoldError(
+            "files on record are neither in DVC's cache nor can they be pulled: `dvc push` where they were made, or "
+            f"`dvc fetch --verbose` to see why\n{told(error)}"
+        ) from None
+
+
+def told(error: RefoldError) -> str:
+    return "\n".join(f"  {line}" for line in str(error).splitlines())
+
+
 def logged(
     *command: str, folder: Path, log: Path, line: Callable[[str], None] | None = None, env: Mapping[str, str]
 ) -> int:

@@ -71,7 +71,7 @@ def verify(
 
         say(f"commit {wanted[:10]}: getting what is on record")
         clones.use_cache(first)
-        _checkout(first, [], env)
+        clones.checkout(first, [], env)
         _link(first, outside)
         _must_be_clean(first, wanted, outside, env)
 
@@ -82,7 +82,7 @@ def verify(
         # data of the user's own that DVC tracks
         own = clones.run("git", "ls-files", "--", "*.dvc", folder=second).stdout.splitlines()
         if kept or own:
-            _checkout(second, [*kept, *own], env)
+            clones.checkout(second, [*kept, *own], env)
         _link(second, outside)
         _mark(second, kept, raw if not quick else [p for p in stages.PHASES if p not in again])
         _again(second, cores, env)
@@ -127,38 +127,6 @@ def external(params: Path) -> list[Path]:
         raise RefoldError(f"{params.name} of this commit cannot be read: {error}") from None
     found = [(values.get(section) or {}).get(key) for section, key in PATHS]
     return [Path(value) for value in found if value and not Path(value).is_absolute()]
-
-
-def _checkout(clone: Path, targets: list[str], env: Mapping[str, str]) -> None:
-    """Files on record, from the cache or else from the remote.
-
-    Raises:
-        RefoldError: they are in neither.
-    """
-    more = {"DVC_SITE_CACHE_DIR": env["DVC_SITE_CACHE_DIR"]}
-    dvc = (sys.executable, "-m", "dvc")
-    try:
-        clones.run(*dvc, "checkout", "--force", "--", *targets, folder=clone, **more)
-        return
-    except RefoldError as error:
-        missing = error
-    if not clones.run(*dvc, "remote", "list", folder=clone, **more).stdout.strip():
-        raise RefoldError(
-            "files on record are not in DVC's cache, and no remote is set to pull them from: copy the cache, or set "
-            f"the remote they were pushed to (`dvc remote add --default NAME URL`)\n{_told(missing)}"
-        )
-    say("not all of it is in the cache: pulling the rest")
-    try:
-        clones.run(*dvc, "pull", "--force", "--", *targets, folder=clone, **more)
-    except RefoldError as error:
-        raise RefoldError(
-            "files on record are neither in DVC's cache nor can they be pulled: `dvc push` where they were made, or "
-            f"`dvc fetch --verbose` to see why\n{_told(error)}"
-        ) from None
-
-
-def _told(error: RefoldError) -> str:
-    return "\n".join(f"  {line}" for line in str(error).splitlines())
 
 
 def _place(clone: Path, path: Path) -> Path:

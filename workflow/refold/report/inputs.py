@@ -105,14 +105,8 @@ class Experiment:
 
     @cached_property
     def shown(self) -> dict[str, Any]:
-        """The stamps as a reader wants them: of what all networks share, a method has only what it changes."""
-        return {
-            name: {
-                key: _changed(value, self.stamps[key]) if key in SHARED and name.startswith("methods.") else value
-                for key, value in content.items()
-            }
-            for name, content in self.stamps.items()
-        }
+        """The stamps as a reader wants them."""
+        return shown(self.stamps)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -186,6 +180,17 @@ def _params(folder: Path, methods: list[str]) -> tuple[Params, dict[str, Any]]:
     stamps = {name: frozen.frozen(name) for name in names}
     sections = {n: v for n, v in stamps.items() if not n.startswith("methods.")}
     return Params.model_validate(sections | {"methods": {m: stamps[f"methods.{m}"] for m in methods}}), stamps
+
+
+def shown(stamps: dict[str, Any]) -> dict[str, Any]:
+    """Stamps as a reader wants them: of what all networks share, a method has only what it changes."""
+    return {
+        name: {
+            key: _changed(value, stamps[key]) if key in SHARED and name.startswith("methods.") else value
+            for key, value in content.items()
+        }
+        for name, content in stamps.items()
+    }
 
 
 def _changed(values: dict[str, Any], section: dict[str, Any]) -> dict[str, Any]:
