@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from refold.compare.inputs import Run
+from refold.core.params import Params
 from refold.report.inputs import shown
 from refold.report.tables import NOT_DEFINED, flat
 
@@ -73,7 +74,9 @@ def parameters(runs: list[Run], chosen: list[tuple[Run, Run, str, str]]) -> Keys
             rows[method] = [f.get(f"{method}.kind", NOT_DEFINED) for f in flats]
         elif len(set(values)) > 1:
             rows[key] = values
-    return Keys([*rows.items()], bool(partly))
+    order = {section: i for i, section in enumerate(Params.model_fields)}
+    found = sorted(rows.items(), key=lambda row: order.get(row[0].split(".")[0], len(order)))
+    return Keys(found, bool(partly))
 
 
 def versions(runs: list[Run]) -> Keys | None:

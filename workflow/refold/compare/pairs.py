@@ -67,10 +67,6 @@ class Pair:
     empty: dict[str, tuple[dict[str, int], dict[str, int]]] | None
     rows: list[dict[str, Any]] = field(default_factory=list)
 
-    @property
-    def method(self) -> str:
-        return " and ".join(dict.fromkeys(self.methods))
-
     def row(self, label: str, metric: str) -> dict[str, Any] | None:
         return next((r for r in self.rows if (r["label"], r["metric"]) == (label, metric)), None)
 

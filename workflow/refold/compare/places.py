@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -262,4 +262,5 @@ def opened(names: list[tuple[str, Path]]) -> Iterator[list[Place]]:
             scratch = folder / str(i)
             scratch.mkdir()
             found.append(find(name, here, scratch))
-        yield found
+        names = [place.name for place in found]
+        yield [replace(place, name=place.given) if names.count(place.name) > 1 else place for place in found]

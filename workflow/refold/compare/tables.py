@@ -51,7 +51,7 @@ def metrics(pairs: list[Pair], every: bool = False) -> Table:
     first, second = pairs[0].runs
     size = dimension([first, second])
     rows = []
-    several = len({p.methods for p in pairs}) > 1 or len(set(pairs[0].methods)) > 1
+    several = len({p.methods for p in pairs}) > 1
     sets = len({p.set for p in pairs}) > 1
     for pair in pairs:
         for r in pair.rows:
@@ -62,19 +62,25 @@ def metrics(pairs: list[Pair], every: bool = False) -> Table:
             difference = Cell(words.signed(r["difference"], digits), _key(r["difference"], digits), small, True)
             cells = [
                 *([Cell(words.SETS[pair.set])] if sets else []),
-                *([Cell(pair.method)] if several else []),
+                *([Cell(words.method(pair))] if several else []),
                 Cell(_heading(r["metric"], size)),
                 label_name(r["label"]),
                 number(r["cases"], 0, words.patients(r["n"])),
                 number(r["mean_a"], digits),
                 number(r["mean_b"], digits),
                 difference,
-                p_value(r["p"]),
-                p_value(r["p_holm"]),
+                _p(r),
                 Cell(words.judged(r, pair)),
             ]
             rows.append(Row(cells, r["label"] == MEAN))
     return Table([*words.metric_columns(sets, several, first, second)], rows)
+
+
+def _p(row: dict[str, Any]) -> Cell:
+    """The corrected p value, beneath it the other."""
+    cell = p_value(row["p_holm"])
+    alone = "" if math.isnan(row["p"]) else words.alone(p_value(row["p"]).text)
+    return Cell(cell.text, cell.key if cell.key is not None else cell.text, alone, True)
 
 
 def _key(value: float, digits: int) -> str:
@@ -88,7 +94,7 @@ def failures(pairs: list[Pair]) -> Table | None:
     for pair in pairs:
         for label, (a, b) in (pair.empty or {}).items():
             counts = [number(side[state], 0) for state in STATES for side in (a, b)]
-            rows.append(Row([Cell(words.SETS[pair.set]), Cell(pair.method), label_name(label), *counts]))
+            rows.append(Row([Cell(words.SETS[pair.set]), Cell(words.method(pair)), label_name(label), *counts]))
     return Table(words.failure_columns(*pairs[0].runs), rows) if rows else None
 
 

@@ -107,7 +107,7 @@ def finding(pair: Pair, level: str) -> dict[str, Any]:
     row = pair.row(label, "dice")
     first, second = pair.runs
     return {
-        "method": pair.method,
+        "method": method(pair),
         "set": pair.set,
         "defined": row["cases"] > 0,
         "a": f"{first.mark} ({first.place.name})",
@@ -158,14 +158,16 @@ def judged(row: dict[str, Any], pair: Pair) -> str:
 # ---------------------------------------------------------------- figures
 
 
+def method(pair: Pair) -> str:
+    """``unet``, or ``unet of A, wide of B`` where the names differ."""
+    names = zip(pair.methods, pair.runs, strict=True)
+    return pair.methods[0] if len(set(pair.methods)) == 1 else ", ".join(f"{m} of {r.mark}" for m, r in names)
+
+
 def heading(pair: Pair, pairs: list[Pair]) -> str:
     """Names a pair as far as the others make it necessary."""
     first, second = pair.runs
-    parts = [
-        pair.method
-        if len(set(pair.methods)) == 1
-        else f"{pair.methods[0]} of {first.mark}, {pair.methods[1]} of {second.mark}"
-    ]
+    parts = [method(pair)]
     if len({p.runs[1].mark for p in pairs}) > 1:
         parts.append(f"{second.mark} less {first.mark}")
     if len({p.set for p in pairs}) > 1:
@@ -389,6 +391,11 @@ def patients(n: int) -> str:
     return plural(n, "patient")
 
 
+def alone(text: str) -> str:
+    """A p value before the correction."""
+    return f"{text} alone"
+
+
 def folds(names: list[str]) -> str:
     """``2``, ``0, 3`` with repeats, ``held out``."""
     return ", ".join("held out" if f == HOLDOUT else f for f in names)
@@ -404,7 +411,6 @@ def metric_columns(sets: bool, several: bool, first: Run, second: Run) -> list[s
         first.mark,
         second.mark,
         f"{second.mark} less {first.mark}",
-        "p",
         "p (Holm)",
         "In words",
     ]
