@@ -124,7 +124,8 @@ def write(
 
 
 def provenance(root: Path, **facts: Any) -> None:
-    """Write results/provenance.json with these facts alone."""
+    """Write results/provenance.json with these facts alone, of the tables that are there."""
+    facts.setdefault("tables", {"cases.csv": sha256_file(root / "results/metrics/cases.csv")})
     write_json(root / "results" / "provenance.json", facts)
 
 

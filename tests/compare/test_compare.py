@@ -359,6 +359,8 @@ def test_versions_and_code_that_differ(two):
     assert "A (old) was made with changes that were not committed: x.py" in told(cautions)
     assert words.commit(runs[0]) == "aaaaaaaaaa, with changes" and words.date(runs[0]) == "2026-01-02T03:04:05+00:00"
     assert words.commit(runs[1]) == words.date(runs[1]) == "not known"
+    provenance(two[0], versions={"numpy": "2.4"}, tables={"cases.csv": "of an earlier run"})
+    assert read(*two)[0].provenance is None
 
 
 # ---------------------------------------------------------------- folders that are none

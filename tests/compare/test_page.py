@@ -11,7 +11,7 @@ from refold.cli.__main__ import run
 from refold.compare import inputs, page, pairs, pictures, places
 from refold.core import images
 from refold.core.errors import RefoldError
-from refold.core.files import read_csv
+from refold.core.files import read_csv, read_json, write_json
 from refold.report.pictures import outline
 from tests.compare.conftest import BOTH, ROOT, write
 from tests.report.test_page import Reader
@@ -143,6 +143,16 @@ def test_why_there_is_no_picture(two):
     found = pictured(two, "c1")
     assert found.why_not == "no picture: A has no data/cases.csv and data/dataset.json beside its results"
     assert not found.rows
+
+
+def test_predictions_of_a_later_training_are_not_shown(two):
+    listing, behind = two[1] / "results/predictions/m/fold-0/predictions.json", two[1] / "results/metrics/hashes.json"
+    write_json(listing, {**read_json(listing), "hashes": {"models": {"0": "later"}}})
+    assert not pictured(two, "c1").why_not, "the tables do not say which models are theirs"
+    write_json(behind, {**read_json(behind), "models": {"m": {"0": "earlier"}}})
+    assert pictured(two, "c1").why_not == "no picture: the label map of B was changed since it was evaluated"
+    write_json(behind, {**read_json(behind), "models": {"m": {"0": "later"}}})
+    assert not pictured(two, "c1").why_not
 
 
 def test_a_changed_image_is_not_shown(two):

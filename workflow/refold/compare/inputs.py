@@ -33,7 +33,7 @@ class Run:
     mark: ``A``, ``B`` and so on. scores: the rows of its cases.csv, all text but ``value``, with a column ``set``.
     params: its parameters by section, defaults filled in; None where they are not known. written: instead of them,
     params.yaml as it stands, where this version of refold cannot fill in its defaults. mismatched: sections that are
-    not those behind the tables. source: what its provenance says of its commit. problems: of optional files.
+    not those behind the tables. provenance: results/provenance.json, if it is of these tables.
     """
 
     mark: str
@@ -159,6 +159,15 @@ def _json(place: Place, path: str) -> Any:
         raise RefoldError(f"{place.given}: {path} is no valid JSON; make it again there") from None
 
 
+def _provenance(place: Place) -> dict[str, Any] | None:
+    """What provenance.json says; None where it tells of other tables, such as those before the last run."""
+    found = _json(place, "results/provenance.json")
+    try:
+        return found if found["tables"]["cases.csv"] == sha256_file(place.file(SCORES)) else None
+    except (KeyError, TypeError):
+        return None
+
+
 def read(place: Place, mark: str) -> Run:
     """Read one run.
 
@@ -192,7 +201,7 @@ def read(place: Place, mark: str) -> Run:
         written=written,
         mismatched=sorted(n for n, h in recorded.items() if n in known and known[n] != h),
         evaluate=evaluate,
-        provenance=_json(place, "results/provenance.json"),
+        provenance=_provenance(place),
     )
 
 

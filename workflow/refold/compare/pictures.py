@@ -36,11 +36,14 @@ def _prediction(run: Run, method: str, fold: str, case: str) -> np.ndarray:
     listing = run.place.file(f"{folder}/predictions.json")
     if listing is None:
         raise NotAtHand(words.no_predictions(run))
-    entry = read_json(listing).get("cases", {}).get(case)
+    about = read_json(listing)
+    entry = about.get("cases", {}).get(case)
     path = run.place.file(f"{folder}/{entry['file']}") if entry else None
     if path is None:
         raise NotAtHand(words.no_predictions(run))
-    if sha256_file(path) != entry["sha256"]:
+    evaluated = run.hashes.get("models", {}).get(method, {})
+    models = about.get("hashes", {}).get("models", {})
+    if sha256_file(path) != entry["sha256"] or any(evaluated.get(k, v) != v for k, v in models.items()):
         raise NotAtHand(words.another_prediction(run))
     return images.read(path, label=True).data
 

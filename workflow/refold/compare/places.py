@@ -174,6 +174,11 @@ class Record(Place):
         clone = clones.clone(self.commit, scratch / "clone")
         clones.use_cache(clone)
         clones.checkout(clone, missing, clones.environment(DVC_SITE_CACHE_DIR=str(scratch / "dvc")))
+        # `dvc pull` of several files, of which some are nowhere, does not always fail
+        if lacking := [path for path in NEEDED if not self._cached(self.outs[path])]:
+            raise RefoldError(
+                f"{self.given}: {lacking[0]} is neither in DVC's cache nor on the remote; `dvc push` where it was made"
+            )
 
 
 # ---------------------------------------------------------------- from a name
