@@ -24,13 +24,8 @@ def read(*folders):
 
 
 def compared(*folders, methods=()):
-    runs = read(*folders)
-    chosen = pairs.choose(runs, list(methods))
-    evaluate, differing = pairs.judge(runs)
-    leave = {"nsd"} if "nsd_tolerance" in differing else set()
-    found = pairs.compare(runs, chosen, evaluate, leave)
-    keys = differences.parameters(runs, chosen)
-    return runs, found, words.cautions(runs, found, evaluate, differing, leave, keys), keys
+    made = page.hold(read(*folders), list(methods))
+    return made.runs, made.pairs, made.cautions, made.keys
 
 
 @pytest.fixture
@@ -134,7 +129,7 @@ def test_empty_masks(tmp_path):
     worse, better = pair.changed(3)
     assert [c.case for c in worse] == ["c1"] and worse[0].difference == pytest.approx(0.25 - 0.5)
     assert [c.case for c in better] == ["c2"] and better[0].difference == pytest.approx(0.45 - 0.25)
-    assert worse[0].most == "x", "y has no Dice in the first run"
+    assert worse[0].most == "y", "it was invented"
     assert better[0].most == "y"
 
 

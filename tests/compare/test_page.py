@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from refold.cli.__main__ import run
-from refold.compare import inputs, page, pairs, pictures, places
+from refold.compare import inputs, page, pictures, places
 from refold.core import images
 from refold.core.errors import RefoldError
 from refold.core.files import read_csv, read_json, write_json
@@ -108,8 +108,7 @@ def test_three_runs_on_one_page(two, project, tmp_path):
 
 
 def pictured(folders, case):
-    runs = inputs.read_all([places._folder(str(f), f) for f in folders])
-    [pair] = pairs.compare(runs, pairs.choose(runs, []), pairs.judge(runs)[0])
+    [pair] = page.hold(inputs.read_all([places._folder(str(f), f) for f in folders]), []).pairs
     return pictures.picture(pair, next(c for c in pair.changes if c.case == case))
 
 
@@ -186,6 +185,8 @@ def test_the_command_prints_table_and_paths(two, project, tmp_path, capsys, monk
     run(["compare", *map(str, two), "--out", str(out), "--cases", "1"])
     said = capsys.readouterr().out
     assert re.search(r"^m +x +0\.6667 +0\.7000 +\+0\.0333 +−\S+ to \+\S+ +\S+ +no clear difference$", said, re.M)
+    assert f"A: {two[0]} (folder)\n" in said
+    assert "careful: Only 3 patients" in said
     assert f"report: {out}" in said and f"{tmp_path / 'p.cases.csv'}" in said
 
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from refold.cli.__main__ import run
-from refold.compare import inputs, page, pairs, pictures, places
+from refold.compare import inputs, page, pictures, places
 from refold.core.errors import RefoldError
 from refold.core.files import read_csv
 from tests.compare.conftest import ROOT, write
@@ -124,7 +124,7 @@ def test_a_commit_and_a_folder(repository, tmp_path):
     write(tmp_path / "colleague", {"m": B})
     [runs] = read("old", "../colleague")
     assert [r.place.kind for r in runs] == ["commit", "folder"]
-    [pair] = pairs.compare(runs, pairs.choose(runs, []), pairs.judge(runs)[0])
+    [pair] = page.hold(runs, []).pairs
     assert pair.row("x", "dice")["difference"] == pytest.approx(0.02)
 
 
@@ -189,8 +189,7 @@ def test_pictures_that_are_not_in_the_cache(repository):
     folder = next(o["md5"] for o in lock["stages"]["all"]["outs"] if o["path"] == "results/predictions")
     path_of(folder).unlink()
     with places.opened([("old", repository), ("HEAD", repository)]) as found:
-        runs = inputs.read_all(found)
-        [pair] = pairs.compare(runs, pairs.choose(runs, []), pairs.judge(runs)[0])
+        [pair] = page.hold(inputs.read_all(found), []).pairs
         picture = pictures.picture(pair, pair.changes[0])
     # both commits predicted the same, so the list that is gone is of both
     assert picture.why_not == (

@@ -136,7 +136,7 @@ def _frozen(values: Any, name: str) -> dict[str, Any]:
 def _params(place: Place) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
     """(sections with defaults, params.yaml as it stands); one of them or both are None."""
     if isinstance(place, Folder) and (stamps := place.stamps()).keys() >= SECTIONS:
-        return stamps, None
+        return (stamps, None) if all(isinstance(v, dict) for v in stamps.values()) else (None, None)
     if (text := place.text(PARAMS)) is None:
         return None, None
     try:
@@ -157,6 +157,15 @@ def _json(place: Place, path: str) -> Any:
         return read_json(found)
     except RefoldError:
         raise RefoldError(f"{place.given}: {path} is no valid JSON; make it again there") from None
+
+
+def _description(place: Place) -> case_table.Description | None:
+    path = "data/dataset.json"
+    found = place.file(path)
+    try:
+        return case_table.Description.read(found) if found else None
+    except (AttributeError, KeyError, TypeError) as error:
+        raise RefoldError(f"{place.given}: {path} is damaged ({error!r}); run the data phase there again") from None
 
 
 def _provenance(place: Place) -> dict[str, Any] | None:
@@ -181,7 +190,6 @@ def read(place: Place, mark: str) -> Run:
         )
     table = _belongs(place, "data/cases.csv", hashes, "data")
     split = _belongs(place, "results/splits.json", hashes, "split")
-    described = place.file("data/dataset.json")
     params, written = _params(place)
     known = of_params(params) if params else {}
     recorded = hashes.get("params") or {}
@@ -195,7 +203,7 @@ def read(place: Place, mark: str) -> Run:
         scores=_scores(place),
         hashes=hashes,
         cases={c.case: c for c in case_table.read(table)} if table else None,
-        description=case_table.Description.read(described) if described else None,
+        description=_description(place),
         splits=read_json(split) if split else None,
         params=params,
         written=written,

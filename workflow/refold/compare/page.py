@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from refold.compare.pairs import Pair
 from refold.core.errors import RefoldError
 from refold.core.files import write_text
 from refold.core.sections import Evaluate
+from refold.report.cautions import Caution
 from refold.report.inputs import MEAN
 
 HERE = Path(__file__).parent
@@ -50,28 +52,43 @@ def _changed(pair: Pair, count: int) -> list[dict[str, Any]]:
     ]
 
 
-def context(
-    runs: list[Run],
-    found: list[Pair],
-    chosen: list[tuple[Run, Run, str, str]],
-    evaluate: Evaluate,
-    differing: list[str],
-    leave: set[str],
-    count: int,
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Comparison:
+    """Runs held against each other. chosen: which methods of which. keys: parameters that differ, where known."""
+
+    runs: list[Run]
+    chosen: list[tuple[Run, Run, str, str]]
+    evaluate: Evaluate
+    pairs: list[Pair]
+    keys: differences.Keys | None
+    cautions: list[Caution]
+
+
+def hold(runs: list[Run], methods: list[str]) -> Comparison:
+    """Hold the later runs against the first; ``methods`` and what is raised as of `refold.compare.pairs.choose`."""
+    chosen = pairs.choose(runs, methods)
+    evaluate, differing = pairs.judge(runs)
+    leave = {"nsd"} if "nsd_tolerance" in differing else set()
+    found, keys = pairs.compare(runs, chosen, evaluate, leave), differences.parameters(runs, chosen)
+    cautions = words.cautions(runs, found, evaluate, differing, leave, keys)
+    return Comparison(runs, chosen, evaluate, found, keys, cautions)
+
+
+def context(comparison: Comparison, count: int) -> dict[str, Any]:
     """Everything the template shows."""
-    keys, versions = differences.parameters(runs, chosen), differences.versions(runs)
+    runs, found, evaluate, keys = comparison.runs, comparison.pairs, comparison.evaluate, comparison.keys
+    versions = differences.versions(runs)
     said = words.settings(evaluate)
     seconds = list(dict.fromkeys(p.runs[1].mark for p in found))
     groups = [[p for p in found if p.runs[1].mark == mark] for mark in seconds]
-    names = differences.renamed(runs, chosen)
+    names = differences.renamed(runs, comparison.chosen)
     return {
         "title": words.title(runs),
         "runs": runs,
         "whose": words.whose,
         "facts": [(words.FACTS[name], values) for name, values in tables.facts(runs)],
         "findings": [words.finding(p, said["level"]) for p in found],
-        "cautions": words.cautions(runs, found, evaluate, differing, leave, keys),
+        "cautions": comparison.cautions,
         "level": said["level"],
         "test": said["test"],
         "bootstrap": evaluate.bootstrap,
@@ -159,7 +176,7 @@ def compare(
         count: cases pictured in each direction.
 
     Returns:
-        the short table, and the files written.
+        what the terminal shows, and the files written.
 
     Raises:
         RefoldError: a run is not found, damaged or has nothing in common with the first.
@@ -171,11 +188,7 @@ def compare(
         wanted.append((".", Path.cwd()))
     with places.opened(wanted) as found:
         page = destination(out, found, here)
-        runs = inputs.read_all(found)
-        chosen = pairs.choose(runs, methods)
-        evaluate, differing = pairs.judge(runs)
-        leave = {"nsd"} if "nsd_tolerance" in differing else set()
-        compared = pairs.compare(runs, chosen, evaluate, leave)
-        write_text(page, render(context(runs, compared, chosen, evaluate, differing, leave, count)))
-        files = tables.write(page, runs, compared, differences.parameters(runs, chosen))
-        return tables.short(compared), [page, *files]
+        made = hold(inputs.read_all(found), methods)
+        write_text(page, render(context(made, count)))
+        files = tables.write(page, made.runs, made.pairs, made.keys)
+        return tables.short(made.runs, made.pairs, made.cautions), [page, *files]

@@ -39,12 +39,15 @@ class Change:
 
     @property
     def most(self) -> str:
-        """The label whose Dice changed most; the first where none is defined in both."""
+        """The label that changed most. One with a Dice in one run alone, as where a label was invented, goes first."""
         labels = [name for name in self.dice if name != MEAN]
-        gaps = {
-            name: abs(b - a) for name in labels if not math.isnan((b := self.dice[name][1]) - (a := self.dice[name][0]))
-        }
-        return max(gaps, key=gaps.__getitem__) if gaps else labels[0]
+        return max(labels, key=lambda name: self._gap(*self.dice[name]))
+
+    @staticmethod
+    def _gap(first: float, second: float) -> float:
+        if math.isnan(first) or math.isnan(second):
+            return 0.0 if math.isnan(first) and math.isnan(second) else math.inf
+        return abs(second - first)
 
 
 @dataclass(frozen=True)

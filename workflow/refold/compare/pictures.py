@@ -36,21 +36,26 @@ def _prediction(run: Run, method: str, fold: str, case: str) -> np.ndarray:
     listing = run.place.file(f"{folder}/predictions.json")
     if listing is None:
         raise NotAtHand(words.no_predictions(run))
-    about = read_json(listing)
-    entry = about.get("cases", {}).get(case)
-    path = run.place.file(f"{folder}/{entry['file']}") if entry else None
-    if path is None:
-        raise NotAtHand(words.no_predictions(run))
-    evaluated = run.hashes.get("models", {}).get(method, {})
-    models = about.get("hashes", {}).get("models", {})
-    if sha256_file(path) != entry["sha256"] or any(evaluated.get(k, v) != v for k, v in models.items()):
-        raise NotAtHand(words.another_prediction(run))
+    try:
+        about = read_json(listing)
+        entry = about["cases"].get(case)
+        path = run.place.file(f"{folder}/{entry['file']}") if entry else None
+        if path is None:
+            raise NotAtHand(words.no_predictions(run))
+        evaluated = run.hashes.get("models", {}).get(method, {})
+        models = about.get("hashes", {}).get("models", {})
+        if sha256_file(path) != entry["sha256"] or any(evaluated.get(k, v) != v for k, v in models.items()):
+            raise NotAtHand(words.another_prediction(run))
+    except (AttributeError, KeyError, TypeError):
+        raise NotAtHand(words.UNREADABLE) from None
     return images.read(path, label=True).data
 
 
 def _as_first(data: np.ndarray, first: Run, run: Run, labels: list[str]) -> np.ndarray:
     """A label map of ``run`` with the first run's values of the labels; labels not compared are background."""
     theirs, ours = run.description.labels, first.description.labels
+    if not set(labels) <= set(theirs.names) & set(ours.names):
+        raise NotAtHand(words.UNREADABLE)
     found = np.zeros(data.shape, np.int64)
     for name in labels:
         found[data == theirs.values[theirs.names.index(name)]] = ours.values[ours.names.index(name)]

@@ -11,6 +11,7 @@ from refold.compare.differences import Keys
 from refold.compare.inputs import Run
 from refold.compare.pairs import STATES, Pair
 from refold.core.files import write_csv
+from refold.report.cautions import Caution
 from refold.report.inputs import MEAN
 from refold.report.tables import (
     COMPARED,
@@ -36,11 +37,6 @@ CASES_CSV = (
 )  # fmt: skip
 
 
-def _heading(name: str, dimension: int) -> str:
-    u = unit(name, dimension)
-    return f"{metric(name).title} ({u})" if u else metric(name).title
-
-
 def dimension(runs: list[Run]) -> int:
     """Of the data set; 3 where no run tells."""
     return next((r.description.dimension for r in runs if r.description), 3)
@@ -63,7 +59,7 @@ def metrics(pairs: list[Pair], every: bool = False) -> Table:
             cells = [
                 *([Cell(words.SETS[pair.set])] if sets else []),
                 *([Cell(words.method(pair))] if several else []),
-                Cell(_heading(r["metric"], size)),
+                Cell(metric(r["metric"]).title, None, unit(r["metric"], size)),
                 label_name(r["label"]),
                 number(r["cases"], 0, words.patients(r["n"])),
                 number(r["mean_a"], digits),
@@ -163,8 +159,8 @@ def write(page: Path, runs: list[Run], pairs: list[Pair], keys: Keys | None) -> 
 # ---------------------------------------------------------------- terminal
 
 
-def short(pairs: list[Pair]) -> str:
-    """Dice by method and label, in aligned columns; of other metrics the page tells."""
+def short(runs: list[Run], pairs: list[Pair], cautions: list[Caution]) -> str:
+    """Runs, Dice by method and label in aligned columns, and what is to be known first; the page tells the rest."""
     found = []
     for pair in pairs:
         for r in pair.rows:
@@ -186,7 +182,7 @@ def short(pairs: list[Pair]) -> str:
     head = words.short_columns(*pairs[0].runs, several)
     widths = [max(len(row[i]) for row in [head, *found]) for i in range(len(head))]
     lines = ["  ".join(text.ljust(w) for text, w in zip(row, widths, strict=True)).rstrip() for row in [head, *found]]
-    return "\n".join(lines)
+    return "\n".join([*map(words.line, runs), "", *lines, "", *map(words.warning, (c for c in cautions if c.serious))])
 
 
 def facts(runs: list[Run]) -> list[tuple[str, list[Any]]]:

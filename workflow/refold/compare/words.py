@@ -66,7 +66,7 @@ def no_image(run: Run) -> str:
 
 
 def kind(run: Run) -> str:
-    return {COMMIT: "commit", EXPERIMENT: "experiment of DVC"}.get(run.place.kind, "folder")
+    return {COMMIT: "record", EXPERIMENT: "experiment of DVC"}.get(run.place.kind, "folder")
 
 
 def commit(run: Run) -> str:
@@ -81,6 +81,16 @@ def commit(run: Run) -> str:
 
 def date(run: Run) -> str:
     return run.place.date or run.source.get("date") or "not known"
+
+
+def line(run: Run) -> str:
+    """Which run a letter is, on the terminal."""
+    known = f", commit {commit(run)} of {date(run)}" if run.place.commit or run.source.get("commit") else ""
+    return f"{run.mark}: {run.place.given} ({kind(run)}{known})"
+
+
+def warning(caution: Caution) -> str:
+    return f"careful: {caution.text}" + (f" ({caution.named})" if caution.cases else "")
 
 
 def agreement(runs: list[Run], key: str) -> list[str]:
