@@ -10,6 +10,7 @@ from scipy import stats
 from refold.compare import differences, inputs, page, pairs, places, words
 from refold.core.errors import RefoldError
 from refold.core.files import read_csv, read_json, write_csv, write_json
+from refold.core.hashes import of_params
 from refold.core.sections import Evaluate
 from tests.compare.conftest import BOTH, COLUMNS, INVENTED, MISSED, provenance, told, write
 
@@ -244,7 +245,7 @@ def test_methods_are_paired_by_name(tmp_path):
     b = write(tmp_path / "b", {"k": B, "m": B})
     _, found, _, _ = compared(a, b)
     assert [p.methods for p in found] == [("m", "m"), ("k", "k")]
-    _, found, _, _ = compared(a, b, methods=["only=k", "m"])
+    _, found, _, _ = compared(a, b, methods=["only=k", "m", "m=m"])
     assert [p.methods for p in found] == [("only", "k"), ("m", "m")]
     assert words.method(found[0]) == "only of A, k of B" and words.method(found[1]) == "m"
 
@@ -325,6 +326,24 @@ def test_parameters_changed_after_the_run(two):
     _, _, cautions, keys = compared(*two)
     assert "The parameters of B (new) are not those behind its tables (methods.m)" in told(cautions)
     assert [k for k, _ in keys.rows] == ["methods.m.classes"]
+
+
+def test_parameters_changed_after_the_run_in_a_section_that_provenance_knows(two):
+    stamps = two[1] / "results/.params"
+    before = of_params({p.stem: read_json(p) for p in stamps.glob("*.json")})
+    provenance(two[1], params=before)
+    write_json(stamps / "split.json", {**read_json(stamps / "split.json"), "seed": 9})
+    write_json(stamps / "report.json", {**read_json(stamps / "report.json"), "title": "another"})
+    assert "not those behind its tables (split): they were changed after the run" in told(compared(*two)[2])
+
+
+def test_defaults_of_another_version(two):
+    for path in (two[1] / "results/.params").iterdir():
+        path.unlink()
+    text = {"dataset": {"name": "toy", "source": "raw"}, "methods": {"m": {"kind": "threshold", "classes": 5}}}
+    (two[1] / "params.yaml").write_text(json.dumps(text))
+    [caution] = [c for c in compared(*two)[2] if c.where == "parameters"]
+    assert not caution.serious and "(methods.m): its params.yaml was changed after the run, or this" in caution.text
 
 
 def test_without_frozen_parameters_params_yaml_is_read(two):

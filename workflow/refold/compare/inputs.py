@@ -32,8 +32,8 @@ class Run:
 
     mark: ``A``, ``B`` and so on. scores: the rows of its cases.csv, all text but ``value``, with a column ``set``.
     params: its parameters by section, defaults filled in; None where they are not known. written: instead of them,
-    params.yaml as it stands, where this version of refold cannot fill in its defaults. mismatched: sections that are
-    not those behind the tables. provenance: results/provenance.json, if it is of these tables.
+    params.yaml as it stands, where this version of refold cannot fill in its defaults. filled: whether it did so.
+    mismatched: sections that are not those behind the tables. provenance: results/provenance.json, if of these tables.
     """
 
     mark: str
@@ -45,6 +45,7 @@ class Run:
     splits: dict[str, Any] | None
     params: dict[str, Any] | None
     written: dict[str, Any] | None
+    filled: bool
     mismatched: list[str]
     evaluate: Evaluate | None
     provenance: dict[str, Any] | None
@@ -71,6 +72,9 @@ class Run:
     def source(self) -> dict[str, Any]:
         """Commit, date and state of the sources behind the results; empty where nothing says so."""
         return (self.provenance or {}).get("git") or {}
+
+
+NO_TABLE = ("report", "selection")  # stamps on which no number rests
 
 
 def _scores(place: Place) -> pd.DataFrame:
@@ -133,20 +137,20 @@ def _frozen(values: Any, name: str) -> dict[str, Any]:
         return {p.name.removesuffix(".json"): read_json(p) for p in sorted(Path(folder).glob("*.json"))}
 
 
-def _params(place: Place) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
-    """(sections with defaults, params.yaml as it stands); one of them or both are None."""
+def _params(place: Place) -> tuple[dict[str, Any] | None, dict[str, Any] | None, bool]:
+    """(sections with defaults, or else params.yaml as it stands, and whether defaults were filled in here)."""
     if isinstance(place, Folder) and (stamps := place.stamps()).keys() >= SECTIONS:
-        return (stamps, None) if all(isinstance(v, dict) for v in stamps.values()) else (None, None)
-    if (text := place.text(PARAMS)) is None:
-        return None, None
+        return stamps if all(isinstance(v, dict) for v in stamps.values()) else None, None, False
     try:
-        values = yamlfile.parse(text).values
+        values = yamlfile.parse(place.text(PARAMS) or "").values
     except yamlfile.SyntaxFault:
-        return None, None
+        values = None
+    if not isinstance(values, dict):
+        return None, None, False
     try:
-        return _frozen(values, PARAMS), None
+        return _frozen(values, PARAMS), None, True
     except RefoldError:
-        return None, values if isinstance(values, dict) else None
+        return None, values, False
 
 
 def _json(place: Place, path: str) -> Any:
@@ -190,9 +194,10 @@ def read(place: Place, mark: str) -> Run:
         )
     table = _belongs(place, "data/cases.csv", hashes, "data")
     split = _belongs(place, "results/splits.json", hashes, "split")
-    params, written = _params(place)
+    params, written, filled = _params(place)
     known = of_params(params) if params else {}
-    recorded = hashes.get("params") or {}
+    provenance = _provenance(place)
+    recorded = {**(provenance or {}).get("params", {}), **(hashes.get("params") or {})}
     try:
         evaluate = Evaluate.model_validate(params["evaluate"]) if params and "evaluate" in params else None
     except ValidationError:
@@ -207,9 +212,10 @@ def read(place: Place, mark: str) -> Run:
         splits=read_json(split) if split else None,
         params=params,
         written=written,
-        mismatched=sorted(n for n, h in recorded.items() if n in known and known[n] != h),
+        filled=filled,
+        mismatched=sorted(n for n, h in recorded.items() if n in known and known[n] != h and n not in NO_TABLE),
         evaluate=evaluate,
-        provenance=_provenance(place),
+        provenance=provenance,
     )
 
 

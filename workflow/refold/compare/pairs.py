@@ -126,7 +126,9 @@ def choose(runs: list[Run], wanted: list[str]) -> list[tuple[Run, Run, str, str]
                     f"--methods {text}: {run.place.given} has no method {name!r}{nearest(name, run.methods)}; it has "
                     f"{', '.join(run.methods)}"
                 )
-        found += [(first, other, names[0], name) for other, name in zip(others, names[1:], strict=True)]
+        pairs = [(first, other, names[0], name) for other, name in zip(others, names[1:], strict=True)]
+        told = {(other.mark, a, b) for _, other, a, b in found}
+        found += [(f, o, a, b) for f, o, a, b in pairs if (o.mark, a, b) not in told]
     return found
 
 

@@ -343,11 +343,13 @@ def _origin(runs: list[Run], keys: Keys | None) -> list[Caution]:
     found = []
     for run in runs:
         if run.mismatched:
-            text = (
-                f"The parameters of {whose(run)} are not those behind its tables ({listed(run.mismatched)}): they were "
-                "changed after the run. Run it again, or read the parameters below with care."
+            why = (
+                "its params.yaml was changed after the run, or this version of refold fills in other defaults"
+                if run.filled
+                else "they were changed after the run. Run it again, or read the parameters below with care"
             )
-            found.append(Caution("parameters", text, True))
+            text = f"The parameters of {whose(run)} are not those behind its tables ({listed(run.mismatched)}): {why}."
+            found.append(Caution("parameters", text, not run.filled))
         changed = run.source.get("modified") or []
         if changed:
             more = f" and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
