@@ -169,6 +169,8 @@ def artifacts(phase):
                 "report/report.html",
                 "report/learning-curves.csv",
                 "report/dice.csv",
+                "report/tables",
+                "report/figures",
                 "provenance.json",
                 "ro-crate-metadata.json",
             ],

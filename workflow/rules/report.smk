@@ -23,6 +23,8 @@ rule report_html:
         "results/report/report.html",
         "results/report/learning-curves.csv",
         "results/report/dice.csv",
+        directory("results/report/tables"),
+        directory("results/report/figures"),
         "results/provenance.json",
         "results/ro-crate-metadata.json",
     log:

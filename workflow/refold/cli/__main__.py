@@ -39,17 +39,31 @@ def run(arguments: list[str] | None = None) -> None:
     again.add_argument("--example", metavar="NAME", help="examples/NAME.yaml in place of params.yaml, such as tiny")
     again.add_argument("--ways", default="", metavar="WAY,...", help="some of the ways; the first is compared to (all)")
     again.add_argument("--out", metavar="FILE", help="write the table here too, as Markdown")
+    compare = verbs.add_parser("compare", help="two or more runs side by side, in one HTML file")
+    compare.add_argument(
+        "runs", nargs="+", metavar="RUN",
+        help="a commit, an experiment of DVC or a folder of results; one alone is held against this project's results",
+    )  # fmt: skip
+    compare.add_argument(
+        "--methods", nargs="+", default=[], metavar="NAME",
+        help="compare these; A=B pairs two names, one a run (all that have the same name)",
+    )  # fmt: skip
+    compare.add_argument("--out", metavar="FILE.html", help="the page (results/compare/<names>.html)")
+    compare.add_argument(
+        "--cases", type=int, default=3, metavar="N", help="how many cases are pictured in each direction (3)"
+    )
     for verb in (verify, again):
         verb.add_argument("--keep", action="store_true", help="leave the clones, and say where they are")
         verb.add_argument("--scratch", metavar="FOLDER", help="where to make them (the folder of temporary files)")
     a = parser.parse_args(arguments)
 
-    home = project(Path.cwd())
-    os.chdir(home)
+    here = Path.cwd()
+    home = project(here)
     if not (home / "workflow").samefile(sources.ROOT):
         # installed from another clone: this clone's own code decides
         os.environ["PYTHONPATH"] = str(home / "workflow")
         os.execv(sys.executable, [sys.executable, "-m", "refold.cli", *(arguments or sys.argv[1:])])
+    os.chdir(home)
 
     if a.verb == "status":
         from refold.cli import status
@@ -69,6 +83,13 @@ def run(arguments: list[str] | None = None) -> None:
         found = verification.verify(a.revision, a.quick, a.keep, a.cores, a.scratch)
         print(found.text())
         sys.exit(0 if found.identical else 1)
+    elif a.verb == "compare":
+        from refold.compare import page
+
+        table, files = page.compare(a.runs, a.methods, a.out, here, a.cases)
+        print(table)
+        print(f"report: {files[0]}")
+        print(f"tables: {', '.join(map(str, files[1:]))}")
     elif a.verb == "reproduce":
         from refold.cli import reproduce
 

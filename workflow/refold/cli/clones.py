@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from refold.cli import tools
 from refold.core.errors import RefoldError
@@ -108,6 +109,36 @@ def clone(revision: str, folder: Path) -> Path:
     return folder / prefix
 
 
+def cache() -> Path:
+    """DVC's cache of the project in the current folder.
+
+    Raises:
+        RefoldError: DVC's settings cannot be read.
+    """
+    from dvc.config import Config, ConfigError
+
+    here = Path.cwd() / ".dvc"
+    try:
+        return Path(Config(dvc_dir=str(here))["cache"].get("dir") or here / "cache")
+    except ConfigError as error:
+        raise RefoldError(f".dvc/config cannot be read: {error}") from None
+
+
+def use_cache(clone: Path) -> None:
+    """The clone's DVC takes its files from the project's cache and remotes, and links rather than copies."""
+    from dvc.config import Config, merge
+
+    project = Path.cwd()
+    mine = Config(dvc_dir=str(project / ".dvc"))
+    merged: dict[str, Any] = {}
+    for level in ("repo", "local"):
+        merge(merged, mine.load_one(level))  # with whole paths: those of a clone would lead elsewhere
+    merge(merged, {"cache": {"dir": str(cache()), "type": ["reflink", "symlink", "copy"]}})
+    with Config(dvc_dir=str(clone / ".dvc")).edit("local") as local:
+        local.clear()
+        local.update(merged)
+
+
 def run(*command: str, folder: Path, **more: str) -> subprocess.CompletedProcess:
     """A command in a clone.
 
@@ -119,6 +150,38 @@ def run(*command: str, folder: Path, **more: str) -> subprocess.CompletedProcess
         name = " ".join(command[2:] if command[:2] == (sys.executable, "-m") else command)
         raise RefoldError(f"`{name}` failed in the clone\n{tools.last_words(done)}")
     return done
+
+
+def checkout(clone: Path, targets: list[str], env: Mapping[str, str]) -> None:
+    """Files on record, from the cache or else from the remote.
+
+    Raises:
+        RefoldError: they are in neither.
+    """
+    more = {"DVC_SITE_CACHE_DIR": env["DVC_SITE_CACHE_DIR"]}
+    dvc = (sys.executable, "-m", "dvc")
+    try:
+        run(*dvc, "checkout", "--force", "--", *targets, folder=clone, **more)
+        return
+    except RefoldError as error:
+        missing = error
+    if not run(*dvc, "remote", "list", folder=clone, **more).stdout.strip():
+        raise RefoldError(
+            "files on record are not in DVC's cache, and no remote is set to pull them from: copy the cache, or set "
+            f"the remote they were pushed to (`dvc remote add --default NAME URL`)\n{told(missing)}"
+        )
+    say("not all of it is in the cache: pulling the rest")
+    try:
+        run(*dvc, "pull", "--force", "--", *targets, folder=clone, **more)
+    except RefoldError as error:
+        raise RefoldError(
+            "files on record are neither in DVC's cache nor can they be pulled: `dvc push` where they were made, or "
+            f"`dvc fetch --verbose` to see why\n{told(error)}"
+        ) from None
+
+
+def told(error: RefoldError) -> str:
+    return "\n".join(f"  {line}" for line in str(error).splitlines())
 
 
 def logged(

@@ -37,6 +37,14 @@ def git(*arguments: str, folder: str | Path = ".") -> subprocess.CompletedProces
         ) from None
 
 
+def is_repository() -> bool:
+    """Whether Git is there and knows the current folder."""
+    try:
+        return git("rev-parse", "--git-dir").returncode == 0
+    except RefoldError:
+        return False
+
+
 def last_words(done: subprocess.CompletedProcess) -> str:
     """The lines that say why a command failed."""
     lines = [x.strip() for x in f"{done.stdout or ''}\n{done.stderr or ''}".splitlines() if x.strip()]

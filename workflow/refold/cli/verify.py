@@ -17,9 +17,9 @@ from typing import Any
 
 import yaml
 
-from refold.cli import clones, compare, stages, tools
+from refold.cli import clones, stages, tools, trees
 from refold.cli.clones import say
-from refold.cli.compare import Comparison
+from refold.cli.trees import Comparison
 from refold.core import yamlfile
 from refold.core.errors import RefoldError
 from refold.data import layout
@@ -70,19 +70,19 @@ def verify(
         env = clones.environment(DVC_SITE_CACHE_DIR=str(folder / "dvc"))
 
         say(f"commit {wanted[:10]}: getting what is on record")
-        _use_cache(first)
-        _checkout(first, [], env)
+        clones.use_cache(first)
+        clones.checkout(first, [], env)
         _link(first, outside)
         _must_be_clean(first, wanted, outside, env)
 
         again = QUICK if quick else stages.PHASES
         raw = [o for o in outs["data"] if o.startswith(f"{layout.RAW}/")]
         kept = [o for phase in stages.PHASES if phase not in again for o in outs[phase]] or raw
-        _use_cache(second)
+        clones.use_cache(second)
         # data of the user's own that DVC tracks
         own = clones.run("git", "ls-files", "--", "*.dvc", folder=second).stdout.splitlines()
         if kept or own:
-            _checkout(second, [*kept, *own], env)
+            clones.checkout(second, [*kept, *own], env)
         _link(second, outside)
         _mark(second, kept, raw if not quick else [p for p in stages.PHASES if p not in again])
         _again(second, cores, env)
@@ -127,54 +127,6 @@ def external(params: Path) -> list[Path]:
         raise RefoldError(f"{params.name} of this commit cannot be read: {error}") from None
     found = [(values.get(section) or {}).get(key) for section, key in PATHS]
     return [Path(value) for value in found if value and not Path(value).is_absolute()]
-
-
-def _use_cache(clone: Path) -> None:
-    """The clone's DVC takes its files from the project's cache and remotes, and links rather than copies."""
-    from dvc.config import Config, merge
-
-    project = Path.cwd()
-    mine = Config(dvc_dir=str(project / ".dvc"))
-    merged: dict[str, Any] = {}
-    for level in ("repo", "local"):
-        merge(merged, mine.load_one(level))  # with whole paths: those of a clone would lead elsewhere
-    cache = mine["cache"].get("dir") or project / ".dvc" / "cache"
-    merge(merged, {"cache": {"dir": str(cache), "type": ["reflink", "symlink", "copy"]}})
-    with Config(dvc_dir=str(clone / ".dvc")).edit("local") as local:
-        local.clear()
-        local.update(merged)
-
-
-def _checkout(clone: Path, targets: list[str], env: Mapping[str, str]) -> None:
-    """Files on record, from the cache or else from the remote.
-
-    Raises:
-        RefoldError: they are in neither.
-    """
-    more = {"DVC_SITE_CACHE_DIR": env["DVC_SITE_CACHE_DIR"]}
-    dvc = (sys.executable, "-m", "dvc")
-    try:
-        clones.run(*dvc, "checkout", "--force", "--", *targets, folder=clone, **more)
-        return
-    except RefoldError as error:
-        missing = error
-    if not clones.run(*dvc, "remote", "list", folder=clone, **more).stdout.strip():
-        raise RefoldError(
-            "files on record are not in DVC's cache, and no remote is set to pull them from: copy the cache, or set "
-            f"the remote they were pushed to (`dvc remote add --default NAME URL`)\n{_told(missing)}"
-        )
-    say("not all of it is in the cache: pulling the rest")
-    try:
-        clones.run(*dvc, "pull", "--force", "--", *targets, folder=clone, **more)
-    except RefoldError as error:
-        raise RefoldError(
-            "files on record are neither in DVC's cache nor can they be pulled: `dvc push` where they were made, or "
-            f"`dvc fetch --verbose` to see why\n{_told(error)}"
-        ) from None
-
-
-def _told(error: RefoldError) -> str:
-    return "\n".join(f"  {line}" for line in str(error).splitlines())
 
 
 def _place(clone: Path, path: Path) -> Path:
@@ -269,11 +221,11 @@ def results(first: Path, second: Path, outs: list[str]) -> Comparison:
     ignore: dict[str, tuple[str, ...]] = {}
     commits = [_section(folder / PROVENANCE) for folder in (first, second)]
     if commits[0] != commits[1]:
-        if PROVENANCE in compare.listing(first, outs):
+        if PROVENANCE in trees.listing(first, outs):
             ignore[PROVENANCE] = (GIT,)
         why = f"it tells the commit, which is {_name(commits[0])} on record and {_name(commits[1])} here"
-        left_out = {path: why for path in compare.listing(first, outs) if Path(path).name in TELL_THE_COMMIT}
-    found = compare.trees(first, second, outs, left_out, ignore)
+        left_out = {path: why for path in trees.listing(first, outs) if Path(path).name in TELL_THE_COMMIT}
+    found = trees.compare(first, second, outs, left_out, ignore)
     if ignore:
         found = Comparison(
             found.files, found.rows, found.differing, (*found.left_out, (f"{PROVENANCE}, key {GIT}", "likewise"))

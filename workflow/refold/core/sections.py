@@ -486,6 +486,13 @@ class Report(Section):
 
     title: str = Field("refold experiment", min_length=1, max_length=200, description="Title of the report.")
     cases: int = Field(1, ge=1, le=20, description="How many worst, median and best cases are pictured a method.")
+    viewer_mb: float = Field(
+        6,
+        ge=0,
+        le=100,
+        description="Size in MB of the images and outlines to scroll through in the report. The worst, median and best "
+        "cases go in first, then the worst of the rest, as many as fit; 0: none.",
+    )
 
 
 # ---------------------------------------------------------------- one method's own settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -113,21 +113,33 @@ def read(folder: Path, methods: list[str], folds: list[str], evaluate: Evaluate)
 
 
 def _frame(folds: list[Fold], regions: Collection[str]) -> pd.DataFrame:
-    """A row for each (fold, case), a column for each (label, metric) that there is.
-
-    Label ``mean`` is the mean over the labels; regions, which hold labels again, have no part in it.
-    """
     rows = pd.DataFrame([r for f in folds for r in f.rows], columns=list(COLUMNS))
     if rows.empty:
         raise RefoldError(f"{folds[0].file} holds no case; evaluate that fold again")
-    labels = list(dict.fromkeys(rows["label"]))
-    rows["value"] = rows["value"].astype(float)
+    return frame(rows, regions)
+
+
+def frame(rows: pd.DataFrame, regions: Collection[str], metrics: Iterable[str] = METRICS) -> pd.DataFrame:
+    """A row for each (fold, case), a column for each (label, metric) that there is.
+
+    Label ``mean`` is the mean over the labels; regions, which hold labels again, have no part in it.
+
+    Args:
+        rows: of cases.csv, the values as text or numbers.
+        regions: names of the labels that are regions.
+        metrics: those wanted.
+
+    Raises:
+        ValueError: a value is no number, or stands twice.
+    """
+    metrics, labels = list(metrics), list(dict.fromkeys(rows["label"]))
+    rows = rows.assign(value=rows["value"].astype(float))
     table = rows.pivot(index=["fold", "case"], columns=["label", "metric"], values="value")
     own = table[[c for c in table.columns if c[0] not in regions]]
-    there = [m for m in METRICS if m in own.columns.get_level_values("metric")]
+    there = [m for m in metrics if m in own.columns.get_level_values("metric")]
     means = {(MEAN, m): own.xs(m, axis=1, level="metric").mean(axis=1) for m in there}
     table = pd.concat([table, pd.DataFrame(means)], axis=1)
-    return table[[(label, m) for label in (*labels, MEAN) for m in METRICS if (label, m) in table.columns]]
+    return table[[(label, m) for label in (*labels, MEAN) for m in metrics if (label, m) in table.columns]]
 
 
 def _states(folds: list[Fold], regions: Collection[str]) -> dict[str, Counter]:
@@ -178,7 +190,7 @@ def _row(values: pd.Series, patients: dict[str, str], evaluate: Evaluate, metric
     }
 
 
-def _over_repeats(table: pd.DataFrame) -> pd.DataFrame:
+def over_repeats(table: pd.DataFrame) -> pd.DataFrame:
     """One row a case: the mean over the folds that tested it."""
     return table.groupby(level="case", sort=True).mean()
 
@@ -192,7 +204,7 @@ def summarise(
     predictions, so a case counts once a repeat.
     """
     name = HOLDOUT if folds[0].fold == HOLDOUT else CV
-    parts = [(ALL, _over_repeats(table), folds)]
+    parts = [(ALL, over_repeats(table), folds)]
     if name == CV:
         parts += [(f.fold, table.loc[f.fold], [f]) for f in folds]
     for fold, part, members in parts:
@@ -210,6 +222,31 @@ def summarise(
             }
 
 
+def paired(a: pd.Series, b: pd.Series, patients: dict[str, str], evaluate: Evaluate, metric: str) -> dict[str, Any]:
+    """Mean difference a less b of a metric, with its interval and test by patient.
+
+    Args:
+        a, b: values by case; only cases where both are defined count.
+        patients: of each case.
+        evaluate: interval, level, samples, seed and test.
+    """
+    difference = a - b
+    sums, numbers = by_patient(difference.to_numpy(), [patients[c] for c in difference.index])
+    most = _limits(metric)[1]
+    low, high = interval(
+        evaluate.interval, sums, numbers, evaluate.bootstrap, evaluate.confidence, evaluate.seed, limits=(-most, most)
+    )
+    each = sums / numbers
+    return {
+        "n": len(sums),
+        "difference": float(sums.sum() / numbers.sum()) if len(sums) else math.nan,
+        "ci_low": low,
+        "ci_high": high,
+        "test": evaluate.test,
+        "p": wilcoxon(each) if evaluate.test == "wilcoxon" else permutation(each, evaluate.seed),
+    }
+
+
 def compare(
     name: str, tables: dict[str, pd.DataFrame], evaluate: Evaluate, patients: dict[str, str]
 ) -> Iterator[dict[str, Any]]:
@@ -221,32 +258,18 @@ def compare(
     columns = next(iter(tables.values())).columns
     for label in dict.fromkeys(columns.get_level_values(0)):
         for metric in COMPARED:
-            family = []
-            for a, b in combinations([m for m, t in tables.items() if (label, metric) in t.columns], 2):
-                difference = tables[a][label, metric] - tables[b][label, metric]
-                sums, numbers = by_patient(difference.to_numpy(), [patients[c] for c in difference.index])
-                most = _limits(metric)[1]
-                low, high = interval(
-                    evaluate.interval, sums, numbers, evaluate.bootstrap, evaluate.confidence, evaluate.seed,
-                    limits=(-most, most),
-                )  # fmt: skip
-                family.append(
-                    {
-                        "set": name,
-                        "method_a": a,
-                        "method_b": b,
-                        "label": label,
-                        "metric": metric,
-                        "n": len(sums),
-                        "difference": float(sums.sum() / numbers.sum()) if len(sums) else math.nan,
-                        "ci_low": low,
-                        "ci_high": high,
-                        "test": evaluate.test,
-                        "p": wilcoxon(sums / numbers)
-                        if evaluate.test == "wilcoxon"
-                        else permutation(sums / numbers, evaluate.seed),
-                    }
-                )
+            there = [m for m, table in tables.items() if (label, metric) in table.columns]
+            family = [
+                {
+                    "set": name,
+                    "method_a": a,
+                    "method_b": b,
+                    "label": label,
+                    "metric": metric,
+                    **paired(tables[a][label, metric], tables[b][label, metric], patients, evaluate, metric),
+                }
+                for a, b in combinations(there, 2)
+            ]
             corrected = holm([r["p"] for r in family])
             yield from ({**r, "p_holm": p} for r, p in zip(family, corrected, strict=True))
 
@@ -344,7 +367,7 @@ def run(
         sets.setdefault(name, {}).setdefault(fold.method, []).append(fold)
     order = [name for name in (CV, HOLDOUT) if name in sets]
     frames = {name: {m: _frame(group, evaluate.regions) for m, group in sets[name].items()} for name in order}
-    tables = {name: {method: _over_repeats(t) for method, t in by.items()} for name, by in frames.items()}
+    tables = {name: {method: over_repeats(t) for method, t in by.items()} for name, by in frames.items()}
 
     todo = [(group, frames[name][method]) for name in order for method, group in sets[name].items()]
     summary = [

@@ -84,7 +84,7 @@ def listing(root: str | Path, outs: Iterable[str]) -> list[str]:
     return sorted(found)
 
 
-def trees(
+def compare(
     first: str | Path,
     second: str | Path,
     outs: Iterable[str],

@@ -1,0 +1,230 @@
+"""What is read of each run, checked once."""
+
+from __future__ import annotations
+
+import string
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import ValidationError
+
+from refold.compare.places import HASHES, PARAMS, SCORES, Folder, Place
+from refold.core import cases as case_table
+from refold.core import yamlfile
+from refold.core.errors import RefoldError
+from refold.core.files import read_json, sha256_file
+from refold.core.hashes import of_params
+from refold.core.params import Params, Stamps, validate
+from refold.core.sections import Evaluate
+from refold.evaluate.fold import COLUMNS
+from refold.report.inputs import CV, HOLDOUT
+
+MARKS = string.ascii_uppercase
+SECTIONS = {name for name in Params.model_fields if name != "methods"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run.
+
+    mark: ``A``, ``B`` and so on. scores: the rows of its cases.csv, all text but ``value``, with a column ``set``.
+    params: its parameters by section, defaults filled in; None where they are not known. written: instead of them,
+    params.yaml as it stands, where this version of refold cannot fill in its defaults. filled: whether it did so.
+    mismatched: sections that are not those behind the tables. provenance: results/provenance.json, if of these tables.
+    """
+
+    mark: str
+    place: Place
+    scores: pd.DataFrame
+    hashes: dict[str, Any]
+    cases: dict[str, case_table.Case] | None
+    description: case_table.Description | None
+    splits: dict[str, Any] | None
+    params: dict[str, Any] | None
+    written: dict[str, Any] | None
+    filled: bool
+    mismatched: list[str]
+    evaluate: Evaluate | None
+    provenance: dict[str, Any] | None
+
+    @property
+    def methods(self) -> list[str]:
+        return list(dict.fromkeys(self.scores["method"]))
+
+    @property
+    def labels(self) -> list[str]:
+        return list(dict.fromkeys(self.scores["label"]))
+
+    @property
+    def sets(self) -> list[str]:
+        there = set(self.scores["set"])
+        return [s for s in (CV, HOLDOUT) if s in there]
+
+    @property
+    def patients(self) -> dict[str, str]:
+        """The patient of each case with a score."""
+        return dict(zip(self.scores["case"], self.scores["patient"], strict=True))
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """Commit, date and state of the sources behind the results; empty where nothing says so."""
+        return (self.provenance or {}).get("git") or {}
+
+
+NO_TABLE = ("report", "selection")  # stamps on which no number rests
+
+
+def _scores(place: Place) -> pd.DataFrame:
+    """Raises `RefoldError` where cases.csv is not what the evaluate phase writes."""
+    path, told = place.file(SCORES), f"{place.given}: {SCORES}"
+    try:
+        rows = pd.read_csv(path, dtype=str, na_filter=False, encoding="utf-8")
+    except ValueError as error:  # pandas' and the decoder's errors are such
+        raise RefoldError(f"{told} cannot be read as a table ({error}); run the evaluate phase there again") from None
+    if missing := [c for c in COLUMNS if c not in rows.columns]:
+        raise RefoldError(
+            f"{told} has no column {', '.join(missing)}: it was not written by refold's evaluate phase, or by one too "
+            "old to compare; run it again"
+        )
+    if rows.empty:
+        raise RefoldError(f"{told} holds no case; run the evaluate phase there again")
+    try:
+        rows["value"] = rows["value"].astype(float)
+    except ValueError as error:
+        raise RefoldError(f"{told} is damaged: {error} in column value; run the evaluate phase there again") from None
+    keys = ["method", "fold", "case", "label", "metric"]
+    if (twice := rows.duplicated(keys)).any():
+        row = rows[twice].iloc[0]
+        raise RefoldError(
+            f"{told} has {row['metric']} of {row['label']!r} twice for case {row['case']!r}, method {row['method']}, "
+            f"fold {row['fold']}; run the evaluate phase there again"
+        )
+    dice = rows[rows["metric"] == "dice"]
+    tested = rows[["method", "fold", "case"]].drop_duplicates()
+    if len(dice) != len(tested) * rows["label"].nunique():
+        lacking = tested.merge(dice.groupby(["method", "fold", "case"]).size().rename("n").reset_index(), how="left")
+        row = lacking[lacking["n"] != rows["label"].nunique()].iloc[0]
+        raise RefoldError(
+            f"{told} has no Dice of some label for case {row['case']!r}, method {row['method']}, fold {row['fold']}; "
+            "run the evaluate phase there again"
+        )
+    rows["set"] = rows["fold"].map(lambda fold: HOLDOUT if fold == HOLDOUT else CV)
+    return rows
+
+
+def _belongs(place: Place, path: str, hashes: dict[str, Any], key: str) -> Path | None:
+    """A file that the tables rest on; None where it is not there.
+
+    Raises:
+        RefoldError: it is another one than theirs.
+    """
+    found = place.file(path)
+    if found is not None and hashes.get(key) != sha256_file(found):
+        raise RefoldError(
+            f"{place.given}: {path} is not the one behind the tables ({HASHES} has another hash of it): files of two "
+            "runs are mixed; run the evaluate phase there again, or copy the whole of data/ and results/"
+        )
+    return found
+
+
+def _frozen(values: Any, name: str) -> dict[str, Any]:
+    """Sections of params.yaml as jobs see them, defaults filled in. Raises `RefoldError` where they do not validate."""
+    with tempfile.TemporaryDirectory() as folder:
+        Stamps(folder).write(validate(values, name))
+        return {p.name.removesuffix(".json"): read_json(p) for p in sorted(Path(folder).glob("*.json"))}
+
+
+def _params(place: Place) -> tuple[dict[str, Any] | None, dict[str, Any] | None, bool]:
+    """(sections with defaults, or else params.yaml as it stands, and whether defaults were filled in here)."""
+    if isinstance(place, Folder) and (stamps := place.stamps()).keys() >= SECTIONS:
+        return stamps if all(isinstance(v, dict) for v in stamps.values()) else None, None, False
+    try:
+        values = yamlfile.parse(place.text(PARAMS) or "").values
+    except yamlfile.SyntaxFault:
+        values = None
+    if not isinstance(values, dict):
+        return None, None, False
+    try:
+        return _frozen(values, PARAMS), None, True
+    except RefoldError:
+        return None, values, False
+
+
+def _json(place: Place, path: str) -> Any:
+    found = place.file(path)
+    if found is None:
+        return None
+    try:
+        return read_json(found)
+    except RefoldError:
+        raise RefoldError(f"{place.given}: {path} is no valid JSON; make it again there") from None
+
+
+def _description(place: Place) -> case_table.Description | None:
+    path = "data/dataset.json"
+    found = place.file(path)
+    try:
+        return case_table.Description.read(found) if found else None
+    except (AttributeError, KeyError, TypeError) as error:
+        raise RefoldError(f"{place.given}: {path} is damaged ({error!r}); run the data phase there again") from None
+
+
+def _provenance(place: Place) -> dict[str, Any] | None:
+    """What provenance.json says; None where it tells of other tables, such as those before the last run."""
+    found = _json(place, "results/provenance.json")
+    try:
+        return found if found["tables"]["cases.csv"] == sha256_file(place.file(SCORES)) else None
+    except (KeyError, TypeError):
+        return None
+
+
+def read(place: Place, mark: str) -> Run:
+    """Read one run.
+
+    Raises:
+        RefoldError: its table of cases is damaged, or files of several runs are mixed.
+    """
+    hashes = _json(place, HASHES)
+    if not isinstance(hashes, dict) or "split" not in hashes or "data" not in hashes:
+        raise RefoldError(
+            f"{place.given}: {HASHES} lacks the hashes of data and split; run the evaluate phase there again"
+        )
+    table = _belongs(place, "data/cases.csv", hashes, "data")
+    split = _belongs(place, "results/splits.json", hashes, "split")
+    params, written, filled = _params(place)
+    known = of_params(params) if params else {}
+    provenance = _provenance(place)
+    recorded = {**(provenance or {}).get("params", {}), **(hashes.get("params") or {})}
+    try:
+        evaluate = Evaluate.model_validate(params["evaluate"]) if params and "evaluate" in params else None
+    except ValidationError:
+        evaluate = None
+    return Run(
+        mark=mark,
+        place=place,
+        scores=_scores(place),
+        hashes=hashes,
+        cases={c.case: c for c in case_table.read(table)} if table else None,
+        description=_description(place),
+        splits=read_json(split) if split else None,
+        params=params,
+        written=written,
+        filled=filled,
+        mismatched=sorted(n for n, h in recorded.items() if n in known and known[n] != h and n not in NO_TABLE),
+        evaluate=evaluate,
+        provenance=provenance,
+    )
+
+
+def read_all(places: list[Place]) -> list[Run]:
+    """All runs, marked in their order.
+
+    Raises:
+        RefoldError: as `read`; fewer than two, or more than there are letters.
+    """
+    if not 2 <= len(places) <= len(MARKS):
+        raise RefoldError(f"{len(places)} runs; two to {len(MARKS)} can be compared")
+    return [read(place, mark) for place, mark in zip(places, MARKS, strict=False)]

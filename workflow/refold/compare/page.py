@@ -1,0 +1,194 @@
+"""The page of a comparison, and ``refold compare`` from its arguments to its files."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from refold.cli import stages
+from refold.compare import differences, figures, inputs, pairs, pictures, places, tables, words
+from refold.compare.inputs import Run
+from refold.compare.pairs import Pair
+from refold.core.errors import RefoldError
+from refold.core.files import write_text
+from refold.core.sections import Evaluate
+from refold.report.cautions import Caution
+from refold.report.inputs import MEAN
+
+HERE = Path(__file__).parent
+REPORT = HERE.parent / "report"
+FOLDER = Path("results/compare")
+CASES = 3  # pictured in each direction
+
+
+def _scatters(pair: Pair) -> list[Markup]:
+    labels = ([MEAN] if len(pair.labels) > 1 else []) + pair.labels
+    axes = tuple(words.axis(r, m) for r, m in zip(pair.runs, pair.methods, strict=True))
+    return [
+        Markup(
+            figures.scatter(
+                pair,
+                label,
+                axes,
+                words.label_words(label),
+                words.scatter_alt(pair, label),
+                [words.hover(pair, c, label) for c in pair.changes],
+            )
+        )
+        for label in labels
+    ]
+
+
+def _changed(pair: Pair, count: int) -> list[dict[str, Any]]:
+    worse, better = pair.changed(count)
+    return [
+        {"run": run.mark, "pictures": [pictures.picture(pair, c) for c in found]}
+        for run, found in zip(pair.runs, (worse, better), strict=True)
+    ]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs held against each other. chosen: which methods of which. keys: parameters that differ, where known."""
+
+    runs: list[Run]
+    chosen: list[tuple[Run, Run, str, str]]
+    evaluate: Evaluate
+    pairs: list[Pair]
+    keys: differences.Keys | None
+    cautions: list[Caution]
+
+
+def hold(runs: list[Run], methods: list[str]) -> Comparison:
+    """Hold the later runs against the first; ``methods`` and what is raised as of `refold.compare.pairs.choose`."""
+    chosen = pairs.choose(runs, methods)
+    evaluate, differing = pairs.judge(runs)
+    leave = {"nsd"} if "nsd_tolerance" in differing else set()
+    found, keys = pairs.compare(runs, chosen, evaluate, leave), differences.parameters(runs, chosen)
+    cautions = words.cautions(runs, found, evaluate, differing, leave, keys)
+    return Comparison(runs, chosen, evaluate, found, keys, cautions)
+
+
+def context(comparison: Comparison, count: int) -> dict[str, Any]:
+    """Everything the template shows."""
+    runs, found, evaluate, keys = comparison.runs, comparison.pairs, comparison.evaluate, comparison.keys
+    versions = differences.versions(runs)
+    said = words.settings(evaluate)
+    seconds = list(dict.fromkeys(p.runs[1].mark for p in found))
+    groups = [[p for p in found if p.runs[1].mark == mark] for mark in seconds]
+    names = differences.renamed(runs, comparison.chosen)
+    return {
+        "title": words.title(runs),
+        "runs": runs,
+        "whose": words.whose,
+        "facts": [(words.FACTS[name], values) for name, values in tables.facts(runs)],
+        "findings": [words.finding(p, said["level"]) for p in found],
+        "cautions": comparison.cautions,
+        "level": said["level"],
+        "test": said["test"],
+        "bootstrap": evaluate.bootstrap,
+        "groups": [
+            {
+                "first": g[0].runs[0],
+                "second": g[0].runs[1],
+                "metrics": tables.metrics(g),
+                "every": tables.metrics(g, every=True),
+                "failures": tables.failures(g),
+            }
+            for g in groups
+        ],
+        "pairs": [
+            {
+                "pair": p,
+                "heading": words.heading(p, found),
+                "scatters": _scatters(p),
+                "cases": tables.cases(p),
+                "changed": _changed(p, count),
+            }
+            for p in found
+        ],
+        "count": count,
+        "signed": words.signed,
+        "picture_alt": words.picture_alt,
+        "dice_words": words.dice_words,
+        "parameters": tables.parameters(keys, runs) if keys else None,
+        "renamed": [(r.mark, b, a) for r in runs for b, a in names[r.mark].items()],
+        "versions": tables.parameters(versions, runs) if versions else None,
+        "code": differences.code(runs),
+    }
+
+
+def render(values: dict[str, Any]) -> str:
+    """The page as text. Every value that comes from data or parameters is escaped by the template."""
+    environment = Environment(
+        loader=FileSystemLoader([HERE, REPORT]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    css = "".join(p.read_text(encoding="utf-8") for p in (REPORT / "report.css", HERE / "compare.css"))
+    js = (REPORT / "report.js").read_text(encoding="utf-8")
+    return environment.get_template("compare.html.j2").render(values, css=Markup(css), js=Markup(js)) + "\n"
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^\w.-]+", "_", text).strip("._-") or "run"
+
+
+def destination(out: str | None, found: list[places.Place], here: Path) -> Path:
+    """Where the page goes.
+
+    Raises:
+        RefoldError: ``out`` is no HTML file, or lies where DVC or Snakemake keep results.
+    """
+    if out is None:
+        return FOLDER / f"{'-'.join(_slug(p.name) for p in found)}.html"
+    path = here / out
+    if path.suffix.lower() != ".html" or path.is_dir():
+        raise RefoldError(f"--out {out}: a file that ends in .html is wanted; the tables go beside it")
+    inside = path.resolve()
+    kept = [o for outs in stages.OUTS.values() for o in outs] + ["data/raw", stages.METRICS]
+    for name in kept:
+        whole = Path(name).resolve()
+        if inside == whole or inside.is_relative_to(whole):
+            raise RefoldError(
+                f"--out {out} lies in {name}, which DVC keeps and empties; take {FOLDER} or another folder"
+            )
+    return path
+
+
+def compare(
+    names: list[str], methods: list[str], out: str | None, here: Path, count: int = CASES
+) -> tuple[str, list[Path]]:
+    """Compare runs and write the page with its tables.
+
+    Args:
+        names: two or more runs; one is held against the project of the current folder.
+        methods: which are paired; see `refold.compare.pairs.choose`.
+        out: the page; default: in `FOLDER`, named after the runs.
+        here: what paths are relative to.
+        count: cases pictured in each direction.
+
+    Returns:
+        what the terminal shows, and the files written.
+
+    Raises:
+        RefoldError: a run is not found, damaged or has nothing in common with the first.
+    """
+    if count < 0:
+        raise RefoldError(f"--cases {count}: 0 or more is wanted")
+    wanted = [(name, here) for name in names]
+    if len(wanted) == 1:
+        wanted.append((".", Path.cwd()))
+    with places.opened(wanted) as found:
+        page = destination(out, found, here)
+        made = hold(inputs.read_all(found), methods)
+        write_text(page, render(context(made, count)))
+        files = tables.write(page, made.runs, made.pairs, made.keys)
+        return tables.short(made.runs, made.pairs, made.cautions), [page, *files]

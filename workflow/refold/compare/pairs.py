@@ -1,0 +1,262 @@
+"""Which results are held against which, and what comes of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from refold.compare.inputs import Run
+from refold.core.errors import RefoldError
+from refold.core.explain import nearest
+from refold.core.sections import Evaluate
+from refold.evaluate.aggregate import COMPARED, frame, over_repeats, paired
+from refold.evaluate.metrics import METRICS
+from refold.evaluate.statistics import holm
+from refold.report.inputs import CV, HOLDOUT, MEAN
+
+STATES = ("missed", "false_positive", "both_empty")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One case: mean Dice in the first and the second run (NaN where it is not defined), and the folds tested in."""
+
+    case: str
+    patient: str
+    folds: tuple[list[str], list[str]]
+    dice: dict[str, tuple[float, float]]
+    anchor: str
+
+    @property
+    def difference(self) -> float:
+        """Second less first, of the mean over the labels."""
+        first, second = self.dice[MEAN]
+        return second - first
+
+    @property
+    def most(self) -> str:
+        """The label that changed most. One with a Dice in one run alone, as where a label was invented, goes first."""
+        labels = [name for name in self.dice if name != MEAN]
+        return max(labels, key=lambda name: self._gap(*self.dice[name]))
+
+    @staticmethod
+    def _gap(first: float, second: float) -> float:
+        if math.isnan(first) or math.isnan(second):
+            return 0.0 if math.isnan(first) and math.isnan(second) else math.inf
+        return abs(second - first)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A method of one run and one of another, in one evaluation, over the cases that both tested.
+
+    number: its place among the pairs, for ids in the page. only: cases that one run alone tested. rows: those of
+    metrics.csv. empty: {label: (counts of the first run, of the second)}, a count for each of `STATES`; None where the
+    tables do not tell.
+    """
+
+    number: int
+    runs: tuple[Run, Run]
+    methods: tuple[str, str]
+    set: str
+    labels: list[str]
+    cases: list[str]
+    only: tuple[list[str], list[str]]
+    changes: list[Change]
+    empty: dict[str, tuple[dict[str, int], dict[str, int]]] | None
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def row(self, label: str, metric: str) -> dict[str, Any] | None:
+        return next((r for r in self.rows if (r["label"], r["metric"]) == (label, metric)), None)
+
+    def changed(self, count: int) -> tuple[list[Change], list[Change]]:
+        """The ``count`` cases that lost most mean Dice and those that gained most, the largest changes first."""
+        known = sorted(
+            (c for c in self.changes if not math.isnan(c.difference) and c.difference != 0),
+            key=lambda c: (c.difference, c.case),
+        )
+        worse = [c for c in known if c.difference < 0][:count]
+        better = [c for c in known[::-1] if c.difference > 0][:count]
+        return worse, better
+
+
+def choose(runs: list[Run], wanted: list[str]) -> list[tuple[Run, Run, str, str]]:
+    """Each later run against the first: which methods are paired.
+
+    Args:
+        runs: two or more.
+        wanted: such as ``unet`` (of that name in all runs) or ``unet=wide`` (a name for each run); none: the methods
+            that both runs have by name, or the only one of each.
+
+    Raises:
+        RefoldError: a name is not among a run's methods, or nothing can be paired.
+    """
+    first, *others = runs
+    if not wanted:
+        found = []
+        for other in others:
+            common = [m for m in first.methods if m in other.methods]
+            if not common and len(first.methods) == len(other.methods) == 1:
+                found.append((first, other, first.methods[0], other.methods[0]))
+            elif not common:
+                raise RefoldError(
+                    f"no method has the same name in both: {first.place.given} has {', '.join(first.methods)}, "
+                    f"{other.place.given} has {', '.join(other.methods)}; pair them by hand: "
+                    f"--methods {first.methods[0]}={other.methods[0]}"
+                )
+            found += [(first, other, m, m) for m in common]
+        return found
+    found = []
+    for text in wanted:
+        names = text.split("=")
+        if len(names) == 1:
+            names = names * len(runs)
+        if len(names) != len(runs):
+            raise RefoldError(
+                f"--methods {text} names {len(names)} methods for {len(runs)} runs; give one name, or one a run: "
+                f"{'='.join(r.methods[0] for r in runs)}"
+            )
+        for run, name in zip(runs, names, strict=True):
+            if name not in run.methods:
+                raise RefoldError(
+                    f"--methods {text}: {run.place.given} has no method {name!r}{nearest(name, run.methods)}; it has "
+                    f"{', '.join(run.methods)}"
+                )
+        pairs = [(first, other, names[0], name) for other, name in zip(others, names[1:], strict=True)]
+        told = {(other.mark, a, b) for _, other, a, b in found}
+        found += [(f, o, a, b) for f, o, a, b in pairs if (o.mark, a, b) not in told]
+    return found
+
+
+def judge(runs: list[Run]) -> tuple[Evaluate, list[str]]:
+    """The settings of the comparison, those of the first run that tells them, and the keys in which runs differ."""
+    known = [r.evaluate for r in runs if r.evaluate is not None]
+    if not known:
+        return Evaluate(), []
+    values = [e.model_dump(mode="json") for e in known]
+    return known[0], [k for k in values[0] if any(v[k] != values[0][k] for v in values)]
+
+
+def _part(run: Run, method: str, set_: str) -> pd.DataFrame:
+    return run.scores[(run.scores["method"] == method) & (run.scores["set"] == set_)]
+
+
+def _states(table: pd.DataFrame, labels: list[str]) -> dict[str, dict[str, int]] | None:
+    """How often each label was empty, and how, told by the metrics as docs/evaluate.md has them for empty masks.
+
+    Args:
+        table: a row for each (fold, case).
+    """
+    if any((label, m) not in table.columns for label in labels for m in ("dice", "hd95", "volume")):
+        return None
+    found = {}
+    for label in labels:
+        dice, distance, volume = (table[label, m].to_numpy() for m in ("dice", "hd95", "volume"))
+        both = np.isnan(dice)
+        one = ~both & np.isnan(distance)
+        counts = (one & (volume == 0), one & (volume > 0), both)
+        found[label] = {state: int(c.sum()) for state, c in zip(STATES, counts, strict=True)}
+    return found
+
+
+def _pair(
+    number: int, runs: tuple[Run, Run], methods: tuple[str, str], set_: str, evaluate: Evaluate, leave: set[str]
+) -> Pair | None:
+    """None where no case is in both."""
+    parts = [_part(r, m, set_) for r, m in zip(runs, methods, strict=True)]
+    tested = [list(dict.fromkeys(p["case"])) for p in parts]
+    cases = sorted(set(tested[0]) & set(tested[1]))
+    unions = [r.evaluate.regions if r.evaluate else {} for r in runs]
+    labels = [x for x in runs[0].labels if x in runs[1].labels and not any(x in u for u in unions)]
+    # a region is compared where it is the same union in both
+    regions = [x for x in runs[0].labels if all(x in u and set(u[x]) == set(unions[0][x]) for u in unions)]
+    if not cases or not labels:
+        return None
+    both = [p[p["case"].isin(cases) & p["label"].isin([*labels, *regions])] for p in parts]
+    there = [set(p["metric"]) for p in both]
+    metrics = [m for m in METRICS if m in there[0] & there[1] and m not in leave]
+    frames = [frame(p, regions, metrics) for p in both]
+    tables = [over_repeats(f) for f in frames]
+    patients = runs[0].patients
+    shown = ([MEAN] if len(labels) > 1 else []) + labels + regions
+
+    folds = [p.groupby("case", sort=False)["fold"].agg(lambda f: list(dict.fromkeys(f))) for p in both]
+    dice = {label: [t[label, "dice"].to_dict() for t in tables] for label in [MEAN, *labels]}
+    changes = [
+        Change(
+            case,
+            patients[case],
+            (folds[0][case], folds[1][case]),
+            {label: (first[case], second[case]) for label, (first, second) in dice.items()},
+            f"pair-{number}-case-{i}",
+        )
+        for i, case in enumerate(cases)
+    ]
+    rows = []
+    for metric in (m for m in metrics if m in COMPARED):
+        for label in shown:
+            if any((label, metric) not in t.columns for t in tables):
+                continue
+            a, b = (t[label, metric] for t in tables)
+            defined = (a - b).notna()
+            found = paired(b, a, patients, evaluate, metric)
+            rows.append(
+                {
+                    "set": set_,
+                    "run_a": runs[0].place.given,
+                    "run_b": runs[1].place.given,
+                    "method_a": methods[0],
+                    "method_b": methods[1],
+                    "label": label,
+                    "metric": metric,
+                    "cases": int(defined.sum()),
+                    "mean_a": float(a[defined].mean()) if defined.any() else math.nan,
+                    "mean_b": float(b[defined].mean()) if defined.any() else math.nan,
+                    **found,
+                }
+            )
+    states = [_states(f, labels) for f in frames]
+    empty = {label: (states[0][label], states[1][label]) for label in labels} if all(states) else None
+    only = tuple([c for c in sorted(set(mine)) if c not in set(theirs)] for mine, theirs in (tested, tested[::-1]))
+    return Pair(number, runs, methods, set_, labels, cases, only, changes, empty, rows)
+
+
+def compare(
+    runs: list[Run], chosen: list[tuple[Run, Run, str, str]], evaluate: Evaluate, leave: set[str] = frozenset()
+) -> list[Pair]:
+    """All pairs, with tests corrected over the pairs of one set, label and metric (Holm 1979).
+
+    Args:
+        runs: all of them.
+        chosen: which methods of which runs.
+        evaluate: settings of intervals and tests.
+        leave: metrics that mean something else in another run.
+
+    Raises:
+        RefoldError: no case, or no label, is in both runs of any pair.
+    """
+    found = []
+    for a, b, method_a, method_b in chosen:
+        for set_ in (CV, HOLDOUT):
+            if pair := _pair(len(found), (a, b), (method_a, method_b), set_, evaluate, leave):
+                found.append(pair)
+    if not found:
+        first, other = runs[:2]
+        key = "case" if set(first.labels) & set(other.labels) else "label"
+        told = [f"{r.place.given} ({', '.join(list(dict.fromkeys(r.scores[key]))[:3])}, ...)" for r in (first, other)]
+        raise RefoldError(
+            f"no {key} is in both {told[0]} and {told[1]}, in one kind of evaluation, so there is nothing to compare; "
+            "both runs have to be of the same data set, under the same names"
+        )
+    families: dict[tuple, list[dict[str, Any]]] = {}
+    for pair in found:
+        for row in pair.rows:
+            families.setdefault((row["set"], row["label"], row["metric"]), []).append(row)
+    for family in families.values():
+        for row, p in zip(family, holm([r["p"] for r in family]), strict=True):
+            row["p_holm"] = p
+    return found

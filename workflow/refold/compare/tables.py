@@ -1,0 +1,204 @@
+"""The tables of a comparison: for the page, as CSV, and short for the terminal."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+from refold.compare import words
+from refold.compare.differences import Keys
+from refold.compare.inputs import Run
+from refold.compare.pairs import STATES, Pair
+from refold.core.files import write_csv
+from refold.report.cautions import Caution
+from refold.report.inputs import MEAN
+from refold.report.tables import (
+    COMPARED,
+    NOT_DEFINED,
+    Cell,
+    Row,
+    Table,
+    label_name,
+    metric,
+    number,
+    p_value,
+    shown,
+    unit,
+)
+
+METRICS_CSV = (
+    "set", "run_a", "run_b", "method_a", "method_b", "label", "metric", "cases", "mean_a", "mean_b", "n", "difference",
+    "ci_low", "ci_high", "test", "p", "p_holm",
+)  # fmt: skip
+CASES_CSV = (
+    "set", "run_a", "run_b", "method_a", "method_b", "case", "patient", "folds_a", "folds_b", "label",
+    "dice_a", "dice_b", "difference",
+)  # fmt: skip
+
+
+def dimension(runs: list[Run]) -> int:
+    """Of the data set; 3 where no run tells."""
+    return next((r.description.dimension for r in runs if r.description), 3)
+
+
+def metrics(pairs: list[Pair], every: bool = False) -> Table:
+    """The metrics side by side, of pairs of the same two runs: the main ones, or all that are compared."""
+    first, second = pairs[0].runs
+    size = dimension([first, second])
+    rows = []
+    several = len({p.methods for p in pairs}) > 1
+    sets = len({p.set for p in pairs}) > 1
+    for pair in pairs:
+        for r in pair.rows:
+            if r["metric"] not in COMPARED and not every:
+                continue
+            digits = metric(r["metric"]).digits
+            small = words.interval(r, digits)
+            difference = Cell(words.signed(r["difference"], digits), _key(r["difference"], digits), small, True)
+            cells = [
+                *([Cell(words.SETS[pair.set])] if sets else []),
+                *([Cell(words.method(pair))] if several else []),
+                Cell(metric(r["metric"]).title, None, unit(r["metric"], size)),
+                label_name(r["label"]),
+                number(r["cases"], 0, words.patients(r["n"])),
+                number(r["mean_a"], digits),
+                number(r["mean_b"], digits),
+                difference,
+                _p(r),
+                Cell(words.judged(r, pair)),
+            ]
+            rows.append(Row(cells, r["label"] == MEAN))
+    return Table([*words.metric_columns(sets, several, first, second)], rows)
+
+
+def _p(row: dict[str, Any]) -> Cell:
+    """The corrected p value, beneath it the other."""
+    cell = p_value(row["p_holm"])
+    alone = "" if math.isnan(row["p"]) else words.alone(p_value(row["p"]).text)
+    return Cell(cell.text, cell.key if cell.key is not None else cell.text, alone, True)
+
+
+def _key(value: float, digits: int) -> str:
+    """What a signed number is sorted by."""
+    return "" if math.isnan(value) else shown(value, digits)
+
+
+def failures(pairs: list[Pair]) -> Table | None:
+    """Missed, invented and both-empty predictions of the cases compared; None where the tables do not tell."""
+    rows = []
+    for pair in pairs:
+        for label, (a, b) in (pair.empty or {}).items():
+            counts = [number(side[state], 0) for state in STATES for side in (a, b)]
+            rows.append(Row([Cell(words.SETS[pair.set]), Cell(words.method(pair)), label_name(label), *counts]))
+    return Table(words.failure_columns(*pairs[0].runs), rows) if rows else None
+
+
+def cases(pair: Pair) -> Table:
+    """Every case compared, the largest losses first."""
+    first, second = pair.runs
+    several = len(pair.labels) > 1
+    labels = ([MEAN] if several else []) + pair.labels
+    rows = []
+    for c in sorted(pair.changes, key=lambda c: (math.isnan(c.difference), c.difference, c.case)):
+        cells = [Cell(c.case), Cell(c.patient), *(Cell(words.folds(f)) for f in c.folds)]
+        for label in labels:
+            a, b = c.dice[label]
+            cells += [number(a), number(b), Cell(words.signed(b - a), _key(b - a, 4), "", True)]
+        rows.append(Row(cells, anchor=c.anchor))
+    return Table(words.case_columns(labels, first, second), rows)
+
+
+def parameters(keys: Keys, runs: list[Run]) -> Table:
+    """Keys that differ, a column a run."""
+    return Table(words.key_columns(runs), [Row([Cell(key), *map(Cell, values)]) for key, values in keys.rows])
+
+
+# ---------------------------------------------------------------- CSV
+
+
+def _pair(pair: Pair) -> dict[str, str]:
+    (a, b), (x, y) = pair.runs, pair.methods
+    return {"set": pair.set, "run_a": a.place.given, "run_b": b.place.given, "method_a": x, "method_b": y}
+
+
+def write(page: Path, runs: list[Run], pairs: list[Pair], keys: Keys | None) -> list[Path]:
+    """Write the tables beside the page: ``<page>.metrics.csv``, ``.cases.csv`` and, where known, ``.parameters.csv``.
+
+    Returns:
+        the files written.
+    """
+    files = [page.with_name(f"{page.stem}.{name}.csv") for name in ("metrics", "cases", "parameters")]
+    write_csv(files[0], METRICS_CSV, [r for p in pairs for r in p.rows])
+    rows = [
+        {
+            **_pair(p),
+            "case": c.case,
+            "patient": c.patient,
+            "folds_a": words.folds(c.folds[0]),
+            "folds_b": words.folds(c.folds[1]),
+            "label": label,
+            "dice_a": a,
+            "dice_b": b,
+            "difference": b - a,
+        }
+        for p in pairs
+        for c in p.changes
+        for label, (a, b) in c.dice.items()
+        if label != MEAN or len(p.labels) > 1
+    ]
+    write_csv(files[1], CASES_CSV, rows)
+    if keys is None:
+        files[2].unlink(missing_ok=True)
+        return files[:2]
+    columns = ["key", *(f"{r.mark}: {r.place.given}" for r in runs)]
+    write_csv(files[2], columns, [dict(zip(columns, [key, *values], strict=True)) for key, values in keys.rows])
+    return files
+
+
+# ---------------------------------------------------------------- terminal
+
+
+def short(runs: list[Run], pairs: list[Pair], cautions: list[Caution]) -> str:
+    """Runs, Dice by method and label in aligned columns, and what is to be known first; the page tells the rest."""
+    found = []
+    for pair in pairs:
+        for r in pair.rows:
+            if r["metric"] != "dice":
+                continue
+            found.append(
+                [
+                    words.heading(pair, pairs),
+                    words.label_words(r["label"]),
+                    shown(r["mean_a"]),
+                    shown(r["mean_b"]),
+                    words.signed(r["difference"]),
+                    words.interval(r) or NOT_DEFINED,
+                    words.p(r["p_holm"]),
+                    words.judged(r, pair),
+                ]
+            )
+    several = len({p.runs[1].mark for p in pairs}) > 1
+    head = words.short_columns(*pairs[0].runs, several)
+    widths = [max(len(row[i]) for row in [head, *found]) for i in range(len(head))]
+    lines = ["  ".join(text.ljust(w) for text, w in zip(row, widths, strict=True)).rstrip() for row in [head, *found]]
+    return "\n".join([*map(words.line, runs), "", *lines, "", *map(words.warning, (c for c in cautions if c.serious))])
+
+
+def facts(runs: list[Run]) -> list[tuple[str, list[Any]]]:
+    """What was compared: a line a fact, a column a run."""
+    n = [words.tested(r) for r in runs]
+    return [
+        ("named", [r.place.given for r in runs]),
+        ("kind", [words.kind(r) for r in runs]),
+        ("commit", [words.commit(r) for r in runs]),
+        ("date", [words.date(r) for r in runs]),
+        ("dataset", [r.description.name if r.description else words.NOT_KNOWN for r in runs]),
+        ("cases", [c for c, _ in n]),
+        ("patients", [p for _, p in n]),
+        ("methods", [", ".join(r.methods) for r in runs]),
+        ("labels", [", ".join(r.labels) for r in runs]),
+        ("evaluations", [", ".join(words.SETS[s] for s in r.sets) for r in runs]),
+        ("data", words.agreement(runs, "data")),
+        ("split", words.agreement(runs, "split")),
+    ]
