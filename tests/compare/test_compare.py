@@ -237,6 +237,19 @@ def test_nothing_in_common(tmp_path):
         compared(a, c)
 
 
+def test_a_third_run_with_nothing_in_common_is_not_dropped(two, tmp_path):
+    c = write(tmp_path / "c", {"m": {"z1": {"x": 0.5}}})
+    with pytest.raises(RefoldError, match=r"no case is in both .*old .* and .*/c \(z1"):
+        compared(*two, c)
+
+
+def test_a_metric_of_some_labels_alone_is_left_out(two):
+    path = two[1] / "results/metrics/cases.csv"
+    write_csv(path, COLUMNS, [r for r in read_csv(path) if (r["label"], r["metric"]) != ("y", "nsd")])
+    _, [pair], _, _ = compared(*two)
+    assert {r["metric"] for r in pair.rows} == {"dice", "hd95_penalised"}
+
+
 # ---------------------------------------------------------------- methods
 
 
