@@ -237,6 +237,21 @@ def test_nothing_in_common(tmp_path):
         compared(a, c)
 
 
+def test_a_third_run_with_nothing_in_common_is_not_dropped(two, tmp_path):
+    c = write(tmp_path / "c", {"m": {"z1": {"x": 0.5}}})
+    with pytest.raises(RefoldError, match=r"no case is in both .*old .* and .*/c \(z1"):
+        compared(*two, c)
+
+
+def test_a_metric_is_compared_for_the_labels_that_both_have_it_of(two):
+    path = two[1] / "results/metrics/cases.csv"
+    write_csv(path, COLUMNS, [r for r in read_csv(path) if (r["label"], r["metric"]) != ("y", "nsd")])
+    _, [pair], _, _ = compared(*two)
+    of_nsd = {r["label"] for r in pair.rows if r["metric"] == "nsd"}
+    assert of_nsd and not of_nsd & {"y", "mean"}
+    assert {"y", "mean"} <= {r["label"] for r in pair.rows if r["metric"] == "dice"}
+
+
 # ---------------------------------------------------------------- methods
 
 

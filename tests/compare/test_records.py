@@ -193,7 +193,7 @@ def test_pictures_that_are_not_in_the_cache(repository):
         picture = pictures.picture(pair, pair.changes[0])
     # both commits predicted the same, so the list that is gone is of both
     assert picture.why_not == (
-        "no picture: DVC’s cache lacks the predictions of A (`dvc fetch` for that commit brings them)"
+        "no picture: DVC’s cache lacks the predictions of A (`dvc pull` in that commit brings them)"
     )
 
 

@@ -69,7 +69,7 @@ def hold(runs: list[Run], methods: list[str]) -> Comparison:
     chosen = pairs.choose(runs, methods)
     evaluate, differing = pairs.judge(runs)
     leave = {"nsd"} if "nsd_tolerance" in differing else set()
-    found, keys = pairs.compare(runs, chosen, evaluate, leave), differences.parameters(runs, chosen)
+    found, keys = pairs.compare(chosen, evaluate, leave), differences.parameters(runs, chosen)
     cautions = words.cautions(runs, found, evaluate, differing, leave, keys)
     return Comparison(runs, chosen, evaluate, found, keys, cautions)
 

@@ -34,20 +34,19 @@ class Change:
     @property
     def difference(self) -> float:
         """Second less first, of the mean over the labels."""
-        first, second = self.dice[MEAN]
-        return second - first
+        return self.gain(MEAN)
+
+    def gain(self, label: str) -> float:
+        """Second less first, of one label."""
+        first, second = self.dice[label]
+        return round(second - first, 9)  # equal numbers added in another order are equal still
 
     @property
     def most(self) -> str:
         """The label that changed most. One with a Dice in one run alone, as where a label was invented, goes first."""
         labels = [name for name in self.dice if name != MEAN]
-        return max(labels, key=lambda name: self._gap(*self.dice[name]))
-
-    @staticmethod
-    def _gap(first: float, second: float) -> float:
-        if math.isnan(first) or math.isnan(second):
-            return 0.0 if math.isnan(first) and math.isnan(second) else math.inf
-        return abs(second - first)
+        known = {name: [math.isnan(value) for value in self.dice[name]] for name in labels}
+        return max(labels, key=lambda name: (sum(known[name]) == 1, not any(known[name]) and abs(self.gain(name))))
 
 
 @dataclass(frozen=True)
@@ -199,7 +198,8 @@ def _pair(
     rows = []
     for metric in (m for m in metrics if m in COMPARED):
         for label in shown:
-            if any((label, metric) not in t.columns for t in tables):
+            having = [{x for x in labels if (x, metric) in t.columns} for t in tables]
+            if any((label, metric) not in t.columns for t in tables) or (label == MEAN and having[0] != having[1]):
                 continue
             a, b = (t[label, metric] for t in tables)
             defined = (a - b).notna()
@@ -225,33 +225,30 @@ def _pair(
     return Pair(number, runs, methods, set_, labels, cases, only, changes, empty, rows)
 
 
-def compare(
-    runs: list[Run], chosen: list[tuple[Run, Run, str, str]], evaluate: Evaluate, leave: set[str] = frozenset()
-) -> list[Pair]:
+def compare(chosen: list[tuple[Run, Run, str, str]], evaluate: Evaluate, leave: set[str] = frozenset()) -> list[Pair]:
     """All pairs, with tests corrected over the pairs of one set, label and metric (Holm 1979).
 
     Args:
-        runs: all of them.
         chosen: which methods of which runs.
         evaluate: settings of intervals and tests.
         leave: metrics that mean something else in another run.
 
     Raises:
-        RefoldError: no case, or no label, is in both runs of any pair.
+        RefoldError: no case, or no label, is in both runs of a pair.
     """
-    found = []
-    for a, b, method_a, method_b in chosen:
+    found: list[Pair] = []
+    for a, b, *methods in chosen:
+        before = len(found)
         for set_ in (CV, HOLDOUT):
-            if pair := _pair(len(found), (a, b), (method_a, method_b), set_, evaluate, leave):
+            if pair := _pair(len(found), (a, b), tuple(methods), set_, evaluate, leave):
                 found.append(pair)
-    if not found:
-        first, other = runs[:2]
-        key = "case" if set(first.labels) & set(other.labels) else "label"
-        told = [f"{r.place.given} ({', '.join(list(dict.fromkeys(r.scores[key]))[:3])}, ...)" for r in (first, other)]
-        raise RefoldError(
-            f"no {key} is in both {told[0]} and {told[1]}, in one kind of evaluation, so there is nothing to compare; "
-            "both runs have to be of the same data set, under the same names"
-        )
+        if len(found) == before:
+            key = "case" if set(a.labels) & set(b.labels) else "label"
+            told = [f"{r.place.given} ({', '.join(list(dict.fromkeys(r.scores[key]))[:3])}, ...)" for r in (a, b)]
+            raise RefoldError(
+                f"no {key} is in both {told[0]} and {told[1]}, in one kind of evaluation, so there is nothing to "
+                "compare; both have to be of the same data set, under the same names"
+            )
     families: dict[tuple, list[dict[str, Any]]] = {}
     for pair in found:
         for row in pair.rows:

@@ -104,7 +104,8 @@ def cases(pair: Pair) -> Table:
         cells = [Cell(c.case), Cell(c.patient), *(Cell(words.folds(f)) for f in c.folds)]
         for label in labels:
             a, b = c.dice[label]
-            cells += [number(a), number(b), Cell(words.signed(b - a), _key(b - a, 4), "", True)]
+            gain = c.gain(label)
+            cells += [number(a), number(b), Cell(words.signed(gain), _key(gain, 4), "", True)]
         rows.append(Row(cells, anchor=c.anchor))
     return Table(words.case_columns(labels, first, second), rows)
 
@@ -140,7 +141,7 @@ def write(page: Path, runs: list[Run], pairs: list[Pair], keys: Keys | None) -> 
             "label": label,
             "dice_a": a,
             "dice_b": b,
-            "difference": b - a,
+            "difference": c.gain(label),
         }
         for p in pairs
         for c in p.changes

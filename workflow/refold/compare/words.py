@@ -45,7 +45,7 @@ def title(runs: list[Run]) -> str:
 
 def no_predictions(run: Run) -> str:
     if run.place.commit:
-        return f"no picture: DVC’s cache lacks the predictions of {run.mark} (`dvc fetch` for that commit brings them)"
+        return f"no picture: DVC’s cache lacks the predictions of {run.mark} (`dvc pull` in that commit brings them)"
     return f"no picture: the folder of {run.mark} lacks the predictions"
 
 
@@ -135,7 +135,7 @@ def finding(pair: Pair, level: str) -> dict[str, Any]:
         }.get(v := judged(row, pair), v.replace(" better", " is better")),
         "p": p(row["p_holm"]),
         "same": all(
-            c.dice[x][0] == c.dice[x][1] or all(map(math.isnan, c.dice[x])) for c in pair.changes for x in c.dice
+            c.dice[x][0] == c.dice[x][1] or all(map(math.isnan, c.dice[x])) for c in pair.changes for x in pair.labels
         ),
     }
 
@@ -188,7 +188,7 @@ def heading(pair: Pair, pairs: list[Pair]) -> str:
 def hover(pair: Pair, change: Change, label: str) -> str:
     a, b = change.dice[label]
     first, second = pair.runs
-    return f"{change.case}: {first.mark} {shown(a)}, {second.mark} {shown(b)} ({signed(b - a)})"
+    return f"{change.case}: {first.mark} {shown(a)}, {second.mark} {shown(b)} ({signed(change.gain(label))})"
 
 
 def axis(run: Run, method: str) -> str:
@@ -201,9 +201,8 @@ def label_words(label: str) -> str:
 
 def scatter_alt(pair: Pair, label: str) -> str:
     first, second = pair.runs
-    values = [c.dice[label] for c in pair.changes]
-    known = [(a, b) for a, b in values if not math.isnan(a - b)]
-    up, down = sum(b > a for a, b in known), sum(b < a for a, b in known)
+    known = [gain for c in pair.changes if not math.isnan(gain := c.gain(label))]
+    up, down = sum(gain > 0 for gain in known), sum(gain < 0 for gain in known)
     return (
         f"Dice of {label_words(label)}, {plural(len(known), 'case')}: along {whose(first)}, up {whose(second)}. "
         f"{up} higher in {second.mark}, {down} higher in {first.mark}, {len(known) - up - down} equal. "

@@ -146,11 +146,12 @@ def heading(e: Experiment, name: str) -> str:
 
 
 def by_method(e: Experiment, set_: str) -> Table:
-    """Methods by label: the mean and its interval of the main metrics."""
+    """Methods by label, best first: the mean and its interval of the main metrics."""
     names = _present(e, MAIN)
-    best = max(e.methods, key=lambda m: _mean_dice(e, set_, m))
+    order = sorted(e.methods, key=lambda m: -_mean_dice(e, set_, m))
+    best = order[0]
     rows = []
-    for method in e.methods:
+    for method in order:
         for label in ([MEAN] if len(e.labels) > 1 else []) + list(e.parts):
             cells = [Cell(method), label_name(label)]
             first = e.row(set_, method, label, "dice")

@@ -59,6 +59,9 @@ REFERENCES = {
 }
 
 
+NAMED = 4  # methods named in the finding beside the best
+
+
 class Prose:
     """Paragraphs that number the references in the order of their first mention."""
 
@@ -145,6 +148,7 @@ def finding(experiment: Experiment, set_: str = CV) -> dict[str, Any]:
     folds = experiment.fold_numbers if set_ == CV else [HOLDOUT]
     cases = {c for f in folds for c in experiment.fold(f)["test"]}
     others = [(m, r) for m, r in ranking(experiment, set_)[1:]]
+    told = others if len(others) <= NAMED + 1 else others[:NAMED]
     return {
         "set": set_,
         "method": method,
@@ -158,7 +162,9 @@ def finding(experiment: Experiment, set_: str = CV) -> dict[str, Any]:
         "cases": plural(len(cases), "case"),
         "patients": plural(len({experiment.cases[c].patient for c in cases}), "patient"),
         "evaluation": evaluation(experiment, set_),
-        "others": [(m, share(r["mean"])) for m, r in others],
+        "of": len(others) + 1,
+        "others": [(m, share(r["mean"])) for m, r in told],
+        "more": plural(len(others) - len(told), "other") if len(told) < len(others) else "",
     }
 
 
