@@ -5,10 +5,13 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from refold.core import images
 from refold.report import page, pictures, viewer
 from tests.debian import Unavailable
 from tests.report import browser as harness
@@ -540,6 +543,34 @@ def test_a_case_that_is_not_here_is_found_in_the_table(chromium, files, volumes)
         row = o.page.locator(f"#{one.anchor}")
         row.wait_for(state="visible")
         assert row.locator("a").count() == 0
+        assert (o.faults, o.asked) == ([], [])
+
+
+def test_a_case_predicted_twice_by_a_method(chromium, volumes, tmp_path):
+    """As with `split.repeats`: each prediction is an entry of the list, and its own outline and marks are shown."""
+    shutil.copytree(volumes.root, tmp_path / "x")
+    folder = tmp_path / "x/results/predictions/unet"
+    shutil.copytree(folder / "fold-0", folder / "fold-7")
+    for path in (folder / "fold-7").glob("*.nii.gz"):
+        whole = images.read(path, label=True)
+        images.write_label(path, np.zeros_like(whole.data), whole.affine)
+    made = type(volumes)(tmp_path / "x", dict.fromkeys(volumes.methods), volumes.folds)
+    e = read(made)
+    first = [s for s in e.scored if (s.method, s.fold) == ("unet", "0")]
+    nothing = {label: {"dice": 0.0} for label in e.labels}
+    again = [replace(s, fold="7", anchor=f"case-{900 + i}", values=nothing) for i, s in enumerate(first)]
+    e = replace(e, scored=[*e.scored, *again], predictions=e.predictions | {("unet", "7"): e.predictions["unet", "0"]})
+    page.write(e, tmp_path / "report.html")
+    with Opened(chromium, tmp_path / "report.html", anchor="#case-900") as o:
+        o.settled()
+        assert o.part("shown").inner_text() == f"{first[0].case}, unet, fold 7: mean Dice 0.0000"
+        assert o.part("case").locator("option").count() == 9 + len(again)
+        assert o.page.locator("[data-part=dice] tr").count() == 3
+        wrong = o.page.locator("[data-plane] [data-part=wrong]")
+        assert all(re.fullmatch(r"[1-9]\d* missed, 0 too many", text) for text in wrong.all_inner_texts())
+        o.page.evaluate("(to) => { location.hash = to; }", first[0].anchor)
+        o.page.wait_for_function("() => document.querySelector('[data-part=shown]').textContent.includes('fold 0')")
+        assert " 0 too many" not in wrong.first.inner_text()
         assert (o.faults, o.asked) == ([], [])
 
 

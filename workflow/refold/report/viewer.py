@@ -110,6 +110,7 @@ class Viewer:
     methods: list[dict[str, str]]
     planes: list[dict[str, Any]]
     channels: int
+    unit: str
     truth: str = TRUTH
     keys: tuple[tuple[tuple[str, ...], str], ...] = KEYS
 
@@ -349,4 +350,5 @@ def make(e: Experiment) -> Viewer | None:
         methods,
         planes,
         max((len(c.meta["channels"]) for c in coded), default=0),
+        TEXT[unit],
     )
