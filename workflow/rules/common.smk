@@ -132,6 +132,17 @@ def prediction_threads(wildcards):
     return P.predict.threads if asks_networks(wildcards) else 1
 
 
+def appendix(path, category, **options):
+    """An output that `snakemake --report` shows, with the caption of its name."""
+    name = Path(path)
+    return report(
+        directory(path) if options else path,
+        caption=f"../captions/{name.stem}.rst",
+        category=category,
+        **options or {"labels": {"file": name.name}},
+    )
+
+
 def artifacts(phase):
     """Every declared file of a phase."""
     each = dict(method=METHODS, fold=FOLDS)
