@@ -167,7 +167,7 @@ def _pair(
 ) -> Pair | None:
     """None where no case is in both."""
     parts = [_part(r, m, set_) for r, m in zip(runs, methods, strict=True)]
-    tested = [list(dict.fromkeys(p["case"])) for p in parts]
+    tested = [p["case"].unique().tolist() for p in parts]
     cases = sorted(set(tested[0]) & set(tested[1]))
     labels = [x for x in runs[0].labels if x in runs[1].labels]
     if not cases or not labels:
