@@ -73,9 +73,9 @@ def metrics(pairs: list[Pair], every: bool = False) -> Table:
 
 
 def _p(row: dict[str, Any]) -> Cell:
-    """The corrected p value, beneath it the other."""
-    cell = p_value(row["p_holm"])
-    alone = "" if math.isnan(row["p"]) else words.alone(p_value(row["p"]).text)
+    """The corrected p value, beneath it the other where that is another."""
+    cell, before = p_value(row["p_holm"]), p_value(row["p"])
+    alone = "" if cell.text == before.text else words.alone(before.text)
     return Cell(cell.text, cell.key if cell.key is not None else cell.text, alone, True)
 
 
