@@ -28,6 +28,7 @@ from scipy import ndimage
 from refold.core import images
 from refold.evaluate.metrics import compute
 from refold.evaluate.pair import pairs
+from refold.evaluate.parts import Part
 
 HIPPOCAMPUS = Path(__file__).resolve().parents[2] / "shared" / "data" / "Task04_Hippocampus"
 Case = tuple[np.ndarray, np.ndarray, tuple[float, ...]]
@@ -64,7 +65,8 @@ def organ() -> list[Case]:
 
 
 def ours(truth: np.ndarray, prediction: np.ndarray, spacing: tuple[float, ...]) -> list[list[float]]:
-    found = [compute(p) for p in pairs(truth, prediction, int(truth.max()) + 1, spacing, 1.0)]
+    parts = [Part(str(i), (i,)) for i in range(1, int(truth.max()) + 1)]
+    found = [compute(p) for p in pairs(truth, prediction, parts, spacing, 1.0)]
     return [[m["dice"], m["hd95"], m["assd"]] for m in found]
 
 

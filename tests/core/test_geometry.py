@@ -327,3 +327,24 @@ def test_to_original_memory_does_not_grow_with_the_labels():
     peak(2)  # imports
     volume = 60**3 * 4
     assert peak(20) < 1.1 * peak(3) < 6.6 * volume
+
+
+def test_to_original_shows_each_label_on_the_original_grid():
+    # the file's axes run along -y, z and x
+    affine = np.array([[0, 0, 1, 0], [-1, 0, 0, 0], [0, 2, 0, 0], [0, 0, 0, 1.0]])
+    record = geometry.record((5, 4, 6), affine)
+    p = np.random.default_rng(3).dirichlet((1, 1, 1), size=record.stored_shape).astype(np.float32)
+    seen = {}
+    got = geometry.to_original(p, record, seen.__setitem__)
+    assert list(seen) == [0, 1, 2] and got.shape == (5, 4, 6)
+    assert np.array_equal(np.stack(list(seen.values()), -1).argmax(-1), got)
+    assert np.array_equal(seen[1], np.flip(p[..., 1].transpose(1, 2, 0), 0))
+
+
+def test_to_original_is_sure_of_background_outside_the_box():
+    record = geometry.record((8, 8), np.eye(3), [(2, 5), (3, 7)])
+    seen = {}
+    geometry.to_original(np.full((*record.stored_shape, 2), 0.5, np.float32), record, seen.__setitem__)
+    inside = np.zeros((8, 8), bool)
+    inside[2:5, 3:7] = True
+    assert np.array_equal(seen[1], np.where(inside, 0.5, 0)) and np.array_equal(seen[0], np.where(inside, 0.5, 1))

@@ -330,3 +330,36 @@ def test_both_forms_of_the_header_say_where_the_grid_lies(tmp_path):
         assert (int(header["sform_code"]), int(header["qform_code"])) == (1, code)
         if code:
             np.testing.assert_allclose(header.get_qform(), affine, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "shape"), [("p.nii.gz", (5, 4, 3)), ("p.tif", (5, 4))])
+def test_probabilities_round_trip_in_8_bits(tmp_path, name, shape):
+    p = np.random.default_rng(1).random((2, *shape)).astype(np.float32)
+    p[0].flat[:3] = 0, 1, 1 + 1e-6  # interpolation may overshoot by rounding
+    affine = np.diag([-1.0, 1.5, 2, 1]) if len(shape) == 3 else np.eye(3)
+
+    def write():
+        with images.probability_writer(tmp_path / name, shape, 2, affine) as layer:
+            for each in p:
+                layer(each)
+        return (tmp_path / name).read_bytes()
+
+    assert write() == write()
+    got = images.read_probabilities(tmp_path / name)
+    assert got.shape == (*shape, 2) and got.dtype == np.uint8
+    assert np.array_equal(np.moveaxis(got, -1, 0), np.rint(np.clip(p, 0, 1) * 255))
+    assert [f.name for f in tmp_path.iterdir()] == [name]
+    if len(shape) == 3:  # other programs see 0 to 1, on the image's grid
+        image = nibabel.load(tmp_path / name)
+        assert np.allclose(image.get_fdata(), np.moveaxis(np.clip(p, 0, 1), 0, -1), atol=0.5 / 255 + 1e-6)
+        assert np.allclose(image.affine, affine)
+
+
+def test_probabilities_half_written_leave_nothing(tmp_path):
+    with (
+        pytest.raises(RuntimeError, match="out of memory"),
+        images.probability_writer(tmp_path / "p.nii.gz", (2, 2, 2), 2, np.eye(4)) as layer,
+    ):
+        layer(np.zeros((2, 2, 2)))
+        raise RuntimeError("out of memory")
+    assert list(tmp_path.iterdir()) == []

@@ -53,6 +53,9 @@ class Project:
 
     def predict(self, method: str, fold: str, wrong: float, **changed: np.ndarray) -> Path:
         """Predictions with that share of voxels drawn anew; or exactly the label maps ``changed``."""
+        stamp = self.root / f"results/.params/methods.{method}.json"
+        if not stamp.exists():
+            write_json(stamp, {"kind": "threshold", "smoothing": len(method)})
         folder = self.root / f"results/predictions/{method}/fold-{fold}"
         listed = {}
         for case in self.folds[fold]:

@@ -8,11 +8,12 @@ import pytest
 from refold.core import cases as case_table
 from refold.core import images
 from refold.core.errors import RefoldError
-from refold.core.files import read_csv
+from refold.core.files import read_csv, write_json
 from refold.evaluate.__main__ import main
 from refold.evaluate.aggregate import COMPARED
-from refold.evaluate.metrics import METRICS
+from refold.evaluate.variance import twins
 from tests.evaluate.conftest import AFFINE, VALUES, sha
+from tests.evaluate.test_metrics import MASKS
 
 METHODS = {"good": 0.1, "bad": 0.6}
 
@@ -53,7 +54,7 @@ def test_summary_holds_the_numbers_of_the_cases(evaluated):
         assert 0 <= float(row["ci_low"]) < np.mean(dice) < float(row["ci_high"]) <= 1
     (row,) = rows("summary", set="holdout", method="good", label="organ", metric="dice")
     assert (row["fold"], row["n"], row["ci_low"], row["sd"]) == ("all", "1", "nan", "nan")
-    assert len(rows("summary", method="good", set="cross-validation")) == 3 * 3 * len(METRICS)
+    assert len(rows("summary", method="good", set="cross-validation")) == 3 * 3 * len(MASKS)
 
 
 def test_mean_label_is_the_mean_over_the_labels_of_a_case(evaluated):
@@ -133,7 +134,7 @@ def test_ranks_of_one_patient_have_no_stability(evaluated):
 
 def test_comparison_by_hand(evaluated):
     aggregate("0", "1", "holdout")
-    assert len(rows("comparisons")) == 2 * 3 * len(COMPARED)
+    assert len(rows("comparisons")) == 2 * 3 * len([m for m in COMPARED if m in MASKS])
     (row,) = rows("comparisons", set="cross-validation", label="organ", metric="dice")
     good, bad = (
         {r["case"]: float(r["value"]) for r in rows("cases", method=m, label="organ", metric="dice")} for m in METHODS
@@ -169,6 +170,69 @@ def test_the_same_method_twice_differs_by_nothing(project):
     aggregate("0", "1", methods=["one", "two"])
     (row,) = rows("comparisons", label="organ", metric="dice")
     assert [row[k] for k in ("difference", "ci_low", "ci_high", "p")] == ["0.000000"] * 3 + ["1.000000"]
+
+
+def test_spread_between_folds_and_repeats(project):
+    # two repeats of two folds; the numbers of the cases decide the folds
+    tests = {"0": ["c0", "c1"], "1": ["c2", "c3"], "2": ["c0", "c2"], "3": ["c1", "c3"]}
+    project.change(
+        "results/splits.json",
+        lambda v: v.update(folds=[{"fold": int(k), "repeat": int(k) // 2, "test": t} for k, t in tests.items()]),
+    )
+    project.folds = tests
+    nothing = np.zeros((6, 5, 4), np.uint8)
+    # Dice 1 but where nothing is found: means of the folds 1/2, 1, then 1, 0
+    for fold, missed in (("0", ["c0"]), ("1", []), ("2", []), ("3", ["c1", "c3"])):
+        project.predict("unet", fold, 0.0, **dict.fromkeys(missed, nothing))
+        project.evaluate("unet", fold)
+    aggregate("0", "1", "2", "3", methods=["unet"])
+    (row,) = rows("variance", label="organ", metric="dice")
+    # squares about the means of the repeats: 2 (1/4)^2 and 2 (1/2)^2, over 1 + 1 degrees of freedom; of the repeats,
+    # means 3/4 and 1/2
+    assert float(row["sd_folds"]) == pytest.approx(math.sqrt((2 / 16 + 2 / 4) / 2), abs=1e-6)
+    assert float(row["sd_repeats"]) == pytest.approx(math.sqrt(2 * (1 / 8) ** 2), abs=1e-6)
+    assert [row[k] for k in ("n_folds", "n_repeats", "n_seeds", "sd_seeds")] == ["4", "2", "1", "nan"]
+    # a repeat that was not run whole has no mean over all cases
+    aggregate("0", "1", "2", methods=["unet"])
+    (row,) = rows("variance", label="organ", metric="dice")
+    assert [row[k] for k in ("n_folds", "sd_folds", "n_repeats", "sd_repeats")] == ["3", "0.353553", "1", "nan"]
+
+
+def test_spread_between_seeds(evaluated):
+    train = {"seed": 1, "epochs": 5}
+    for name, seed in (("bad", 1), ("good", 2)):
+        entry = {"kind": "unet", "train": {**train, "seed": seed}}
+        write_json(f"results/.params/methods.{name}.json", entry)
+    aggregate("0", "1", "holdout")
+    for name in ("cross-validation", "holdout"):
+        table = rows("variance", set=name, label="organ", metric="dice")
+        means = [float(r["mean"]) for r in rows("summary", set=name, fold="all", label="organ", metric="dice")]
+        assert [r["n_seeds"] for r in table] == ["2", "2"]
+        assert [float(r["sd_seeds"]) for r in table] == pytest.approx([np.std(means, ddof=1)] * 2, abs=2e-6)
+    assert [table[0][k] for k in ("n_folds", "sd_folds", "n_repeats", "sd_repeats")] == ["0", "nan", "0", "nan"]
+
+
+def test_twins_differ_in_their_seed_alone():
+    train = {"seed": 1, "epochs": 5}
+    entries = {
+        "a": {"kind": "unet", "train": train},
+        "b": {"kind": "unet", "train": {**train, "seed": 2}},
+        "again": {"kind": "unet", "train": train},
+        "longer": {"kind": "unet", "train": {**train, "epochs": 6, "seed": 2}},
+        "forest": {"kind": "random_forest", "trees": 9, "seed": 1},
+        "other_forest": {"kind": "random_forest", "trees": 9, "seed": 4},
+        "otsu": {"kind": "threshold"},
+    }
+    assert twins(entries) == {
+        "a": ["a", "b"], "b": ["a", "b"], "again": ["a", "b"], "longer": ["longer"],
+        "forest": ["forest", "other_forest"], "other_forest": ["forest", "other_forest"], "otsu": ["otsu"],
+    }  # fmt: skip
+
+
+def test_another_split_than_the_file_is_refused(evaluated):
+    evaluated.change("results/splits.json", lambda v: v.update(kind="kfold"))
+    with pytest.raises(RefoldError, match=r"good/fold-0\.json does not belong to results/splits\.json as it is now"):
+        aggregate("0", "1")
 
 
 def test_repeats_count_each_case_once(project):
@@ -240,6 +304,17 @@ def test_same_bytes_again(evaluated):
 
     aggregate("0", "1", "holdout")
     first = written()
-    assert first.keys() == {"cases.csv", "summary.csv", "comparisons.csv", "ranks.csv", "metrics.json", "hashes.json"}
+    assert first.keys() == {
+        "cases.csv",
+        "summary.csv",
+        "comparisons.csv",
+        "ranks.csv",
+        "variance.csv",
+        "agreement.csv",
+        "calibration.csv",
+        "uncertainty.csv",
+        "metrics.json",
+        "hashes.json",
+    }
     aggregate("0", "1", "holdout")
     assert written() == first

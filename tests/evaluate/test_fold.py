@@ -8,7 +8,7 @@ from refold.core.cases import Labels
 from refold.core.errors import RefoldError
 from refold.core.files import read_csv, sha256_file
 from refold.evaluate.fold import indices
-from refold.evaluate.metrics import METRICS
+from tests.evaluate.test_metrics import MASKS
 
 from .conftest import AFFINE, VALUES
 
@@ -24,7 +24,7 @@ def test_table_by_hand(project):
     project.predict("unet", "0", 0.0, c0=prediction)
     path = project.evaluate("unet", "0")
     got = values(path)
-    assert len(got) == 2 * 2 * len(METRICS)
+    assert len(got) == 2 * 2 * len(MASKS)
     n, m = len(organ), int((project.truth["c0"] == 2).sum())
     assert got["c0", "organ", "dice"] == pytest.approx(2 * (n - 1) / (2 * n - 1), abs=1e-6)
     assert got["c0", "lesion", "precision"] == pytest.approx(m / (m + 1), abs=1e-6)

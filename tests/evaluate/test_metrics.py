@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 from refold.core.errors import RefoldError
 from refold.evaluate.metrics import METRICS, REGISTRY, compute, metric
 from refold.evaluate.pair import Pair, pairs
+from refold.evaluate.parts import Part
 
 NAN = math.nan
+MASKS = [m for m in METRICS if REGISTRY[m].group == "masks"]
 
 
 def box(shape, *slices):
@@ -24,6 +26,7 @@ def of(truth, prediction, spacing=None, tolerance=1.0):
 
 def test_registry_holds_exactly_the_metrics_of_params():
     assert set(REGISTRY) == set(METRICS)
+    assert len(METRICS) == len(set(METRICS))
     with pytest.raises(ValueError, match="registered twice"):
         metric()(REGISTRY["dice"].function)
 
@@ -105,7 +108,7 @@ POLICY = {
 def test_policy_for_empty_masks(column, state, truth, prediction):
     pair = Pair(truth, prediction, (1.0, 1.0, 1.0))
     assert pair.state == state
-    assert compute(pair) == pytest.approx({m: POLICY[m][column] for m in METRICS}, nan_ok=True)
+    assert compute(pair) == pytest.approx({m: POLICY[m][column] for m in MASKS}, nan_ok=True)
 
 
 def test_specificity_is_not_defined_where_the_truth_fills_the_image():
@@ -117,7 +120,7 @@ def test_cropped_pairs_of_a_label_map_equal_whole_masks():
     truth, prediction = np.zeros((2, 12, 11, 10), np.uint8)
     truth[3:8, 2:9, 4:7] = random.integers(0, 4, (5, 7, 3))
     prediction[2:7, 3:9, 4:8] = random.integers(0, 3, (5, 6, 4))
-    found = list(pairs(truth, prediction, 5, (1.0, 2.0, 3.0), 1.0))
+    found = list(pairs(truth, prediction, [Part(str(i), (i,)) for i in range(1, 5)], (1.0, 2.0, 3.0), 1.0))
     assert [p.state for p in found] == ["found", "found", "missed", "both_empty"]
     for label, pair in enumerate(found, start=1):
         whole = of(truth == label, prediction == label, (1.0, 2.0, 3.0))

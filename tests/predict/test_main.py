@@ -153,7 +153,9 @@ def test_probabilities_of_the_folds_are_averaged(project, monkeypatch):
 
     monkeypatch.setattr(KINDS["threshold"], "create", lambda *a: Fixed())
     original = geometry.to_original
-    monkeypatch.setattr(geometry, "to_original", lambda p, r: seen.append(p.reshape(-1, 3)[0].copy()) or original(p, r))
+    monkeypatch.setattr(
+        geometry, "to_original", lambda p, *r: seen.append(p.reshape(-1, 3)[0].copy()) or original(p, *r)
+    )
     predict.run(arguments("holdout", models=BOTH))
     np.testing.assert_allclose(seen[0], [0.35, 0.3, 0.35], atol=1e-6)
 
@@ -314,3 +316,34 @@ def test_a_folder_without_label_maps_is_told(tmp_path):
     (tmp_path / "none/deep/a.nii").touch()
     (tmp_path / "none/dataset.json").touch()
     assert entry.files("theirs") == [str(tmp_path / "none/deep/a.nii")]
+
+
+def test_probabilities_stand_beside_the_label_maps(project):
+    Stamps().write(validate({"methods": {"otsu": {"kind": "atlas"}}}))
+    trained(0)
+    predict.run(arguments("0"))
+    folder = predict.Path("results/predictions/otsu/fold-0")
+    for case, entry in read_json(folder / "predictions.json")["cases"].items():
+        path = folder / entry["probabilities"]["file"]
+        assert sha256_file(path) == entry["probabilities"]["sha256"]
+        q = images.read_probabilities(path)
+        map_ = images.read(folder / entry["file"], label=True)
+        assert q.shape == (*project[case].shape, 2)
+        whole = np.concatenate([255 - q.sum(-1, keepdims=True, dtype=int), q], -1)
+        # the most probable label, but where rounding makes two alike
+        chosen = np.take_along_axis(whole, np.searchsorted(VALUES, map_.data)[..., None], -1)[..., 0]
+        assert (chosen >= whole.max(-1) - 1).all() and len(np.unique(map_.data)) > 1
+    first = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    (folder / "probabilities/old.nii.gz").write_bytes(b"of an earlier split")
+    predict.run(arguments("0"))
+    assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == first
+    Stamps().write(validate({"methods": {"otsu": {"kind": "atlas"}}, "predict": {"keep_probabilities": False}}))
+    predict.run(arguments("0"))
+    assert not (folder / "probabilities").exists()
+    assert not any("probabilities" in e for e in read_json(folder / "predictions.json")["cases"].values())
+
+
+def test_a_method_that_only_decides_keeps_no_probabilities(project):
+    trained(0, 1)
+    predict.run(arguments("holdout", models=BOTH))
+    assert not predict.Path("results/predictions/otsu/fold-holdout/probabilities").exists()

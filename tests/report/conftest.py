@@ -17,7 +17,22 @@ from refold.core.files import sha256_file, write_csv, write_json
 from refold.core.params import Stamps, validate
 from refold.report.inputs import Folders
 
-METRICS = ("dice", "iou", "f1", "precision", "recall", "hd95", "hd95_penalised", "assd", "nsd", "volume_error")
+METRICS = (
+    "dice", "iou", "f1", "precision", "recall", "hd95", "hd95_penalised", "assd", "nsd", "volume", "volume_error",
+)  # fmt: skip
+LESIONS = (
+    "lesion_sensitivity", "lesion_precision", "lesion_f1", "lesions_missed", "lesions_invented", "panoptic_quality",
+)  # fmt: skip
+PROBABILITY = ("ece", "brier", "entropy")
+AGREEMENT = (
+    "set", "method", "label", "n", "patients", "bias", "bias_low", "bias_high", "sd", "lower", "lower_low",
+    "lower_high", "upper", "upper_low", "upper_high", "pearson", "concordance",
+)  # fmt: skip
+CALIBRATION = ("set", "method", "label", "bin", "low", "high", "n", "probability", "frequency")
+UNCERTAINTY = ("set", "method", "label", "n", "spearman", "aurc", "aurc_best", "aurc_random", "gain")
+VARIANCE = (
+    "set", "method", "label", "metric", "n_folds", "sd_folds", "n_repeats", "sd_repeats", "n_seeds", "sd_seeds",
+)  # fmt: skip
 SCORES = ("method", "fold", "case", "patient", "label", "metric", "value")
 SUMMARY = (
     "set",
@@ -80,7 +95,7 @@ def score(truth: np.ndarray, prediction: np.ndarray, spacing) -> dict[str, float
     both = float((truth & prediction).sum())
     t, p = float(truth.sum()), float(prediction.sum())
     if t == p == 0:
-        return dict.fromkeys(METRICS, NAN) | {"volume_error": 0.0}
+        return dict.fromkeys(METRICS, NAN) | {"volume": 0.0, "volume_error": 0.0}
     dice = 2 * both / (t + p)
     found = {
         "dice": dice,
@@ -88,6 +103,7 @@ def score(truth: np.ndarray, prediction: np.ndarray, spacing) -> dict[str, float
         "iou": both / (t + p - both),
         "precision": both / p if p else 0.0,
         "recall": both / t if t else 0.0,
+        "volume": p * math.prod(spacing) / 1000,
         "volume_error": (p - t) * math.prod(spacing) / 1000,
         "hd95": NAN,
         "assd": NAN,
@@ -140,6 +156,9 @@ def make(
             "dataset": {"name": "toy", "source": str(root / "raw")},
             "methods": methods,
             "split": {"folds": max(2, folds)},
+            "evaluate": {"regions": {"whole": list(labels.foreground)}, "lesions": [labels.foreground[-1]]}
+            if len(labels) > 2
+            else {},
             "report": {"title": "Toy <b>&</b> ünïcode 海马"},
         }
     )
@@ -251,9 +270,15 @@ def make(
             else:
                 images.write_label(folder / f"{name}{ending}", values[prediction].astype(np.uint8), affine)
             done[name] = {"file": f"{name}{ending}", "sha256": sha256_file(folder / f"{name}{ending}")}
-            for index, label in enumerate(labels.foreground, start=1):
-                found = score(truth == index, prediction == index, spacing)
-                states[m, str(k), name, label] = bool((truth == index).any()), bool((prediction == index).any())
+            parts = [(label, truth == i, prediction == i) for i, label in enumerate(labels.foreground, start=1)]
+            parts += [(region, truth > 0, prediction > 0) for region in params.evaluate.regions]
+            for label, inside, marked in parts:
+                found = score(inside, marked, spacing)
+                if label in params.evaluate.lesions:
+                    found |= dict.fromkeys(LESIONS, found["dice"]) | {"lesions_missed": 1.0, "lesions_invented": 0.0}
+                if not weak:
+                    found |= {"ece": found["dice"] / 9, "brier": found["dice"] / 5, "entropy": 1 / (3 + i)}
+                states[m, str(k), name, label] = bool(inside.any()), bool(marked.any())
                 for metric, value in found.items():
                     value = NAN if metric == nan_metric else value
                     rows.append(
@@ -311,13 +336,16 @@ def make(
 
     folder = f.results / "metrics"
     write_csv(folder / "cases.csv", SCORES, rows)
-    _summarise(folder, rows, states, made, labels, held)
+    _summarise(folder, rows, states, made, labels, held, list(params.evaluate.regions))
     write_json(folder / "metrics.json", {})
     write_json(folder / "hashes.json", {"split": split, "params": {"split": "ab" * 32}})
     return made
 
 
-def _summarise(folder: Path, rows: list[dict], states: dict, made: Made, labels: Labels, held: int) -> None:
+def _summarise(
+    folder: Path, rows: list[dict], states: dict, made: Made, labels: Labels, held: int, regions: list[str]
+) -> None:
+    parts = [*labels.foreground, *regions]
     by: dict[tuple, dict] = {}
     for r in rows:
         by.setdefault((r["method"], r["label"], r["metric"]), {})[r["fold"], r["case"]] = r["value"]
@@ -326,15 +354,19 @@ def _summarise(folder: Path, rows: list[dict], states: dict, made: Made, labels:
         [("cross-validation", [str(k) for k in made.folds])] + ([("holdout", ["holdout"])] if held else []),
     )
     for (set_, folds), method in itertools.product(sets, made.methods):
-        for fold, metric in itertools.product(["all", *(folds if set_ != "holdout" else [])], METRICS):
+        for fold, metric in itertools.product(
+            ["all", *(folds if set_ != "holdout" else [])], (*METRICS, *LESIONS, *PROBABILITY)
+        ):
             mean_over: dict[tuple, list[float]] = {}
-            for label in labels.foreground:
+            for label in parts:
+                if (method, label, metric) not in by:
+                    continue
                 part = {
                     key: v
                     for key, v in by[method, label, metric].items()
                     if key[0] in folds and fold in ("all", key[0])
                 }
-                for key, v in part.items():
+                for key, v in part.items() if label in labels.foreground else ():
                     mean_over.setdefault(key, []).append(v)
                 kinds = [states[method, *key, label] for key in part]
                 counts = [kinds.count(k) for k in ((False, False), (False, True), (True, False))]
@@ -345,6 +377,8 @@ def _summarise(folder: Path, rows: list[dict], states: dict, made: Made, labels:
                         counts,
                     )
                 )
+            if not mean_over:
+                continue
             means = [float(np.nanmean(v)) if not np.isnan(v).all() else NAN for v in mean_over.values()]
             summary.append(
                 _row({"set": set_, "method": method, "fold": fold, "label": "mean", "metric": metric}, means)
@@ -353,7 +387,7 @@ def _summarise(folder: Path, rows: list[dict], states: dict, made: Made, labels:
     whole = {(r["set"], r["method"], r["label"], r["metric"]): r for r in summary if r["fold"] == "all"}
     pairs = []
     for (set_, _), (a, b) in itertools.product(sets, itertools.combinations(made.methods, 2)):
-        for label, metric in itertools.product([*labels.foreground, "mean"], ("dice", "nsd", "hd95_penalised")):
+        for label, metric in itertools.product([*parts, "mean"], ("dice", "nsd", "hd95_penalised")):
             gap = whole[set_, a, label, metric]["mean"] - whole[set_, b, label, metric]["mean"]
             pairs.append(
                 {
@@ -385,6 +419,29 @@ def _summarise(folder: Path, rows: list[dict], states: dict, made: Made, labels:
             for i, m in enumerate(order, start=1)
         ]  # fmt: skip
     write_csv(folder / "ranks.csv", RANKS, ranks)
+    known = [(s, m, part) for (s, _), m, part in itertools.product(sets, made.methods, parts)]
+    sure = [(s, m, part) for s, m, part in known if (m, part, "ece") in by]
+    write_csv(folder / "agreement.csv", AGREEMENT, [_volumes(*key, whole, i) for i, key in enumerate(known)])
+    bins = [
+        dict(zip(CALIBRATION, (*key, b, b / 10, (b + 1) / 10, 7 * b, b / 10 + 0.05, 0.9 * b / 10), strict=True))
+        for key, b in itertools.product(sure, range(10))
+    ]
+    write_csv(folder / "calibration.csv", CALIBRATION, bins)
+    doubts = [(*key, 9, 0.25 + i / 100, 0.1, 0.05, 0.2, 0.6667) for i, key in enumerate(sure)]
+    write_csv(folder / "uncertainty.csv", UNCERTAINTY, [dict(zip(UNCERTAINTY, d, strict=True)) for d in doubts])
+    spread = [(*key, "dice", 3, 0.0123 + i / 1000, 1, NAN, 2, 0.0456) for i, key in enumerate(known)]
+    write_csv(folder / "variance.csv", VARIANCE, [dict(zip(VARIANCE, d, strict=True)) for d in spread])
+
+
+def _volumes(set_: str, method: str, label: str, whole: dict, i: int) -> dict:
+    row = whole[set_, method, label, "volume_error"]
+    sd = 0.0 if math.isnan(row["sd"]) else row["sd"]
+    lower, upper = row["mean"] - 1.96 * sd, row["mean"] + 1.96 * sd
+    values = (
+        set_, method, label, row["n"], 5, row["mean"], row["ci_low"], row["ci_high"], sd,
+        lower, lower - 0.1, lower + 0.1, upper, upper - 0.1, upper + 0.1, 0.9 - i / 100, 0.8 - i / 100,
+    )  # fmt: skip
+    return dict(zip(AGREEMENT, values, strict=True))
 
 
 THREE = Labels((0, 1, 2), ("background", "organ <i>", "läsion"))

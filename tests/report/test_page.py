@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -93,7 +94,7 @@ class Reader(HTMLParser):
 
 
 def render(made) -> str:
-    return page.render(inputs.read(made.methods, made.folds, made.folders))
+    return page.render(inputs.read(made.methods, made.folds, made.folders)).html
 
 
 def parse(text: str) -> Reader:
@@ -147,7 +148,7 @@ def test_pictures_have_words(reader):
         if tag == "svg":
             assert attrs.get("role") in ("img", "group") and attrs.get("aria-label"), attrs
         if tag == "input":
-            assert attrs["type"] in ("checkbox", "search")
+            assert attrs["type"] in ("checkbox", "search", "range")
 
 
 def test_headings_descend_by_one(reader):
@@ -246,7 +247,17 @@ TITLES = {
     "f1": ("F1", 4),
     "precision": ("Precision", 4),
     "recall": ("Recall", 4),
+    "volume": ("Predicted volume", 3),
     "volume_error": ("Volume error", 3),
+    "lesion_sensitivity": ("Lesion sensitivity", 4),
+    "lesion_precision": ("Lesion precision", 4),
+    "lesion_f1": ("Lesion F1", 4),
+    "lesions_missed": ("Lesions missed", 2),
+    "lesions_invented": ("Lesions invented", 2),
+    "panoptic_quality": ("Panoptic quality", 4),
+    "ece": ("Calibration error", 4),
+    "brier": ("Brier score", 4),
+    "entropy": ("Entropy", 4),
 }
 
 
@@ -331,6 +342,134 @@ def test_ranks_equal_the_csv(volumes, texts):
         assert float(row["Rank"]) == float(r["rank"])
         assert row["Ranks in samples"] == f"{float(r['rank_low']):g} to {float(r['rank_high']):g}"
         assert (row["Same rank, %"], row["Best, %"]) == ("88", "25")
+
+
+def equal(text: str, value: str, digits: int = 4) -> bool:
+    return text == shown(value, digits) or (float(text) == 0 and round(float(value), digits) == 0)
+
+
+def by_part(made, name: str) -> dict[tuple[str, str, str], dict[str, str]]:
+    return {(r["set"], r["method"], r["label"]): r for r in read_csv(made.folders.results / f"metrics/{name}.csv")}
+
+
+def part(row: dict[str, str]) -> tuple[str, str, str]:
+    label = "mean" if row["Label"] == "mean of labels" else row["Label"]
+    return row.get("Evaluation", "cross-validation"), row["Method"], label
+
+
+def test_volumes_equal_the_csv(made, reader):
+    csv = by_part(made, "agreement")
+    unit = "ml" if len(read_json(made.folders.data / "dataset.json")["labels"]) > 2 else "px"
+    rows = reader.table("Pearson’s r", "Lin’s concordance")
+    assert len(rows) == len(csv)
+    for row in rows:
+        r = csv[part(row)]
+        for column, key in (("Bias", "bias"), ("Lower limit", "lower"), ("Upper limit", "upper")):
+            assert equal(row[f"{column} ({unit})"], r[key], 3)
+        assert equal(row["Pearson’s r"], r["pearson"]) and equal(row["Lin’s concordance"], r["concordance"])
+
+
+def test_calibration_and_uncertainty_equal_the_csv(made, reader):
+    csv = by_part(made, "uncertainty")
+    summary = {
+        (r["set"], r["method"], r["label"], r["metric"]): r
+        for r in read_csv(made.folders.results / "metrics/summary.csv")
+        if r["fold"] == "all"
+    }
+    rows = reader.table("Calibration error", "Gain")
+    assert len(rows) == len(csv) and {r["Method"] for r in rows} == {"unet"}
+    for row in rows:
+        r = csv[part(row)]
+        assert equal(row["Entropy and risk, Spearman"], r["spearman"]) and equal(row["Gain"], r["gain"])
+        assert equal(row["Risk by entropy"], r["aurc"]) and equal(row["Risk by chance"], r["aurc_random"])
+        assert equal(row["Calibration error"], summary[*part(row), "ece"]["mean"])
+        assert equal(row["Brier score"], summary[*part(row), "brier"]["mean"])
+
+
+def test_lesions_equal_the_summary(volumes, texts):
+    reader = parse(texts.get(volumes.root) or render(volumes))
+    rows = reader.table("Lesion F1", "Panoptic quality")
+    assert [(r["Method"], r["Label"]) for r in rows] == [("unet", "läsion"), ("otsu", "läsion")]
+    for r in read_csv(volumes.folders.results / "metrics/summary.csv"):
+        if r["fold"] == "all" and r["metric"] == "lesion_f1" and r["label"] != "mean":
+            row = next(x for x in rows if x["Method"] == r["method"])
+            assert equal(row["Lesion F1"], r["mean"]) and row["Cases with lesions"] == r["n"]
+
+
+def test_spread_equals_the_csv(volumes, texts):
+    reader = parse(texts.get(volumes.root) or render(volumes))
+    csv = by_part(volumes, "variance")
+    rows = reader.table("Between folds", "Between seeds")
+    assert len(rows) == len(csv)
+    for row in rows:
+        r = csv[part(row)]
+        assert equal(row["Between folds"], r["sd_folds"]) and equal(row["Between seeds"], r["sd_seeds"])
+        assert row["Between repeats"] == "–"
+
+
+def test_methods_tell_how_far_they_are_from_the_best(volumes, texts):
+    reader = parse(texts.get(volumes.root) or render(volumes))
+    rows = {r["Method"]: r for r in reader.table("Dice less unet’s") if r["Label"] == "mean of labels"}
+    gap = next(
+        r
+        for r in read_csv(volumes.folders.results / "metrics/comparisons.csv")
+        if (r["label"], r["metric"]) == ("mean", "dice")
+    )
+    assert (gap["method_a"], gap["method_b"]) == ("unet", "otsu")
+    assert rows["unet"]["Dice less unet’s"] == "–"
+    assert float(rows["otsu"]["Dice less unet’s"]) == pytest.approx(-float(gap["difference"]), abs=5e-5)
+
+
+def test_sections_stand_in_the_order_of_a_reader(reader):
+    ids = [attrs["id"] for tag, attrs in reader.tags if tag == "h2" and "id" in attrs]
+    wanted = [
+        "cautions",
+        "methods-table",
+        "cases",
+        "viewer",
+        "pictures",
+        "folds",
+        "volumes",
+        "sureness",
+        "data",
+        "methods",
+    ]
+    assert ids == [*wanted, "parameters", "provenance"]
+    assert reader.links[1 : len(ids) + 1] == ids
+
+
+def test_a_method_without_probabilities_has_no_calibration(copy):
+    folder = copy.folders.results / "metrics"
+    for name in ("calibration", "uncertainty"):
+        rows = read_csv(folder / f"{name}.csv")
+        write_csv(folder / f"{name}.csv", list(rows[0]), [])
+    reader = parse(render(copy))
+    assert "sureness" not in reader.ids and set(reader.links) <= set(reader.ids)
+
+
+def tex_of(folder, name):
+    return (folder / f"tables/{name}.tex").read_text(encoding="utf-8")
+
+
+def test_files_beside_the_report_are_what_it_shows(volumes, tmp_path):
+    e = inputs.read(volumes.methods, volumes.folds, volumes.folders)
+    page.write(e, tmp_path / "report.html")
+    reader = parse((tmp_path / "report.html").read_text(encoding="utf-8"))
+    names = {p.stem for p in (tmp_path / "tables").iterdir()}
+    assert names >= {"methods-cross-validation", "failures", "all-cases", "agreement", "sureness", "lesions", "data"}
+    for name in names:
+        rows = read_csv(tmp_path / f"tables/{name}.csv")
+        there = [column for column in rows[0] if not column.endswith(", beneath")]
+        on_page = [[r[c] for c in there] for r in reader.table(*there)]
+        assert [[r[c] for c in there] for r in rows] == on_page
+        assert tex_of(tmp_path, name).count(" \\\\\n") == len(rows) + 1
+    assert r"scan\_<script>alert(1)<!--" in tex_of(tmp_path, "all-cases")
+    suffixes = Counter(p.suffix for p in (tmp_path / "figures").iterdir())
+    assert suffixes[".svg"] == suffixes[".pdf"] > 5 and len(suffixes) == 2
+    first = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    (tmp_path / "figures/old.svg").write_text("of methods that are no more")
+    page.write(inputs.read(volumes.methods, volumes.folds, volumes.folders), tmp_path / "report.html")
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == first
 
 
 def test_finding_states_number_interval_and_n(volumes, texts):
@@ -420,6 +559,10 @@ def test_hashes_are_shown(made, text):
         "results/metrics/summary.csv",
         "results/metrics/comparisons.csv",
         "results/metrics/ranks.csv",
+        "results/metrics/agreement.csv",
+        "results/metrics/calibration.csv",
+        "results/metrics/uncertainty.csv",
+        "results/metrics/variance.csv",
         "results/metrics/metrics.json",
         "results/metrics/hashes.json",
         "results/models/unet/fold-1/history.csv",

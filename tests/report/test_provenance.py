@@ -143,13 +143,13 @@ def test_without_a_commit_it_says_so(copy, there):
     root = next(x for x in crate["@graph"] if x["@id"] == "./")
     assert facts["git"]["commit"] is None
     assert root["datePublished"] == "1970-01-01" and "No commit is known" in root["description"]
-    assert "No commit is known: " in page.render(experiment(copy))
+    assert "No commit is known: " in page.render(experiment(copy)).html
 
 
 def test_the_section_tells_it_to_people(copy):
     for fold in copy.folds:
         edit(copy, "card.json", "unet", fold, machine=NATIVE)
-    text = page.render(experiment(copy))
+    text = page.render(experiment(copy)).html
     assert f"Made from commit {COMMIT['commit']} of {COMMIT['date']}." in text
     assert "Changed since and not committed: params.yaml." in text
     assert "Xeon &lt;b&gt; (x86_64; avx2 avx512f), 2 math threads, glibc 2.36, float32" in text
@@ -172,7 +172,7 @@ def test_folds_on_different_machines_are_a_caution(copy):
     edit(copy, "predictions.json", "otsu", 0, machine=NATIVE)
     edit(copy, "predictions.json", "otsu", 1, machine=PINNED)
     assert {c.where for c in told()} == {"train, unet", "predict, otsu"}
-    assert page.render(experiment(copy)).count("round differently") == 2
+    assert page.render(experiment(copy)).html.count("round differently") == 2
 
 
 def test_a_parameter_that_changes_while_the_report_is_written(copy, monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import pytest
 
@@ -48,10 +49,14 @@ def test_references_are_numbered_as_mentioned(experiment):
     [
         ({"train": {"optimizer": "sgd", "schedule": "polynomial"}}, "Nesterov momentum 0.99", "AdamW"),
         ({"train": {"loss": {"kind": "ce"}}}, "to minimise cross-entropy.", "Dice loss"),
-        ({"train": {"loss": {"kind": "tversky"}}}, "weights 0.3 for false positives and 0.7", "entropy"),
-        ({"train": {"loss": {"kind": "tversky"}}}, "false negatives) (over the whole batch).", "entropy"),
+        ({"train": {"loss": {"kind": "tversky"}}}, "weights 0.3 for false positives and 0.7", "cross-entropy"),
+        ({"train": {"loss": {"kind": "tversky"}}}, "false negatives) (over the whole batch).", "cross-entropy"),
         ({"train": {"loss": {"kind": "boundary"}}}, "whose share rose from 0 to 0.5", "over the whole batch"),
-        ({"train": {"loss": {"kind": "cldice", "cldice_weight": 0.3}}}, "the shares 0.7 and 0.3 (soft skel", "entropy"),
+        (
+            {"train": {"loss": {"kind": "cldice", "cldice_weight": 0.3}}},
+            "the shares 0.7 and 0.3 (soft skel",
+            "cross-entropy",
+        ),
         (
             {"train": {"loss": {"kind": "focal", "class_weights": [1, 2, 3]}}},
             "(gamma 2) with class weights 1, 2 and 3.",
@@ -211,13 +216,36 @@ def test_every_declared_metric_has_a_title():
 
 
 def test_every_point_is_drawn_and_named(experiment):
-    drawing = figures.strip(experiment, experiment.scored, "hd95", "HD95", "mm", 2, "x")
-    defined = sum(not math.isnan(v["hd95"]) for s in experiment.scored for v in s.values.values())
+    drawing = figures.strip(experiment, experiment.scored, "hd95", "HD95", "mm", 2, "x").inline()
+    defined = sum(not math.isnan(s.value(part, "hd95")) for s in experiment.scored for part in experiment.parts)
     assert drawing.count("<title>") == defined == drawing.count('<a href="#case-')
     assert "(3 not defined)" in drawing
 
 
 def test_figures_take_the_colours_of_the_page(experiment):
-    drawing = figures.strip(experiment, experiment.scored, "dice", "Dice", "", 4, "x")
+    drawing = figures.strip(experiment, experiment.scored, "dice", "Dice", "", 4, "x").inline()
     assert "var(--series-0)" in drawing and "var(--ink)" in drawing
     assert not re.search(r"(fill|stroke): ?#[0-9a-f]{6}", drawing)
+
+
+def test_figures_for_papers_have_colours_of_their_own(experiment):
+    scored = [s for s in experiment.scored if s.method == "unet"]
+    row = next(r for r in experiment.agreement if r["method"] == "unet")
+    drawing = figures.bland_altman(scored, row["label"], row, 0, "ml", 3, "x")
+    svg = drawing.standalone()
+    assert svg.startswith("<svg") and 'xmlns="http://www.w3.org/2000/svg"' in svg and "case:" not in svg
+    assert figures.LIGHT[figures.SERIES[0]] in svg and not re.search("#0[1-4]0[0-3][0-9a-f]{2}", svg)
+    assert f"<title>{drawing.alt.split(' by case')[0][:20]}" in svg
+    ElementTree.fromstring(svg)
+    pdf = drawing.pdf()
+    assert pdf.startswith(b"%PDF") and b"CreationDate" not in pdf
+    # the stand-ins are nearly black; nothing of the figure keeps them
+    again = drawing._svg()
+    assert not re.search("#0[1-4]0[0-3][0-9a-f]{2}", again)
+
+
+def test_volumes_of_every_case_are_drawn(experiment):
+    scored = [s for s in experiment.scored if s.method == "otsu"]
+    row = next(r for r in experiment.agreement if r["method"] == "otsu")
+    drawing = figures.bland_altman(scored, row["label"], row, 1, "ml", 3, "x").inline()
+    assert drawing.count('<a href="#case-') == len(scored)

@@ -18,6 +18,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from tests.debian import Unavailable, command, install
+
 PACKAGES = {"munged": "munge", "slurmctld": "slurmctld", "slurmd": "slurmd", "sbatch": "slurm-client"}
 CONF = Path("/etc/slurm/slurm.conf")  # the plugin takes SLURM_CONF from the environment of srun, which then looks here
 PREFIX = "refold-slurm-"
@@ -63,18 +65,6 @@ PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE DefaultTime=60
 """
 
 
-class Unavailable(Exception):
-    """Why no Slurm can be started here."""
-
-
-def command(*words: str, timeout: float = 30, **options) -> str:
-    """Output of a command; never waits longer than ``timeout`` seconds."""
-    run = subprocess.run(words, capture_output=True, text=True, timeout=timeout, **options)
-    if run.returncode:
-        raise RuntimeError(f"{' '.join(words)}: {run.stdout}{run.stderr}")
-    return run.stdout
-
-
 def until(condition, what: str, seconds: float = 30, every: float = 0.1):
     """The first true answer of ``condition``."""
     end = time.monotonic() + seconds
@@ -83,21 +73,6 @@ def until(condition, what: str, seconds: float = 30, every: float = 0.1):
             raise TimeoutError(f"{what}: not within {seconds} s")
         time.sleep(every)
     return answer
-
-
-def _install() -> None:
-    missing = [package for program, package in PACKAGES.items() if not shutil.which(program)]
-    if not missing:
-        return
-    wanted = f"Slurm is not installed (apt-get install {' '.join(missing)})"
-    if not shutil.which("apt-get") or Path("/run/systemd/system").exists():
-        raise Unavailable(wanted)  # not behind the back of a service manager
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    try:
-        command("apt-get", "update", "-qq", timeout=300, env=environment)
-        command("apt-get", "install", "-y", "-qq", "--no-install-recommends", *missing, timeout=300, env=environment)
-    except (RuntimeError, subprocess.TimeoutExpired) as error:
-        raise Unavailable(f"{wanted}, and installing it failed: {str(error)[-300:]}") from None
 
 
 def _free_ports(count: int) -> list[int]:
@@ -130,7 +105,7 @@ class Cluster:
             except TimeoutError:
                 raise Unavailable("another test run has used Slurm for 15 minutes") from None
             self._leftover()
-            _install()
+            install(PACKAGES, "Slurm")
             self.folder = Path(tempfile.mkdtemp(prefix=PREFIX))
             try:
                 self._start(host)

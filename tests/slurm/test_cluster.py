@@ -14,7 +14,7 @@ def nothing_is_started(monkeypatch, tmp_path):
     monkeypatch.setattr(cluster.tempfile, "gettempdir", lambda: str(tmp_path))
     monkeypatch.setattr(cluster.socket, "gethostbyname", lambda name: "127.0.0.1")
     monkeypatch.setattr(cluster.os, "geteuid", lambda: 0)
-    monkeypatch.setattr(cluster, "_install", lambda: pytest.fail("went on to install Slurm"))
+    monkeypatch.setattr(cluster, "install", lambda *_: pytest.fail("went on to install Slurm"))
 
 
 def test_another_slurm_is_configured():

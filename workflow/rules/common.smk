@@ -132,6 +132,17 @@ def prediction_threads(wildcards):
     return P.predict.threads if asks_networks(wildcards) else 1
 
 
+def appendix(path, category, **options):
+    """An output that `snakemake --report` shows, with the caption of its name."""
+    name = Path(path)
+    return report(
+        directory(path) if options else path,
+        caption=f"../captions/{name.stem}.rst",
+        category=category,
+        **options or {"labels": {"file": name.name}},
+    )
+
+
 def artifacts(phase):
     """Every declared file of a phase."""
     each = dict(method=METHODS, fold=FOLDS)
@@ -160,17 +171,8 @@ def artifacts(phase):
                 fold=TESTED,
                 kind=["csv", "json"],
             ),
-            *expand(
-                "results/metrics/{name}",
-                name=[
-                    "cases.csv",
-                    "summary.csv",
-                    "comparisons.csv",
-                    "ranks.csv",
-                    "metrics.json",
-                    "hashes.json",
-                ],
-            ),
+            *stages.EVALUATED,
+            stages.METRICS,
         ],
         "report": expand(
             "results/{name}",
@@ -178,6 +180,8 @@ def artifacts(phase):
                 "report/report.html",
                 "report/learning-curves.csv",
                 "report/dice.csv",
+                "report/tables",
+                "report/figures",
                 "provenance.json",
                 "ro-crate-metadata.json",
             ],

@@ -28,7 +28,8 @@ rule evaluate_fold:
 rule tables:
     input:
         code=code("evaluate"),
-        params=stamps("evaluate", "selection"),
+        params=stamps("evaluate", "selection", *(f"methods.{m}" for m in METHODS)),
+        splits="results/splits.json",
         dataset="data/dataset.json",
         folds=expand(
             "results/metrics/folds/{method}/fold-{fold}.{kind}",
@@ -37,12 +38,7 @@ rule tables:
             kind=["csv", "json"],
         ),
     output:
-        "results/metrics/cases.csv",
-        "results/metrics/summary.csv",
-        "results/metrics/comparisons.csv",
-        "results/metrics/ranks.csv",
-        "results/metrics/metrics.json",
-        "results/metrics/hashes.json",
+        [appendix(path, "Tables") for path in (*stages.EVALUATED, stages.METRICS)],
     log:
         "logs/evaluate/tables.log",
     benchmark:

@@ -37,6 +37,14 @@ SECTIONS = {
 
 RAW = "<raw data>"
 TABLES = ["data/cases.csv", "data/dataset.json"]
+# what all folds together give, but for METRICS
+EVALUATED = [
+    f"results/metrics/{name}"
+    for name in (
+        "agreement.csv", "calibration.csv", "cases.csv", "comparisons.csv", "hashes.json", "ranks.csv", "summary.csv",
+        "uncertainty.csv", "variance.csv",
+    )
+]  # fmt: skip
 READS = {
     "data": [],
     "preprocess": [*TABLES, RAW],
@@ -47,11 +55,8 @@ READS = {
     ],
     "evaluate": [*TABLES, "results/predictions", "results/splits.json", RAW],
     "report": [
-        *TABLES, "data/checks.json", "data/fingerprint.json", "results/metrics/cases.csv",
-        "results/metrics/comparisons.csv", "results/metrics/folds", "results/metrics/hashes.json",
-        "results/metrics/metrics.json", "results/metrics/ranks.csv", "results/metrics/summary.csv", "results/models",
-        "results/predictions",
-        "results/splits.json", RAW,
+        *TABLES, "data/checks.json", "data/fingerprint.json", "results/metrics/folds", *EVALUATED,
+        "results/metrics/metrics.json", "results/models", "results/predictions", "results/splits.json", RAW,
     ],
 }  # fmt: skip
 
@@ -63,10 +68,7 @@ OUTS = {
     "train": ["results/models"],
     "predict": ["results/predictions"],
     # one by one: metrics.json is a metric, and an out may not lie within another
-    "evaluate": [
-        "results/metrics/cases.csv", "results/metrics/comparisons.csv", "results/metrics/folds",
-        "results/metrics/hashes.json", "results/metrics/ranks.csv", "results/metrics/summary.csv",
-    ],
+    "evaluate": ["results/metrics/folds", *EVALUATED],
     "report": ["results/provenance.json", "results/report", "results/ro-crate-metadata.json"],
 }  # fmt: skip
 

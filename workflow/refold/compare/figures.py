@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from refold.compare.pairs import Pair
-from refold.report.figures import FAINT, INK, SERIES, STYLE, WIDTH, svg
+from refold.report.figures import FAINT, INK, SERIES, STYLE, WIDTH, Drawing
 
 
 def scatter(pair: Pair, label: str, axes: tuple[str, str], title: str, alt: str, hover: list[str]) -> str:
@@ -54,9 +54,9 @@ def scatter(pair: Pair, label: str, axes: tuple[str, str], title: str, alt: str,
             )
         else:
             titles = ()
-        return svg(
+        return Drawing(
             figure,
             f"scatter-{pair.number}-{pair.labels.index(label) if label in pair.labels else 'mean'}",
             alt,
             list(titles),
-        )
+        ).inline()

@@ -169,16 +169,19 @@ def _pair(
     parts = [_part(r, m, set_) for r, m in zip(runs, methods, strict=True)]
     tested = [p["case"].unique().tolist() for p in parts]
     cases = sorted(set(tested[0]) & set(tested[1]))
-    labels = [x for x in runs[0].labels if x in runs[1].labels]
+    unions = [r.evaluate.regions if r.evaluate else {} for r in runs]
+    labels = [x for x in runs[0].labels if x in runs[1].labels and not any(x in u for u in unions)]
+    # a region is compared where it is the same union in both
+    regions = [x for x in runs[0].labels if all(x in u and set(u[x]) == set(unions[0][x]) for u in unions)]
     if not cases or not labels:
         return None
-    both = [p[p["case"].isin(cases) & p["label"].isin(labels)] for p in parts]
-    there = [{m for m, of in p.groupby("metric")["label"] if of.nunique() == len(labels)} for p in both]
+    both = [p[p["case"].isin(cases) & p["label"].isin([*labels, *regions])] for p in parts]
+    there = [set(p["metric"]) for p in both]
     metrics = [m for m in METRICS if m in there[0] & there[1] and m not in leave]
-    frames = [frame(p, metrics) for p in both]
+    frames = [frame(p, regions, metrics) for p in both]
     tables = [over_repeats(f) for f in frames]
     patients = runs[0].patients
-    shown = ([MEAN] if len(labels) > 1 else []) + labels
+    shown = ([MEAN] if len(labels) > 1 else []) + labels + regions
 
     folds = [p.groupby("case", sort=False)["fold"].agg(lambda f: list(dict.fromkeys(f))) for p in both]
     dice = {label: [t[label, "dice"].to_dict() for t in tables] for label in [MEAN, *labels]}
@@ -195,6 +198,9 @@ def _pair(
     rows = []
     for metric in (m for m in metrics if m in COMPARED):
         for label in shown:
+            having = [{x for x in labels if (x, metric) in t.columns} for t in tables]
+            if any((label, metric) not in t.columns for t in tables) or (label == MEAN and having[0] != having[1]):
+                continue
             a, b = (t[label, metric] for t in tables)
             defined = (a - b).notna()
             found = paired(b, a, patients, evaluate, metric)

@@ -13,7 +13,7 @@ from refold.core import cases as case_table
 from refold.core import images, log
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file
-from refold.report.pictures import Plane, planes
+from refold.report.pictures import CHANNELS, Plane, planes, raw, turned
 
 
 class NotAtHand(Exception):
@@ -81,7 +81,9 @@ def picture(pair: Pair, change: Change) -> Picture:
         if any(m.shape != truth.data.shape for m in masks):
             raise NotAtHand(words.ANOTHER_GRID)
         kept = images.Image(_as_first(truth.data, first, first, pair.labels), truth.affine)
-        return Picture(change, change.most, planes(first.description, case, root, kept, masks, change.most))
+        shown = raw(first.description, case, root, CHANNELS, kept)
+        masks = [shown.truth, *(turned(m, truth.affine) for m in masks)]
+        return Picture(change, change.most, planes(first.description.labels, shown, masks, change.most))
     except NotAtHand as reason:
         return Picture(change, change.most, [], str(reason))
     except RefoldError as error:

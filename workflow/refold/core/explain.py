@@ -132,6 +132,8 @@ def words(annotation: Any, metadata: Sequence[Any] = (), plural: bool = False) -
         many = {(2, 3): "2 or 3 "}.get((low, high), f"at least {low} " if low and low > 1 else "")
         element = words(get_args(annotation)[0], plural=True)
         return f"a list of {many}{element}"
+    if origin is dict:
+        return f"names, each with {words(get_args(annotation)[1])}"
     if _is_section(annotation):
         return f"a section with the keys {', '.join(annotation.model_fields)}"
     return "a section"

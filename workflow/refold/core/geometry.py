@@ -11,7 +11,7 @@ and voxel ``i`` of ``m`` lies at ``(i + 0.5) * n / m - 0.5`` among the ``n`` old
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 
 import numpy as np
@@ -343,7 +343,9 @@ def resample_label(label: np.ndarray, shape: Sequence[int], order: int = 1, coar
     return _argmax(layers, shape)
 
 
-def to_original(probabilities: np.ndarray, record: Record) -> np.ndarray:
+def to_original(
+    probabilities: np.ndarray, record: Record, each: Callable[[int, np.ndarray], None] | None = None
+) -> np.ndarray:
     """Probabilities on the stored grid to a label map on the raw file's own grid.
 
     Each label's probability is resampled linearly to the cropped canonical grid before the argmax; the lower index wins
@@ -352,6 +354,8 @@ def to_original(probabilities: np.ndarray, record: Record) -> np.ndarray:
 
     Args:
         probabilities: (x, y[, z], labels) of the record's stored shape; or any array that ``[..., i]`` reads.
+        each: called for every label in turn with its index and its probability on the raw file's grid, (x, y[, z])
+            float32 from 0 to 1; 0 outside the box, but 1 for the background.
 
     Returns:
         uint8 indices, shape ``record.raw_shape``.
@@ -361,12 +365,18 @@ def to_original(probabilities: np.ndarray, record: Record) -> np.ndarray:
     """
     if tuple(probabilities.shape[:-1]) != record.stored_shape:
         raise RefoldError(f"probabilities of shape {probabilities.shape} for a stored grid of {record.stored_shape}")
-    layers = (
-        (i, _resample(np.asarray(probabilities[..., i], np.float32), record.cropped_shape, 1, None))
-        for i in range(probabilities.shape[-1])
-    )
+
+    def layers() -> Iterator[tuple[int, np.ndarray]]:
+        for i in range(probabilities.shape[-1]):
+            layer = _resample(np.asarray(probabilities[..., i], np.float32), record.cropped_shape, 1, None)
+            if each is not None:
+                padded = np.full(record.canonical_shape, np.float32(i == 0))
+                padded[slices(record.crop)] = layer
+                each(i, decanonical(padded, record.transform))
+            yield i, layer
+
     whole = np.zeros(record.canonical_shape, np.uint8)
-    whole[slices(record.crop)] = _argmax(layers, record.cropped_shape)
+    whole[slices(record.crop)] = _argmax(layers(), record.cropped_shape)
     return np.ascontiguousarray(decanonical(whole, record.transform))
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -203,12 +204,87 @@ def write_image(path: str | Path, data: np.ndarray, affine: np.ndarray) -> None:
         _write_nifti(temporary, image)
 
 
-def _write_nifti(path: Path, image) -> None:
+STEPS = 255  # a probability is kept as a whole number of these parts
+PROBABILITY_SUFFIX = {2: ".tif", 3: ".nii.gz"}
+
+
+@contextmanager
+def probability_writer(
+    path: str | Path, shape: tuple[int, ...], labels: int, affine: np.ndarray
+) -> Iterator[Callable[[np.ndarray], None]]:
+    """Gives a function that writes the probability (x, y[, z]) of one foreground label after the other.
+
+    8 bits each, one label in memory at a time, the same bytes for the same input. 3-D: NIfTI, labels on the fourth
+    axis, its slope set so that programs show 0 to 1. 2-D: TIFF of 255ths, a page a label. Written atomically.
+
+    Args:
+        shape: of the image. labels: how many foreground labels follow. affine: of the image.
+    """
+    if len(shape) == 2:
+        import tifffile
+
+        with atomic(path) as temporary, tifffile.TiffWriter(temporary) as tiff:
+            options = {"photometric": "minisblack", "compression": "zlib", "software": "", "metadata": None}
+            yield lambda p: tiff.write(_quantised(p).swapaxes(0, 1), **options)
+        return
+    import nibabel
+
+    image = nibabel.Nifti1Image(np.broadcast_to(np.uint8(0), (*shape, labels)), affine)
+    _set_affine(image)
+    header = image.header
+    header.set_xyzt_units("mm")
+    header.set_slope_inter(1 / STEPS, 0)
+    header["magic"], header["vox_offset"] = b"n+1", 352
+    # level 1: probabilities are mostly 0 or smooth, and higher levels take longer than they save
+    with (
+        atomic(path) as temporary,
+        open(temporary, "wb") as handle,
+        gzip.GzipFile("", "wb", 1, handle, mtime=0) as packed,
+    ):
+        packed.write(header.binaryblock + bytes(4))
+        yield lambda p: packed.write(_quantised(p).tobytes(order="F")) and None
+
+
+def _quantised(p: np.ndarray) -> np.ndarray:
+    return np.rint(np.clip(p, 0, 1) * np.float32(STEPS)).astype(np.uint8)
+
+
+def read_probabilities(path: str | Path) -> np.ndarray:
+    """What `probability_writer` wrote: (x, y[, z], foreground labels) uint8 in 255ths.
+
+    Raises:
+        RefoldError: it is no such file.
+    """
+    try:
+        if suffix(path) == PROBABILITY_SUFFIX[2]:
+            import tifffile
+
+            with tifffile.TiffFile(path) as tiff:
+                return np.stack([page.asarray().swapaxes(0, 1) for page in tiff.pages], axis=-1)
+        import nibabel
+        from nibabel.filebasedimages import ImageFileError
+
+        try:
+            found = np.asarray(nibabel.load(path).dataobj.get_unscaled())
+        except ImageFileError as error:
+            raise ValueError(error) from None
+    except (OSError, ValueError, EOFError, zlib.error) as error:
+        raise RefoldError(f"{path} cannot be read ({error}); predict that fold again") from None
+    if found.ndim != 4 or found.dtype != np.uint8:
+        raise RefoldError(f"{path} holds no probabilities; predict that fold again")
+    return found
+
+
+def _set_affine(image) -> None:
     # both forms, because programs differ in which they read; a sheared grid fits into the sform alone
     image.set_sform(image.affine, code=1)
     image.set_qform(image.affine, code=1)
     if not np.allclose(image.get_qform(), image.affine, rtol=0, atol=1e-3 * min(image.header.get_zooms()[:3])):
         image.set_qform(None, code=0)
+
+
+def _write_nifti(path: Path, image) -> None:
+    _set_affine(image)
     if suffix(path) == ".nii":
         path.write_bytes(image.to_bytes())
         return

@@ -35,6 +35,7 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, le=2**53)]  # what JSON carries exactly
 LibrarySeed = Annotated[int, Field(ge=0, le=2**32 - 101)]  # scikit-learn's and Keras's, with room for 100 repeats
 Axis = Literal["x", "y", "z"]
+LabelName = Annotated[str, Field(min_length=1, max_length=100)]
 Voxels = Annotated[list[Annotated[int, Field(ge=4, le=4096)]], Field(min_length=2, max_length=3)]
 
 
@@ -433,6 +434,11 @@ class Predict(Section):
     instructions: Instructions = Field(
         "avx2", description="As `train.instructions`, for predictions. Part of the experiment."
     )
+    keep_probabilities: bool = Field(
+        True,
+        description="Keep each label's probability beside the label maps, in 8 bits: calibration and uncertainty are "
+        "measured from them.",
+    )
 
 
 class Evaluate(Section):
@@ -440,6 +446,25 @@ class Evaluate(Section):
 
     nsd_tolerance: float = Field(
         1.0, gt=0, le=1000, description="Tolerance of the normalised surface distance (NSD), in mm."
+    )
+    regions: dict[LabelName, Annotated[list[LabelName], Field(min_length=1, max_length=255)]] = Field(
+        {},
+        description="Unions of labels that are measured beside the labels: a name and the labels' names, such as "
+        "`whole_tumour: [oedema, core]`. They have no part in the mean over the labels.",
+    )
+    lesions: list[LabelName] = Field(
+        [],
+        description="Labels and regions whose connected components are counted as lesions: sensitivity, precision, F1, "
+        "missed and invented ones a scan, panoptic quality.",
+    )
+    lesion_iou: float = Field(
+        0.1, gt=0, le=1, description="Least intersection over union of two components that are the same lesion."
+    )
+    calibration_margin: float = Field(
+        5.0,
+        ge=0,
+        le=1000,
+        description="Calibration is measured in a box about truth and prediction, this much wider on each side, in mm.",
     )
     confidence: float = Field(0.95, gt=0.5, lt=1, description="Level of the bootstrap intervals.")
     interval: Literal["studentised", "percentile"] = Field(
@@ -461,6 +486,13 @@ class Report(Section):
 
     title: str = Field("refold experiment", min_length=1, max_length=200, description="Title of the report.")
     cases: int = Field(1, ge=1, le=20, description="How many worst, median and best cases are pictured a method.")
+    viewer_mb: float = Field(
+        6,
+        ge=0,
+        le=100,
+        description="Size in MB of the images and outlines to scroll through in the report. The worst, median and best "
+        "cases go in first, then the worst of the rest, as many as fit; 0: none.",
+    )
 
 
 # ---------------------------------------------------------------- one method's own settings

@@ -35,6 +35,7 @@ def main(argv: list[str] | None = None) -> None:
     aggregate.add_argument("--methods", nargs="+", required=True)
     aggregate.add_argument("--folds", nargs="+", required=True, help="numbers, and holdout if there is one")
     aggregate.add_argument("--input", default="results/metrics/folds", help="default: %(default)s")
+    aggregate.add_argument("--splits", default="results/splits.json", help="default: %(default)s")
     aggregate.add_argument("--output", default="results/metrics", help="default: %(default)s")
     rest = verbs.add_parser("incomplete", help="after a failure: tables of the methods that are whole")
     rest.add_argument("--methods", nargs="+", required=True)
@@ -49,18 +50,18 @@ def main(argv: list[str] | None = None) -> None:
         if text := incomplete.run(args.methods, args.folds, Stamps(args.params), args.input, args.output):
             print(text)
         return
-    evaluate = Stamps(args.params).read("evaluate").evaluate
+    stamps = Stamps(args.params)
     if args.verb == "fold":
         from refold.evaluate.fold import run
 
         run(
-            args.method, args.fold, evaluate, args.cases, args.dataset, args.splits, args.predictions, args.output,
-            args.processes,
+            args.method, args.fold, stamps.read("evaluate").evaluate, args.cases, args.dataset, args.splits,
+            args.predictions, args.output, args.processes,
         )  # fmt: skip
     else:
         from refold.evaluate.aggregate import run
 
-        run(args.methods, args.folds, evaluate, args.input, args.output)
+        run(args.methods, args.folds, stamps, args.input, args.output, args.splits)
 
 
 if __name__ == "__main__":

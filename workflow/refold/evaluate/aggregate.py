@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -16,19 +16,24 @@ import pandas as pd
 from refold.core import log
 from refold.core.errors import RefoldError
 from refold.core.files import number, read_csv, read_json, sha256_file, sha256_json, write_csv, write_json
+from refold.core.params import Stamps
 from refold.core.sections import Evaluate
+from refold.evaluate import agreement, sureness, variance
 from refold.evaluate.fold import COLUMNS, HOLDOUT
 from refold.evaluate.metrics import METRICS, REGISTRY
+from refold.evaluate.parts import MEAN
 from refold.evaluate.statistics import by_patient, holm, interval, permutation, ranks, wilcoxon
 
-ALL, MEAN, CV = "all", "mean", "cross-validation"
+ALL, CV = "all", "cross-validation"
 STATES = ("both_empty", "false_positive", "missed")
 SUMMARY = (
     "set", "method", "fold", "label", "metric", "n", "n_nan", "mean", "sd", "median", "min", "max", "ci_low", "ci_high",
     *(f"n_{s}" for s in STATES),
 )  # fmt: skip
 HEADLINES = ("dice", "nsd", "hd95_penalised")  # of the mean over the labels, in metrics.json; of a label its Dice
-COMPARED = ("dice", "iou", "precision", "recall", "nsd", "hd95_penalised", "assd")
+COMPARED = (
+    "dice", "iou", "precision", "recall", "nsd", "hd95_penalised", "assd", "lesion_f1", "panoptic_quality",
+)  # fmt: skip
 COMPARISONS = (
     "set",
     "method_a",
@@ -107,40 +112,53 @@ def read(folder: Path, methods: list[str], folds: list[str], evaluate: Evaluate)
     return found
 
 
-def _frame(folds: list[Fold]) -> pd.DataFrame:
+def _frame(folds: list[Fold], regions: Collection[str]) -> pd.DataFrame:
     rows = pd.DataFrame([r for f in folds for r in f.rows], columns=list(COLUMNS))
     if rows.empty:
         raise RefoldError(f"{folds[0].file} holds no case; evaluate that fold again")
-    return frame(rows, METRICS)
+    return frame(rows, regions)
 
 
-def frame(rows: pd.DataFrame, metrics: Iterable[str]) -> pd.DataFrame:
-    """A row for each (fold, case), a column for each (label, metric); label ``mean`` is the mean over the labels.
+def frame(rows: pd.DataFrame, regions: Collection[str], metrics: Iterable[str] = METRICS) -> pd.DataFrame:
+    """A row for each (fold, case), a column for each (label, metric) that there is.
+
+    Label ``mean`` is the mean over the labels; regions, which hold labels again, have no part in it.
 
     Args:
         rows: of cases.csv, the values as text or numbers.
-        metrics: those wanted, all of them in ``rows``.
+        regions: names of the labels that are regions.
+        metrics: those wanted.
 
     Raises:
         ValueError: a value is no number, or stands twice.
-        KeyError: a metric is missing.
     """
     metrics, labels = list(metrics), list(dict.fromkeys(rows["label"]))
     rows = rows.assign(value=rows["value"].astype(float))
     table = rows.pivot(index=["fold", "case"], columns=["label", "metric"], values="value")
-    means = {(MEAN, m): table.xs(m, axis=1, level="metric").mean(axis=1) for m in metrics}
+    own = table[[c for c in table.columns if c[0] not in regions]]
+    there = [m for m in metrics if m in own.columns.get_level_values("metric")]
+    means = {(MEAN, m): own.xs(m, axis=1, level="metric").mean(axis=1) for m in there}
     table = pd.concat([table, pd.DataFrame(means)], axis=1)
-    return table[[(label, m) for label in (*labels, MEAN) for m in metrics]]
+    return table[[(label, m) for label in (*labels, MEAN) for m in metrics if (label, m) in table.columns]]
 
 
-def _states(folds: list[Fold]) -> dict[str, Counter]:
-    """How often each label was empty, and how; label ``mean`` counts all labels."""
+def _states(folds: list[Fold], regions: Collection[str]) -> dict[str, Counter]:
+    """How often each label was empty, and how; label ``mean`` counts all labels, regions not among them."""
     found: dict[str, Counter] = {MEAN: Counter()}
     for fold in folds:
         for states in fold.about["empty"].values():
             for label, state in states.items():
                 found.setdefault(label, Counter())[state] += 1
-                found[MEAN][state] += 1
+                found[MEAN][state] += label not in regions
+    return found
+
+
+def _reliability(folds: list[Fold]) -> dict[str, np.ndarray]:
+    """The sums of the folds' tables of reliability, by label."""
+    found: dict[str, np.ndarray] = {}
+    for fold in folds:
+        for label, bins in fold.about["reliability"].items():
+            found[label] = found.get(label, 0) + np.array(bins)
     return found
 
 
@@ -177,19 +195,20 @@ def over_repeats(table: pd.DataFrame) -> pd.DataFrame:
     return table.groupby(level="case", sort=True).mean()
 
 
-def summarise(folds: list[Fold], evaluate: Evaluate, patients: dict[str, str]) -> Iterator[dict[str, Any]]:
+def summarise(
+    folds: list[Fold], table: pd.DataFrame, evaluate: Evaluate, patients: dict[str, str]
+) -> Iterator[dict[str, Any]]:
     """Rows of summary.csv for one set and one method.
 
     ``all`` first: each case once, as its mean over the repeats; then each fold. Counts of empty labels are of
     predictions, so a case counts once a repeat.
     """
     name = HOLDOUT if folds[0].fold == HOLDOUT else CV
-    table = _frame(folds)
     parts = [(ALL, over_repeats(table), folds)]
     if name == CV:
         parts += [(f.fold, table.loc[f.fold], [f]) for f in folds]
     for fold, part, members in parts:
-        states = _states(members)
+        states = _states(members, evaluate.regions)
         for label, metric in part.columns:
             counts = states.get(label, Counter())
             yield {
@@ -228,42 +247,43 @@ def paired(a: pd.Series, b: pd.Series, patients: dict[str, str], evaluate: Evalu
     }
 
 
-def compare(groups: dict[str, list[Fold]], evaluate: Evaluate, patients: dict[str, str]) -> Iterator[dict[str, Any]]:
+def compare(
+    name: str, tables: dict[str, pd.DataFrame], evaluate: Evaluate, patients: dict[str, str]
+) -> Iterator[dict[str, Any]]:
     """Rows of comparisons.csv for one set: each pair of methods, label and metric.
 
     The difference is that of case means, a less b, over the cases where both are defined; its interval draws patients;
     the test is on one difference a patient. Holm's family: the pairs of methods within a set, label and metric.
     """
-    tables = {method: over_repeats(_frame(folds)) for method, folds in groups.items()}
-    first = next(iter(groups.values()))[0]
     columns = next(iter(tables.values())).columns
     for label in dict.fromkeys(columns.get_level_values(0)):
         for metric in COMPARED:
+            there = [m for m, table in tables.items() if (label, metric) in table.columns]
             family = [
                 {
-                    "set": HOLDOUT if first.fold == HOLDOUT else CV,
+                    "set": name,
                     "method_a": a,
                     "method_b": b,
                     "label": label,
                     "metric": metric,
                     **paired(tables[a][label, metric], tables[b][label, metric], patients, evaluate, metric),
                 }
-                for a, b in combinations(tables, 2)
+                for a, b in combinations(there, 2)
             ]
             corrected = holm([r["p"] for r in family])
             yield from ({**r, "p_holm": p} for r, p in zip(family, corrected, strict=True))
 
 
-def rank(groups: dict[str, list[Fold]], evaluate: Evaluate, patients: dict[str, str]) -> Iterator[dict[str, Any]]:
+def rank(
+    name: str, tables: dict[str, pd.DataFrame], evaluate: Evaluate, patients: dict[str, str]
+) -> Iterator[dict[str, Any]]:
     """Rows of ranks.csv for one set: the methods from best to worst, for each label and headline metric.
 
     ``rank_low`` to ``rank_high`` holds `evaluate.confidence` of the bootstrap samples by patient; ``share_same`` is the
     share of samples in which the method has the rank that it has, ``share_first`` that in which none is better.
     """
-    if len(groups) < 2:
+    if len(tables) < 2:
         return
-    tables = {method: over_repeats(_frame(folds)) for method, folds in groups.items()}
-    first = next(iter(groups.values()))[0]
     columns = next(iter(tables.values())).columns
     everybody = sorted({patients[c] for table in tables.values() for c in table.index})
     place = {p: i for i, p in enumerate(everybody)}
@@ -286,7 +306,7 @@ def rank(groups: dict[str, list[Fold]], evaluate: Evaluate, patients: dict[str, 
             for i in sorted(range(len(methods)), key=lambda i: (now[i], methods[i])):
                 n = int(numbers[i].sum())
                 yield {
-                    "set": HOLDOUT if first.fold == HOLDOUT else CV,
+                    "set": name,
                     "label": label,
                     "metric": metric,
                     "method": methods[i],
@@ -319,32 +339,58 @@ def _hashes(found: list[Fold]) -> dict[str, Any]:
 def run(
     methods: list[str],
     folds: list[str],
-    evaluate: Evaluate,
+    stamps: Stamps,
     folder: str | Path = "results/metrics/folds",
     output: str | Path = "results/metrics",
+    split_file: str | Path = "results/splits.json",
 ) -> None:
-    """Write cases.csv, summary.csv, comparisons.csv, ranks.csv, metrics.json and hashes.json.
+    """Write the tables of `docs/evaluate.md`, metrics.json and hashes.json.
 
     Args:
         methods, folds: in the order they are to stand in; fold ``holdout`` is the held-out test set.
 
     Raises:
-        RefoldError: a fold is missing or comes from another run than the others.
+        RefoldError: a fold is missing or comes from another run than the others, or of another split than the file.
     """
     output = Path(output)
+    evaluate = stamps.read("evaluate").evaluate
     found = read(Path(folder), methods, folds, evaluate)
+    if found[0].about["hashes"]["split"] != sha256_file(split_file):
+        first = found[0].file.with_suffix(".json")
+        raise RefoldError(f"{first} does not belong to {split_file} as it is now; train and predict again")
+    repeats = {str(f["fold"]): f["repeat"] for f in read_json(split_file)["folds"]}
+    alike = variance.twins({m: stamps.frozen(f"methods.{m}") for m in methods})
     patients = {r["case"]: r["patient"] for f in found for r in f.rows}
     sets: dict[str, dict[str, list[Fold]]] = {}
     for fold in found:
         name = HOLDOUT if fold.fold == HOLDOUT else CV
         sets.setdefault(name, {}).setdefault(fold.method, []).append(fold)
-    order = [sets[name] for name in (CV, HOLDOUT) if name in sets]
+    order = [name for name in (CV, HOLDOUT) if name in sets]
+    frames = {name: {m: _frame(group, evaluate.regions) for m, group in sets[name].items()} for name in order}
+    tables = {name: {method: over_repeats(t) for method, t in by.items()} for name, by in frames.items()}
 
-    todo = [group for by_method in order for group in by_method.values()]
+    todo = [(group, frames[name][method]) for name in order for method, group in sets[name].items()]
     summary = [
-        row for group in log.progress(todo, "summary and intervals") for row in summarise(group, evaluate, patients)
+        row for each in log.progress(todo, "summary and intervals") for row in summarise(*each, evaluate, patients)
     ]
-    comparisons = [row for by_method in order for row in compare(by_method, evaluate, patients)]
+    comparisons = [row for name in order for row in compare(name, tables[name], evaluate, patients)]
+    ranking = [row for name in order for row in rank(name, tables[name], evaluate, patients)]
+    volumes = [row for name in order for row in agreement.agree(name, tables[name], evaluate, patients)]
+    calibration = [
+        row
+        for name in order
+        for method, group in sets[name].items()
+        for row in sureness.reliability_rows(name, method, _reliability(group))
+    ]
+    uncertainty = [
+        row for name in order for method, table in tables[name].items()
+        for row in sureness.selection(name, method, table)
+    ]  # fmt: skip
+    spread = [
+        row
+        for name in order
+        for row in variance.spread(name, frames[name], tables[name], repeats if name == CV else {}, alike, COMPARED)
+    ]
     metrics: dict[str, Any] = {m: {} for m in methods}
     main = summary[0]["set"]
     for row in summary:
@@ -356,7 +402,11 @@ def run(
     write_csv(output / "cases.csv", COLUMNS, [r for f in found for r in f.rows])
     write_csv(output / "summary.csv", SUMMARY, summary)
     write_csv(output / "comparisons.csv", COMPARISONS, comparisons)
-    write_csv(output / "ranks.csv", RANKS, [row for by_method in order for row in rank(by_method, evaluate, patients)])
+    write_csv(output / "ranks.csv", RANKS, ranking)
+    write_csv(output / "variance.csv", variance.COLUMNS, spread)
+    write_csv(output / "agreement.csv", agreement.COLUMNS, volumes)
+    write_csv(output / "calibration.csv", sureness.BINNED, calibration)
+    write_csv(output / "uncertainty.csv", sureness.SELECTED, uncertainty)
     write_json(output / "metrics.json", metrics)
     write_json(output / "hashes.json", _hashes(found))
     for method in methods:

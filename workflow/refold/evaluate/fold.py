@@ -21,6 +21,7 @@ from refold.core.files import read_json, sha256_file, sha256_json, write_csv, wr
 from refold.core.sections import Evaluate
 from refold.evaluate.metrics import compute
 from refold.evaluate.pair import pairs
+from refold.evaluate.parts import Part, parts
 
 HOLDOUT = "holdout"
 COLUMNS = ("method", "fold", "case", "patient", "label", "metric", "value")
@@ -28,16 +29,18 @@ COLUMNS = ("method", "fold", "case", "patient", "label", "metric", "value")
 
 @dataclass(frozen=True)
 class Task:
-    """What one process needs to evaluate one case."""
+    """What one process needs to evaluate one case. probabilities: file and sha256, where there are some."""
 
     case: str
     truth: str
     prediction: str
     sha256: str
+    probabilities: tuple[str, str] | None
     row: case_table.Case
     root: str
     labels: Labels
-    tolerance: float
+    parts: tuple[Part, ...]
+    evaluate: Evaluate
 
 
 def indices(data: np.ndarray, labels: Labels, path: str | Path) -> np.ndarray:
@@ -64,28 +67,42 @@ def indices(data: np.ndarray, labels: Labels, path: str | Path) -> np.ndarray:
     return result
 
 
-def evaluate_case(task: Task) -> list[tuple[str, str, dict[str, float]]]:
-    """Label, state (`Pair.state`) and metrics of each foreground label of a case.
+def _unchanged(path: str, sha256: str, case: str) -> None:
+    """Raises `RefoldError` where a predicted file is missing or another than was predicted."""
+    if not Path(path).is_file():
+        raise RefoldError(
+            f"{path} is missing: the prediction of case {case!r}; run `snakemake --forcerun predict_fold -- evaluate`"
+        )
+    if (found := sha256_file(path)) != sha256:
+        raise RefoldError(
+            f"{path} is not the file that was predicted (sha256 {found[:12]}, predictions.json says "
+            f"{sha256[:12]}); predict case {case!r} again"
+        )
+
+
+def evaluate_case(task: Task) -> list[tuple[str, str, dict[str, float], np.ndarray | None]]:
+    """Name, state (`Pair.state`), metrics and, of probabilities, `Sureness.reliability` of each label and region.
 
     Raises:
         RefoldError: the prediction is not the file that was predicted, or lies on another grid than the label.
     """
     case_table.verify(task.row, task.root)
-    if not Path(task.prediction).is_file():
-        raise RefoldError(
-            f"{task.prediction} is missing: the prediction of case {task.case!r}; "
-            "run `snakemake --forcerun predict_fold -- evaluate`"
-        )
-    if (found := sha256_file(task.prediction)) != task.sha256:
-        raise RefoldError(
-            f"{task.prediction} is not the file that was predicted (sha256 {found[:12]}, predictions.json says "
-            f"{task.sha256[:12]}); predict case {task.case!r} again"
-        )
+    _unchanged(task.prediction, task.sha256, task.case)
     truth, prediction = images.read(task.truth, label=True), images.read(task.prediction, label=True)
     images.require_grid(prediction, task.prediction, truth.data.shape, truth.affine, truth.spacing, task.truth)
     maps = [indices(i.data, task.labels, p) for i, p in ((truth, task.truth), (prediction, task.prediction))]
-    found = pairs(*maps, len(task.labels), truth.spacing, task.tolerance)
-    return [(label, pair.state, compute(pair)) for label, pair in zip(task.labels.foreground, found, strict=True)]
+    probabilities = None
+    if task.probabilities:
+        _unchanged(*task.probabilities, task.case)
+        probabilities = images.read_probabilities(task.probabilities[0])
+        if probabilities.shape != (*truth.data.shape, len(task.labels) - 1):
+            raise RefoldError(f"{task.probabilities[0]} has shape {probabilities.shape}; predict {task.case!r} again")
+    e = task.evaluate
+    found = pairs(*maps, task.parts, truth.spacing, e.nsd_tolerance, e.lesion_iou, probabilities, e.calibration_margin)
+    return [
+        (part.name, pair.state, compute(pair), pair.sureness and pair.sureness.reliability())
+        for part, pair in zip(task.parts, found, strict=True)
+    ]
 
 
 def _all(tasks: list[Task], processes: int) -> Iterator[list]:
@@ -100,6 +117,11 @@ def _all(tasks: list[Task], processes: int) -> Iterator[list]:
         raise RefoldError(
             "a process that computed metrics was killed, most likely for want of memory; lower --processes"
         ) from None
+
+
+def _probabilities(folder: Path, entry: dict[str, Any]) -> tuple[str, str] | None:
+    about = entry.get("probabilities")
+    return (str(folder / about["file"]), about["sha256"]) if about else None
 
 
 def tested(splits: dict[str, Any], fold: str, path: str | Path) -> list[str]:
@@ -127,8 +149,9 @@ def run(
 ) -> None:
     """Evaluate a fold: write ``<output>/<method>/fold-<fold>.csv`` and ``.json``.
 
-    The JSON holds the hashes behind the predictions and that of section `evaluate`, and which labels are empty in the
-    truth (``false_positive``), the prediction (``missed``) or both (``both_empty``).
+    The JSON holds the hashes behind the predictions and that of section `evaluate`, which labels are empty in the truth
+    (``false_positive``), the prediction (``missed``) or both (``both_empty``), and ``reliability``: of each label, in
+    bins of its probability, the voxels, the sum of their probabilities in 255ths, and the voxels of the truth.
 
     Raises:
         RefoldError: a prediction is missing, altered, on another grid or of another split; names the file.
@@ -152,6 +175,7 @@ def run(
 
     description = case_table.Description.read(dataset_file)
     rows = {c.case: c for c in case_table.read(case_file)}
+    measured = parts(description.labels, evaluate)
     tasks = [
         Task(
             case=case,
@@ -160,23 +184,31 @@ def run(
             truth=str(Path(description.root) / rows[case].label),
             prediction=str(folder / Path(predicted["cases"][case]["file"]).name),
             sha256=predicted["cases"][case]["sha256"],
+            probabilities=_probabilities(folder, predicted["cases"][case]),
             labels=description.labels,
-            tolerance=evaluate.nsd_tolerance,
+            parts=measured,
+            evaluate=evaluate,
         )
         for case in wanted
     ]
-    table, empty, counts = [], {}, Counter()
+    table, empty, counts, reliability = [], {}, Counter(), {}
     results = log.progress(_all(tasks, processes), f"metrics of {method}, fold {fold}", total=len(tasks))
     for task, result in zip(tasks, results, strict=True):
-        for label, state, values in result:
-            counts[state] += 1
+        for label, state, values, bins in result:
+            if bins is not None:
+                reliability[label] = reliability.get(label, 0) + bins
+            counts[state] += label not in evaluate.regions
             if state != "found":
                 empty.setdefault(task.case, {})[label] = state
             table += [
                 dict(zip(COLUMNS, (method, fold, task.case, rows[task.case].patient, label, *item), strict=True))
                 for item in values.items()
             ]
-    dice = [r["value"] for r in table if r["metric"] == "dice" and not math.isnan(r["value"])]
+    dice = [
+        r["value"]
+        for r in table
+        if r["metric"] == "dice" and r["label"] not in evaluate.regions and not math.isnan(r["value"])
+    ]
     log.get().info(
         f"{method}, fold {fold}: mean Dice {np.mean(dice) if dice else math.nan:.4f} over {len(tasks)} cases; "
         f"{counts['missed']} labels missed, {counts['false_positive']} found where there are none"
@@ -190,6 +222,7 @@ def run(
             "fold": predicted["fold"],
             "cases": len(tasks),
             "empty": empty,
+            "reliability": {label: bins.tolist() for label, bins in reliability.items()},
             "hashes": {
                 **predicted["hashes"],
                 "evaluate": sha256_json(evaluate.model_dump(mode="json")),

@@ -66,6 +66,6 @@ def run(
     if not whole:
         return None
     evaluate = stamps.read("evaluate").evaluate
-    aggregate.run(whole, folds, evaluate, folder, output)
+    aggregate.run(whole, folds, stamps, folder, output)
     failed = {m: why for m, why in reasons.items() if why is not None}
     return ranking.text(output / "summary.csv", evaluate.confidence, failed)

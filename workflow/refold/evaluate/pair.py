@@ -1,15 +1,18 @@
-"""One label of one case: truth and prediction, and what several metrics need of them, worked out once."""
+"""One label or region of one case: truth and prediction, and what several metrics need of them, worked out once."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from functools import cached_property
+from collections.abc import Iterator, Sequence
+from functools import cached_property, reduce
 
 import numpy as np
 from scipy.ndimage import find_objects
 
 from refold.core.errors import RefoldError
+from refold.evaluate.lesions import Matched, match
+from refold.evaluate.parts import Part
+from refold.evaluate.sureness import Sureness
 from refold.evaluate.surfaces import Distances, distances
 
 Box = tuple[slice, ...]
@@ -22,13 +25,15 @@ def _union(a: Box | None, b: Box | None) -> Box | None:
 
 
 class Pair:
-    """Truth and prediction of one label.
+    """Truth and prediction of one label or region.
 
     Attributes:
         tp, fp, fn, tn: voxel counts of the confusion table, over the whole image.
         shape: voxels of the whole image (x, y[, z]).
         spacing: mm along each axis.
         tolerance: of the normalised surface distance, in mm.
+        lesion_iou: least IoU of two components that are the same lesion; None: components are not counted.
+        sureness: histograms of the probability; None: it is not known.
     """
 
     def __init__(
@@ -38,6 +43,8 @@ class Pair:
         spacing: tuple[float, ...],
         tolerance: float = 1.0,
         shape: tuple[int, ...] | None = None,
+        lesion_iou: float | None = None,
+        sureness: Sureness | None = None,
     ):
         """Args: truth, prediction: (x, y[, z]) bool, whole or cropped alike to a box that holds both masks.
 
@@ -58,6 +65,8 @@ class Pair:
         self._truth, self._prediction = truth, prediction
         self.spacing = tuple(map(float, spacing))
         self.tolerance = tolerance
+        self.lesion_iou = lesion_iou
+        self.sureness = sureness
         self.tp = int(np.count_nonzero(truth & prediction))
         self.fn = int(np.count_nonzero(truth)) - self.tp
         self.fp = int(np.count_nonzero(prediction)) - self.tp
@@ -88,19 +97,56 @@ class Pair:
         """From truth to prediction and back. Neither mask may be empty."""
         return distances(self._truth, self._prediction, self.spacing)
 
+    @cached_property
+    def lesions(self) -> Matched:
+        """Connected components, matched. `lesion_iou` may not be None."""
+        return match(self._truth, self._prediction, self.lesion_iou)
+
 
 def pairs(
-    truth: np.ndarray, prediction: np.ndarray, labels: int, spacing: tuple[float, ...], tolerance: float
+    truth: np.ndarray,
+    prediction: np.ndarray,
+    parts: Sequence[Part],
+    spacing: tuple[float, ...],
+    tolerance: float,
+    lesion_iou: float = 0.5,
+    probabilities: np.ndarray | None = None,
+    margin: float = 5.0,
 ) -> Iterator[Pair]:
-    """The pairs of labels 1 to ``labels - 1``, each cropped to the box of both masks.
+    """The pairs of all parts, each cropped to the box of both masks.
 
     Args:
         truth, prediction: (x, y[, z]) label maps of indices, uint8.
-        labels: number of labels, background included.
+        lesion_iou: for the parts whose components are counted.
+        probabilities: (x, y[, z], foreground labels) uint8 in 255ths, if they are known.
+        margin: mm about both masks in which probabilities are judged.
     """
     if truth.shape != prediction.shape:
         raise RefoldError(f"truth has shape {truth.shape}, prediction {prediction.shape}; they must be equal")
-    boxes = [find_objects(m, max_label=labels - 1) for m in (truth, prediction)]
-    for label in range(1, labels):
-        box = _union(boxes[0][label - 1], boxes[1][label - 1]) or (slice(0, 0),) * truth.ndim
-        yield Pair(truth[box] == label, prediction[box] == label, spacing, tolerance, truth.shape)
+    most = max(i for part in parts for i in part.labels)
+    boxes = [
+        _union(*both) for both in zip(*(find_objects(m, max_label=most) for m in (truth, prediction)), strict=True)
+    ]
+    wide = [math.ceil(margin / s) for s in spacing]
+    for part in parts:
+        box = reduce(_union, (boxes[i - 1] for i in part.labels))
+        wanted = np.zeros(256, bool)
+        wanted[list(part.labels)] = True
+        sureness = None
+        if probabilities is not None:
+            about = box and tuple(slice(max(0, b.start - w), b.stop + w) for b, w in zip(box, wide, strict=True))
+            sureness = Sureness.of(_sum(probabilities, part.labels), about, wanted[truth[about]] if about else None)
+        box = box or (slice(0, 0),) * truth.ndim
+        yield Pair(
+            wanted[truth[box]], wanted[prediction[box]], spacing, tolerance, truth.shape,
+            lesion_iou if part.lesions else None, sureness,
+        )  # fmt: skip
+
+
+def _sum(probabilities: np.ndarray, labels: Sequence[int]) -> np.ndarray:
+    """The probability of a union of labels, (x, y[, z]) uint8."""
+    total = probabilities[..., labels[0] - 1]
+    for label in labels[1:]:
+        other = probabilities[..., label - 1]
+        total = total + np.minimum(other, 255 - total)  # rounded one by one, they may add up to more than 255
+    return total

@@ -108,6 +108,11 @@ def studentised(
     return float(max(low, limits[0])), float(min(high, limits[1]))
 
 
+def standard_error(sums: np.ndarray, numbers: np.ndarray) -> float:
+    """Of a mean over cases, patients being independent: that of a ratio of sums by patient. At least two patients."""
+    return float(_ratio(*(np.array([x.sum()]) for x in _moments(sums, numbers)), len(sums))[1][0])
+
+
 def _moments(sums: np.ndarray, numbers: np.ndarray) -> tuple[np.ndarray, ...]:
     """What `_ratio` needs of each patient."""
     return sums, numbers, sums * sums, sums * numbers, numbers * numbers

@@ -18,6 +18,8 @@ class Threshold(Classical):
         "and Cybernetics 9, 62-66, 1979."
     }
 
+    decides: ClassVar[bool] = True
+
     kind: Literal["threshold"] = Field("threshold", description="Multi-level Otsu.")
     channel: int = Field(0, ge=0, le=999, description="Channel that is thresholded, counted from 0.")
     classes: int = Field(3, ge=2, le=5, description="Intensity classes.")

@@ -21,6 +21,7 @@ from refold.predict import external, postprocess
 from refold.predict.models import Model, mean_probabilities
 
 HOLDOUT = "holdout"
+PROBABILITIES = "probabilities"  # folder beside the label maps
 
 
 def main() -> None:
@@ -54,16 +55,29 @@ class Output:
         (self.folder / "predictions.json").unlink(missing_ok=True)
         self.folder.mkdir(parents=True, exist_ok=True)
 
-    def write(self, case: str, indices: np.ndarray, record: geometry.Record) -> dict[str, str]:
+    def write(self, case: str, indices: np.ndarray, record: geometry.Record) -> dict[str, Any]:
         """Write the label indices (x, y[, z]) of a case; its entry in the manifest."""
         path = self.folder / f"{case}{self._ending}"
         images.write_label(path, self._values[indices].astype(self._kind), np.array(record.raw_affine))
         return {"file": path.name, "sha256": sha256_file(path)}
 
-    def end(self, method: str, fold: str, done: dict[str, dict[str, str]], **more: Any) -> None:
+    def answer(self, case: str, probabilities: np.ndarray, record: geometry.Record) -> tuple[np.ndarray, dict]:
+        """The label indices (x, y[, z]) on the case's own grid, and the entry of the probabilities, which it writes."""
+        path = self.folder / PROBABILITIES / f"{case}{images.PROBABILITY_SUFFIX[self.description.dimension]}"
+        labels = len(self._values) - 1
+        with images.probability_writer(path, record.raw_shape, labels, np.array(record.raw_affine)) as write:
+            indices = geometry.to_original(probabilities, record, lambda i, p: write(p) if i else None)
+        name = path.relative_to(self.folder).as_posix()
+        return indices, {"probabilities": {"file": name, "sha256": sha256_file(path)}}
+
+    def end(self, method: str, fold: str, done: dict[str, dict[str, Any]], **more: Any) -> None:
         """Write the manifest, and remove what is not in it."""
-        for path in self.folder.iterdir():
-            if path.name not in {v["file"] for v in done.values()}:
+        kept = {f["file"] for v in done.values() for f in (v, v.get("probabilities")) if f}
+        for path in sorted(self.folder.rglob("*"), reverse=True):
+            if path.is_dir():
+                if not any(path.iterdir()):
+                    path.rmdir()
+            elif path.relative_to(self.folder).as_posix() not in kept:
                 path.unlink()  # a case of an earlier split
         about = {"method": method, "fold": fold if fold == HOLDOUT else int(fold), "cases": done, **more}
         write_json(self.folder / "predictions.json", about)
@@ -184,16 +198,22 @@ def run(a: argparse.Namespace) -> None:
     def stored_case(case: str):
         return store.open(a.preprocessed, case, fingerprint["cases"][case]["sha256"])
 
+    # of methods that only decide, the mean of several decisions would look like a probability
+    keep = predict.keep_probabilities and not any(params.methods[m.method].decides for m in models)
     output.begin()
     chosen, warnings = postprocess.choose(params, answer, models, stored_case, description.labels)
     done = {}
     for case in log.progress(wanted, f"{a.method} fold {a.fold}: predict", len(wanted)):
         with stored_case(case) as stored:
             image, record = stored.image[...], stored.record
-        indices = geometry.to_original(mean_probabilities(models, image), record)
+        probabilities, more = mean_probabilities(models, image), {}
+        if keep:
+            indices, more = output.answer(case, probabilities, record)
+        else:
+            indices = geometry.to_original(probabilities, record)
         for choice in chosen:
             indices = choice.apply(indices, record.raw_spacing)
-        done[case] = output.write(case, indices, record)
+        done[case] = output.write(case, indices, record) | more
     alone = len(answer.models) == 1
     output.end(
         a.method,

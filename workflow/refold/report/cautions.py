@@ -166,5 +166,5 @@ def fitted(e: Experiment) -> list[str]:
 
 
 def failure_table(e: Experiment) -> list[dict[str, Any]]:
-    """Failure counts of every evaluation, with a row even where nothing failed: a zero is a result too."""
+    """Failure counts of every evaluation, method and label."""
     return [{"set": s, **row} for s in e.sets for row in tables.failures(e, s)]

@@ -7,9 +7,12 @@ import io
 import logging
 import math
 import re
+from dataclasses import dataclass
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb, to_rgba_array
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -52,38 +55,81 @@ STYLE = {
 _METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
 
-def svg(figure: Figure, name: str, alt: str, titles: list[str] | None = None) -> str:
-    """A figure as SVG to stand in a page.
-
-    Args:
-        figure: drawn with the colours of this module.
-        name: goes before every id, because all figures share the page.
-        alt: what the figure shows, in words.
-        titles: what hovering shows, for artists whose url is ``case:<anchor>:<index of its title>``.
-    """
-    buffer = io.StringIO()
-    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # the page's fonts are used, not these
-    figure.savefig(buffer, format="svg", metadata=_METADATA, transparent=True)
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
-    text = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", text)
-    text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
-    text = re.sub(r'xlink:href="#([^"]+)"', rf'href="#{name}-\1"', text)
-    text = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", text)
-    text = re.sub(
-        r'<a xlink:href="case:([^":]+):(\d+)"[^>]*>',
-        lambda m: f'<a href="#{m[1]}" tabindex="-1"><title>{html.escape(titles[int(m[2])])}</title>',
-        text,
+LIGHT = {INK: "#1d2430", FAINT: "#a7afba", PAPER: "#ffffff"} | dict(
+    zip(
+        SERIES,
+        ("#0b63b5", "#b34700", "#00795c", "#96357f", "#6b5b00", "#2f7f9e", "#a8323a", "#5b5f66"),
+        strict=True,
     )
-    text = re.sub(r"#0[1-4]0[0-3][0-9a-f]{2}\b", lambda m: VARIABLES.get(m[0], m[0]), text)
-    text = re.sub(r"font: ([\d.]+)px [^;\"]+", r"font-size: \1px", text)
-    text = re.sub(r"font-family: [^;\"]+;?", "", text)
-    text = re.sub(r">\s+<", "><", text)
-    role = "group" if titles else "img"
-    head, tail = text.split(">", 1)
-    head = re.sub(r'\s(width|height|version)="[^"]*"', "", head)
-    return f'{head} role="{role}" aria-label="{html.escape(alt, quote=True)}">{tail}'.strip()
+)
+_STAND_IN = re.compile(r"#0[1-4]0[0-3][0-9a-f]{2}\b")
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure with the colours of this module, what it shows in words, and its name: letters, digits and hyphens.
+
+    titles: what hovering shows, for artists whose url is ``case:<anchor>:<index of its title>``.
+    """
+
+    figure: Figure
+    name: str
+    alt: str
+    titles: list[str] | None = None
+
+    def _svg(self) -> str:
+        buffer = io.StringIO()
+        logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # the page's fonts are used, not these
+        with matplotlib.rc_context(STYLE):
+            self.figure.savefig(buffer, format="svg", metadata=_METADATA, transparent=True)
+        text = re.sub(r"<metadata>.*?</metadata>", "", buffer.getvalue(), flags=re.S)
+        return re.sub(r">\s+<", "><", text[text.index("<svg") :]).strip()
+
+    def inline(self) -> str:
+        """As SVG to stand in a page that defines the colours; ids begin with the name, all figures share the page."""
+        text, name = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", self._svg()), self.name
+        text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
+        text = re.sub(r'xlink:href="#([^"]+)"', rf'href="#{name}-\1"', text)
+        text = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", text)
+        text = re.sub(
+            r'<a xlink:href="case:([^":]+):(\d+)"[^>]*>',
+            lambda m: f'<a href="#{m[1]}" tabindex="-1"><title>{html.escape(self.titles[int(m[2])])}</title>',
+            text,
+        )
+        text = _STAND_IN.sub(lambda m: VARIABLES.get(m[0], m[0]), text)
+        text = re.sub(r"font: ([\d.]+)px [^;\"]+", r"font-size: \1px", text)
+        text = re.sub(r"font-family: [^;\"]+;?", "", text)
+        role = "group" if self.titles else "img"
+        head, tail = text.split(">", 1)
+        head = re.sub(r'\s(width|height|version)="[^"]*"', "", head)
+        return f'{head} role="{role}" aria-label="{html.escape(self.alt, quote=True)}">{tail}'
+
+    def standalone(self) -> str:
+        """As an SVG file for papers, in the light colours, without links."""
+        text = _STAND_IN.sub(lambda m: LIGHT.get(m[0], m[0]), self._svg())
+        text = re.sub(r'<a xlink:href="case:[^>]*>', "", text).replace("</a>", "")
+        return text.replace(">", f"><title>{html.escape(self.alt)}</title>", 1) + "\n"
+
+    def pdf(self) -> bytes:
+        """As a PDF file for papers, in the light colours. The figure has them afterwards."""
+        for artist in self.figure.findobj():
+            for what in ("color", "facecolor", "edgecolor", "markerfacecolor", "markeredgecolor"):
+                get, put = (getattr(artist, f"{verb}_{what}", None) for verb in ("get", "set"))
+                if get is None or put is None:
+                    continue
+                old = get()
+                if isinstance(old, str) and old in ("none", "auto"):
+                    continue
+                rows = to_rgba_array(old)
+                new = [(*to_rgb(LIGHT.get(to_hex(r[:3]), to_hex(r[:3]))), r[3]) for r in rows]
+                if len(new) and not np.allclose(new, rows):
+                    put(new[0] if len(new) == 1 else new)
+        buffer = io.BytesIO()
+        with matplotlib.rc_context(STYLE):
+            self.figure.savefig(
+                buffer, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None}
+            )
+        return buffer.getvalue()
 
 
 def _spread(values: np.ndarray, low: float, high: float, reach: float) -> np.ndarray:
@@ -101,13 +147,11 @@ def _spread(values: np.ndarray, low: float, high: float, reach: float) -> np.nda
 
 def strip(
     experiment: Experiment, scored: list[Scored], metric: str, title: str, unit: str, digits: int, name: str
-) -> str:
+) -> Drawing:
     """Every case a point, by label and method; the box spans the quartiles, its line is the median."""
-    rows = [(label, method) for label in experiment.labels for method in experiment.methods]
+    rows = [(label, method) for label in experiment.parts for method in experiment.methods]
     values = {
-        row: [
-            (v, s) for s in scored if s.method == row[1] and not math.isnan(v := s.values[row[0]].get(metric, math.nan))
-        ]
+        row: [(v, s) for s in scored if s.method == row[1] and not math.isnan(v := s.value(row[0], metric))]
         for row in rows
     }
     flat = [v for part in values.values() for v, _ in part]
@@ -116,12 +160,12 @@ def strip(
     high = 1.0 if share else max(flat, default=1.0) or 1.0
     titles: list[str] = []
     with matplotlib.rc_context(STYLE):
-        height = ROW * len(rows) + 14 * len(experiment.labels) + 44
+        height = ROW * len(rows) + 14 * len(experiment.parts) + 44
         figure = Figure(figsize=(WIDTH / 72, height / 72), dpi=72)
         axes = figure.add_axes((0.03, 38 / height, 0.94, 1 - 44 / height))
         margin = (high - low) * 0.02
         axes.set(
-            xlim=(low - margin, high + margin), ylim=(len(rows) + 0.42 * len(experiment.labels) - 0.45, -0.6), yticks=[]
+            xlim=(low - margin, high + margin), ylim=(len(rows) + 0.42 * len(experiment.parts) - 0.45, -0.6), yticks=[]
         )
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x")
@@ -129,7 +173,7 @@ def strip(
         axes.set_xlabel(title + (f" ({unit})" if unit else ""))
         axes.xaxis.set_major_locator(MaxNLocator(6))
         for i, (label, method) in enumerate(rows):
-            y = i + 0.42 * experiment.labels.index(label)
+            y = i + 0.42 * experiment.parts.index(label)
             index = experiment.methods.index(method)
             colour, marker = SERIES[index % len(SERIES)], MARKERS[index % len(MARKERS)]
             part = values[label, method]
@@ -159,10 +203,12 @@ def strip(
                 f"{s.case}: {v:.{digits}f}{' ' * bool(unit) + unit} ({label}, {method}, fold {s.fold})" for v, s in part
             ]
         alt = f"{title} of every case, by label and method; the numbers stand in the table of all cases."
-        return svg(figure, name, alt, titles)
+        return Drawing(figure, name, alt, titles)
 
 
-def curves(histories: dict[str, list[dict[str, float]]], series: list[tuple[str, str]], title: str, name: str) -> str:
+def curves(
+    histories: dict[str, list[dict[str, float]]], series: list[tuple[str, str]], title: str, name: str
+) -> Drawing:
     """A quantity over the epochs, a line a fold.
 
     Args:
@@ -209,9 +255,99 @@ def curves(histories: dict[str, list[dict[str, float]]], series: list[tuple[str,
                 annotation_clip=False,
             )
         folds = ", ".join(histories)
-        return svg(figure, name, f"{title} over the epochs, a line for each fold ({folds}).")
+        return Drawing(figure, name, f"{title} over the epochs, a line for each fold ({folds}).")
 
 
 def drawable(histories: dict[str, list[dict[str, float]]], column: str) -> bool:
     """Whether any fold has a value in ``column``."""
     return any(not math.isnan(r.get(column, math.nan)) for rows in histories.values() for r in rows)
+
+
+def _frame(height: int, title: str, across: str, up: str, left: float = 0.17) -> tuple[Figure, Axes]:
+    """A figure of the usual width with one pair of axes. Call within `STYLE`."""
+    figure = Figure(figsize=(WIDTH / 72, height / 72), dpi=72)
+    axes = figure.add_axes((left, 46 / height, 0.96 - left, 1 - (46 + 26) / height))
+    axes.grid(axis="both")
+    axes.set_axisbelow(True)
+    axes.set_title(title, loc="left", fontsize=11)
+    axes.set(xlabel=across, ylabel=up)
+    return figure, axes
+
+
+def bland_altman(
+    scored: list[Scored], label: str, row: dict[str, float], index: int, unit: str, digits: int, name: str
+) -> Drawing:
+    """Predicted less true volume against their mean, every case a point (Bland and Altman 1986).
+
+    Args:
+        scored: of one method. row: of agreement.csv. index: of the method, for colour and marker.
+    """
+    points = [
+        (v - error / 2, error, s)
+        for s in scored
+        if not math.isnan(v := s.value(label, "volume")) and not math.isnan(error := s.value(label, "volume_error"))
+    ]
+    colour, marker = SERIES[index % len(SERIES)], MARKERS[index % len(MARKERS)]
+    with matplotlib.rc_context(STYLE):
+        figure, axes = _frame(250, label, f"mean of both volumes ({unit})", f"predicted less true ({unit})")
+        axes.axhline(0, color=INK, linewidth=0.8)
+        for key, style in (("bias", "-"), ("lower", DASHES[1]), ("upper", DASHES[1])):
+            if math.isnan(row[key]):
+                continue
+            axes.axhline(row[key], color=colour, linestyle=style)
+            if not math.isnan(row[f"{key}_low"]):
+                axes.axhspan(row[f"{key}_low"], row[f"{key}_high"], color=colour, alpha=0.13, linewidth=0)
+        if points:
+            axes.scatter(
+                [p[0] for p in points],
+                [p[1] for p in points],
+                s=16,
+                marker=marker,
+                color=colour,
+                alpha=0.75,
+                linewidth=0,
+                urls=[f"case:{s.anchor}:{i}" for i, (_, _, s) in enumerate(points)],
+                clip_on=False,
+            )
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        axes.yaxis.set_major_locator(MaxNLocator(5))
+        titles = [f"{s.case}: {error:+.{digits}f} {unit} (fold {s.fold})" for _, error, s in points]
+        alt = (
+            f"Predicted less true volume of {label} by case, with bias {row['bias']:.{digits}f} {unit} and limits of "
+            f"agreement {row['lower']:.{digits}f} to {row['upper']:.{digits}f} {unit}."
+        )
+        return Drawing(figure, name, alt, titles)
+
+
+def lines(
+    series: list[tuple[str, list[float], list[float]]],
+    title: str,
+    across: str,
+    up: str,
+    name: str,
+    alt: str,
+    diagonal: bool = False,
+    top: float | None = 1.0,
+) -> Drawing:
+    """One line for each method: (method, x, y); its name stands in a legend beneath."""
+    rows = math.ceil(len(series) / 2)
+    with matplotlib.rc_context(STYLE):
+        figure, axes = _frame(262, title, across, up, 0.15)
+        figure.set_size_inches(WIDTH / 72, (262 + 17 * rows) / 72)
+        axes.set_position((0.15, (46 + 17 * rows) / (262 + 17 * rows), 0.81, 1 - (72 + 17 * rows) / (262 + 17 * rows)))
+        if diagonal:
+            axes.plot([0, 1], [0, 1], color=INK, linewidth=0.8)
+        for i, (method, x, y) in enumerate(series):
+            axes.plot(
+                x,
+                y,
+                color=SERIES[i % len(SERIES)],
+                linestyle=DASHES[i % len(DASHES)],
+                marker=MARKERS[i % len(MARKERS)] if len(x) <= 12 else None,
+                markersize=4,
+                label=method,
+            )
+        axes.set_xlim(0, 1)
+        axes.set_ylim(0, top)
+        figure.legend(loc="lower left", bbox_to_anchor=(0.01, 0), ncols=2, frameon=False, fontsize=10, handlelength=2.6)
+        return Drawing(figure, name, alt)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,14 @@ COMPARISON_KEYS = ("set", "method_a", "method_b", "label", "metric")
 COMPARISON_NUMBERS = ("n", "difference", "ci_low", "ci_high", "p", "p_holm")
 RANK_KEYS = ("set", "label", "metric", "method")
 RANK_NUMBERS = ("n", "mean", "rank", "rank_low", "rank_high", "share_same", "share_first")
+PART_KEYS = ("set", "method", "label")
+AGREEMENT_NUMBERS = (
+    "n", "patients", "bias", "bias_low", "bias_high", "sd", "lower", "lower_low", "lower_high", "upper", "upper_low",
+    "upper_high", "pearson", "concordance",
+)  # fmt: skip
+CALIBRATION_NUMBERS = ("bin", "low", "high", "n", "probability", "frequency")
+UNCERTAINTY_NUMBERS = ("n", "spearman", "aurc", "aurc_best", "aurc_random", "gain")
+VARIANCE_NUMBERS = ("n_folds", "sd_folds", "n_repeats", "sd_repeats", "n_seeds", "sd_seeds")
 SCORE_KEYS = ("method", "fold", "case", "patient", "label", "metric", "value")
 
 
@@ -57,7 +66,8 @@ class Scored:
     """One case as one method's fold predicted it.
 
     fold: a number as text, or ``holdout``. values: {label: {metric: value}}, NaN where the metric is not defined.
-    anchor: id of its row in the report; made of a number, so that no case name can break the page.
+    regions: the same of unions of labels. anchor: id of its row in the report; made of a number, so that no case name
+    can break the page.
     """
 
     method: str
@@ -66,6 +76,11 @@ class Scored:
     patient: str
     values: dict[str, dict[str, float]]
     anchor: str
+    regions: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def value(self, part: str, metric: str) -> float:
+        """Of a label or region; NaN where the metric is not defined or was not measured."""
+        return (self.values.get(part) or self.regions.get(part) or {}).get(metric, math.nan)
 
     def mean(self, metric: str) -> float:
         """Mean over the labels where the metric is defined; NaN where it is for none."""
@@ -93,6 +108,10 @@ class Experiment:
     summary: list[dict[str, Any]]
     comparisons: list[dict[str, Any]]
     ranks: list[dict[str, Any]]
+    agreement: list[dict[str, Any]]
+    calibration: list[dict[str, Any]]
+    uncertainty: list[dict[str, Any]]
+    variance: list[dict[str, Any]]
     metrics: dict[str, Any]
     hashes: Any
     checks: dict[str, Any]
@@ -111,6 +130,11 @@ class Experiment:
     @property
     def labels(self) -> tuple[str, ...]:
         return self.description.labels.foreground
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The labels, then the regions."""
+        return (*self.labels, *self.params.evaluate.regions)
 
     @property
     def sets(self) -> list[str]:
@@ -160,16 +184,21 @@ def _table(path: Path, keys: tuple[str, ...], numbers: tuple[str, ...]) -> list[
     return table
 
 
-def _scored(path: Path, methods: list[str], folds: list[str]) -> list[Scored]:
-    found: dict[tuple[str, str, str], tuple[str, dict]] = {}
+def _scored(path: Path, methods: list[str], folds: list[str], regions: Collection[str]) -> list[Scored]:
+    found: dict[tuple[str, str, str], tuple[str, dict, dict]] = {}
     for row in _table(path, SCORE_KEYS[:-1], ("value",)):
         if row["method"] not in methods or row["fold"] not in folds or row["label"] == MEAN:
             continue
         key = (row["method"], row["fold"], row["case"])
-        _, values = found.setdefault(key, (row["patient"], {}))
+        _, labels, unions = found.setdefault(key, (row["patient"], {}, {}))
+        values = unions if row["label"] in regions else labels
         values.setdefault(row["label"], {})[row["metric"]] = row["value"]
     order = sorted(found, key=lambda k: (methods.index(k[0]), folds.index(k[1]), k[2]))
-    return [Scored(*key, *found[key], anchor=f"case-{i}") for i, key in enumerate(order)]
+    return [
+        Scored(*key, patient, labels, f"case-{i}", unions)
+        for i, key in enumerate(order)
+        for patient, labels, unions in [found[key]]
+    ]
 
 
 def _params(folder: Path, methods: list[str]) -> tuple[Params, dict[str, Any]]:
@@ -272,7 +301,7 @@ def read(methods: list[str], folds: list[int], folders: Folders | None = None) -
 
     params, stamps = _params(folders.params, methods)
 
-    scored = _scored(metrics_folder / "cases.csv", methods, names)
+    scored = _scored(metrics_folder / "cases.csv", methods, names, params.evaluate.regions)
     _check_complete(scored, methods, names, splits, description.labels.foreground, metrics_folder / "cases.csv")
 
     hashes = read_json(metrics_folder / "hashes.json")
@@ -305,6 +334,10 @@ def read(methods: list[str], folds: list[int], folders: Folders | None = None) -
         summary=_table(metrics_folder / "summary.csv", SUMMARY_KEYS, SUMMARY_NUMBERS),
         comparisons=_table(metrics_folder / "comparisons.csv", COMPARISON_KEYS, COMPARISON_NUMBERS),
         ranks=_table(metrics_folder / "ranks.csv", RANK_KEYS, RANK_NUMBERS),
+        agreement=_table(metrics_folder / "agreement.csv", PART_KEYS, AGREEMENT_NUMBERS),
+        calibration=_table(metrics_folder / "calibration.csv", PART_KEYS, CALIBRATION_NUMBERS),
+        uncertainty=_table(metrics_folder / "uncertainty.csv", PART_KEYS, UNCERTAINTY_NUMBERS),
+        variance=_table(metrics_folder / "variance.csv", (*PART_KEYS, "metric"), VARIANCE_NUMBERS),
         metrics=read_json(metrics_folder / "metrics.json"),
         hashes=hashes,
         checks=read_json(data / "checks.json"),
@@ -320,8 +353,8 @@ def read(methods: list[str], folds: list[int], folders: Folders | None = None) -
 def described(section: type[Section], prefix: str = "") -> dict[str, str]:
     """{dotted key: description} of a section of params.yaml and of those within it."""
     found = {}
-    for name, field in section.model_fields.items():
-        found[prefix + name] = field.description or ""
-        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
-            found |= described(field.annotation, f"{prefix}{name}.")
+    for name, about in section.model_fields.items():
+        found[prefix + name] = about.description or ""
+        if isinstance(about.annotation, type) and issubclass(about.annotation, Section):
+            found |= described(about.annotation, f"{prefix}{name}.")
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +12,26 @@ from markupsafe import Markup
 
 from refold.core import log
 from refold.core.files import write_text
-from refold.report import cautions, figures, pictures, provenance, tables, words
+from refold.report import cautions, export, figures, pictures, provenance, sureness, tables, viewer, words
 from refold.report.inputs import CV, HOLDOUT, Experiment
 
 HERE = Path(__file__).parent
+Draw = Callable[[figures.Drawing], Markup]
+Keep = Callable[[str, tables.Table | None], tables.Table | None]
 STRIPS = ("dice", "nsd", "hd95")
+MOST = 8  # methods in a figure that has one line or panel a method
 
 
-def _strips(e: Experiment) -> list[dict[str, Any]]:
+@dataclass
+class Page:
+    """The page and what stands in files beside it, by name."""
+
+    html: str
+    tables: dict[str, tables.Table]
+    drawings: list[figures.Drawing]
+
+
+def _strips(e: Experiment, draw: Draw) -> list[dict[str, Any]]:
     there = {m for s in e.scored for v in s.values.values() for m in v}
     found = []
     for set_ in e.sets:
@@ -29,11 +43,35 @@ def _strips(e: Experiment) -> list[dict[str, Any]]:
             drawing = figures.strip(
                 e, scored, name, m.title, tables.unit(name, e.description.dimension), m.digits, f"strip-{set_}-{name}"
             )
-            found.append({"set": set_, "svg": Markup(drawing)})
+            found.append({"set": set_, "svg": draw(drawing)})
     return found
 
 
-def _curves(e: Experiment) -> list[dict[str, Any]]:
+def _best(e: Experiment, set_: str) -> list[str]:
+    """The methods that figures with a panel or line a method show: the best ones, in the order of the experiment."""
+    best = {m for m, _ in words.ranking(e, set_)[:MOST]}
+    return [m for m in e.methods if m in best]
+
+
+def _volumes(e: Experiment, draw: Draw) -> list[dict[str, Any]]:
+    """Bland-Altman figures of the best methods, by evaluation and method."""
+    rows = {(r["set"], r["method"], r["label"]): r for r in e.agreement}
+    unit, digits = tables.unit("volume", e.description.dimension), tables.metric("volume").digits
+    found = []
+    for set_ in e.sets:
+        for method in _best(e, set_):
+            scored = [s for s in e.scored if s.method == method and (s.fold == HOLDOUT) == (set_ == HOLDOUT)]
+            index = e.methods.index(method)
+            svgs = [
+                draw(figures.bland_altman(scored, label, row, index, unit, digits, f"volumes-{set_}-{index}-{i}"))
+                for i, label in enumerate(e.parts)
+                if (row := rows.get((set_, method, label))) is not None
+            ]
+            found.append({"set": set_, "method": method, "svgs": svgs})
+    return found
+
+
+def _curves(e: Experiment, draw: Draw) -> list[dict[str, Any]]:
     found = []
     for index, method in enumerate(e.methods):
         histories = {f: h for (m, f), h in e.histories.items() if m == method and h}
@@ -45,7 +83,7 @@ def _curves(e: Experiment) -> list[dict[str, Any]]:
             series = [("validation_dice", "inner validation")]
             drawings.append(figures.curves(histories, series, "Inner validation Dice", f"curve-{index}-dice"))
         if drawings:
-            found.append({"method": method, "svgs": [Markup(d) for d in drawings]})
+            found.append({"method": method, "svgs": [draw(d) for d in drawings]})
     return found
 
 
@@ -62,9 +100,15 @@ def _pictures(e: Experiment) -> list[dict[str, Any]]:
     return found
 
 
-def context(e: Experiment, facts: dict[str, Any]) -> dict[str, Any]:
-    """Everything the template shows. ``facts``: where the results come from, as `provenance.gather` gives."""
-    prose = words.methods(e)
+def context(e: Experiment, facts: dict[str, Any], draw: Draw, keep: Keep) -> dict[str, Any]:
+    """Everything the template shows.
+
+    Args:
+        facts: where the results come from, as `provenance.gather` gives.
+        draw: takes a drawing and gives what stands in the page. keep: takes a table by its name and gives it.
+    """
+    prose, data = words.methods(e), tables.data(e)
+    keep("data", data["cases"])
     failures = cautions.failure_table(e)
     found = cautions.collect(e)
     dimension = e.description.dimension
@@ -74,7 +118,7 @@ def context(e: Experiment, facts: dict[str, Any]) -> dict[str, Any]:
         for name in ("dice", "nsd", "hd95")
         if e.row(CV, best, words.MEAN, name) is not None
     ]
-    of_best = [f for f in failures if f["method"] == best and f["set"] == CV]
+    of_best = [f for f in failures if f["method"] == best and f["set"] == CV and f["label"] in e.labels]
     return {
         "e": e,
         "title": e.params.report.title,
@@ -85,20 +129,28 @@ def context(e: Experiment, facts: dict[str, Any]) -> dict[str, Any]:
         "tolerance": f"{e.params.evaluate.nsd_tolerance:g} {'mm' if dimension == 3 else 'px'}",
         "cautions": found,
         "fitted": cautions.fitted(e),
-        "failures": failures,
+        "failures": keep("failures", tables.failure_table(e, failures)),
         "missed": sum(f["missed"] for f in of_best),
         "invented": sum(f["false_positive"] for f in of_best),
         "chances": sum(f["n"] for f in of_best),
-        "methods": [(s, tables.by_method(e, s)) for s in e.sets],
-        "comparisons": tables.comparisons(e),
-        "ranks": tables.ranks(e),
-        "every_number": tables.every_number(e),
-        "folds": tables.by_fold(e),
-        "strips": _strips(e),
-        "all_cases": tables.all_cases(e),
+        "methods": [(s, keep(f"methods-{s}", tables.by_method(e, s))) for s in e.sets],
+        "comparisons": keep("comparisons", tables.comparisons(e)),
+        "ranks": keep("ranks", tables.ranks(e)),
+        "lesions": keep("lesions", tables.lesions(e)),
+        "every_number": keep("every-number", tables.every_number(e)),
+        "folds": keep("folds", tables.by_fold(e)),
+        "variance": keep("variance", tables.variance(e)),
+        "strips": _strips(e, draw),
+        "all_cases": keep("all-cases", tables.all_cases(e)),
+        "viewer": viewer.make(e),
         "pictures": _pictures(e),
-        "curves": _curves(e),
-        "data": tables.data(e),
+        "curves": _curves(e, draw),
+        "most": MOST,
+        "volumes": _volumes(e, draw),
+        "agreement": keep("agreement", tables.agreement(e)),
+        "sureness": keep("sureness", tables.sureness(e)),
+        "reliability": sureness.drawings(e, {s: _best(e, s) for s in e.sets}, draw),
+        "data": data,
         "split": tables.split(e),
         "prose": prose,
         "references": prose.references(),
@@ -111,17 +163,34 @@ def context(e: Experiment, facts: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def render(e: Experiment, facts: dict[str, Any] | None = None) -> str:
-    """The page as text. Every value that comes from data or parameters is escaped by the template."""
+def render(e: Experiment, facts: dict[str, Any] | None = None) -> Page:
+    """The page. Every value that comes from data or parameters is escaped by the template."""
     facts = provenance.gather(e) if facts is None else facts
+    kept: dict[str, tables.Table] = {}
+    drawn: list[figures.Drawing] = []
+
+    def draw(drawing: figures.Drawing) -> Markup:
+        drawn.append(drawing)
+        return Markup(drawing.inline())
+
+    def keep(name: str, table: tables.Table | None) -> tables.Table | None:
+        if table is not None:
+            kept[name] = table
+        return table
+
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     template = environment.get_template("report.html.j2")
-    style, script = ((HERE / f"report.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
-    return template.render(context(e, facts), css=Markup(style), js=Markup(script)) + "\n"
+    style, *scripts = ((HERE / n).read_text(encoding="utf-8") for n in ("report.css", "viewer.js", "report.js"))
+    shown = context(e, facts, draw, keep)
+    return Page(template.render(shown, css=Markup(style), js=Markup("\n".join(scripts))) + "\n", kept, drawn)
 
 
 def write(e: Experiment, path: str | Path, facts: dict[str, Any] | None = None) -> None:
-    """Write the report atomically; the same inputs give the same bytes."""
-    write_text(path, render(e, facts))
+    """Write the report and, in folders beside it, its tables and figures; the same inputs give the same bytes."""
+    page = render(e, facts)
+    folder = Path(path).parent
+    export.tables(page.tables, folder / "tables")
+    export.figures(page.drawings, folder / "figures")
+    write_text(path, page.html)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from refold.core import images
-from refold.core.cases import Case, Description
+from refold.core.cases import Case, Description, Labels
 from refold.core.errors import RefoldError
 from refold.report.inputs import Experiment, Scored
 
@@ -153,7 +153,8 @@ def _box(mask: np.ndarray, spacing: tuple[float, float]) -> tuple[slice, slice]:
     return slice(None), slice(None)
 
 
-def _grey(plane: np.ndarray, low: float, high: float) -> np.ndarray:
+def grey(plane: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Grey values as uint8: ``low`` and below 0, ``high`` and above 255; 0 where a value is not a number."""
     scaled = (np.nan_to_num(plane.astype(np.float64), nan=low) - low) / (high - low)
     return np.clip(np.round(scaled * 255), 0, 255).astype(np.uint8)
 
@@ -175,10 +176,81 @@ def _plane(name, image, masks, labels, spacing, windows, letters) -> list[Plane]
     size = [n * s for n, s in zip(masks[0].shape, spacing, strict=True)]
     planes = []
     for channels, (low, high) in windows:
-        grey = _grey(image[..., channels], low, high)
-        png = _png(grey[..., 0] if grey.shape[-1] == 1 else grey)
+        shown = grey(image[..., channels], low, high)
+        png = _png(shown[..., 0] if shown.shape[-1] == 1 else shown)
         planes.append(Plane(name, *size, png, truth, prediction, letters, *other))
     return planes
+
+
+@dataclass(frozen=True)
+class Group:
+    """What is shown as one picture: its name, the channels in it (one, or three for colours), their grey values."""
+
+    name: str
+    channels: list[int]
+    window: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A case as it is shown: volumes turned to RAS+, pictures as they are.
+
+    image: (x, y[, z], channels). truth: (x, y[, z]) with the values of the file. affine: of the file, for predictions.
+    spacing: mm an axis, 1 for pictures.
+    """
+
+    image: np.ndarray
+    truth: np.ndarray
+    affine: np.ndarray
+    spacing: tuple[float, ...]
+    groups: list[Group]
+
+
+def raw(
+    description: Description, case: Case, root: str | Path, most: int | None = None, truth: images.Image | None = None
+) -> Raw:
+    """A case's image and truth, and its first ``most`` channels described (all where None).
+
+    Args:
+        root: where its files lie.
+        truth: its label map where that was read already.
+
+    Raises:
+        RefoldError: a file is missing or damaged.
+    """
+    truth = images.read(f"{root}/{case.label}", label=True) if truth is None else truth
+    parts = [images.read(f"{root}/{file}").data for file in case.images]
+    image = np.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
+    names = description.channels
+    flat = truth.data.ndim == 2
+    if image.shape[-1] == 3 and flat:  # RGB is one picture, not three
+        named = [(" ".join(names) if len(names) <= 3 else "RGB", [0, 1, 2])]
+    else:
+        count = min(image.shape[-1], most or image.shape[-1])
+        named = [(names[c] if c < len(names) else f"channel {c}", [c]) for c in range(count)]
+    absolute = flat and image.dtype == np.uint8 and len(named[0][1]) == 3
+    groups = [Group(n, c, (0.0, 255.0) if absolute else window(image[..., c])) for n, c in named]
+    spacing = (1.0, 1.0) if flat else canonical(truth.data, truth.affine)[1]
+    return Raw(turned(image, truth.affine), turned(truth.data, truth.affine), truth.affine, spacing, groups)
+
+
+def turned(data: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """A volume (x, y, z, ...) turned to RAS+; a picture as it is. ``affine``: of the file."""
+    return data if len(affine) == 3 else canonical(data, affine)[0]
+
+
+def prediction(experiment: Experiment, scored: Scored, case: Raw) -> np.ndarray:
+    """The label map that was predicted, on the axes of ``case`` and with the values of its file.
+
+    Raises:
+        RefoldError: the file is missing or damaged, or its grid is not the label's.
+    """
+    path = experiment.prediction_file(scored.method, scored.fold, scored.case)
+    data = images.read(path, label=True).data
+    shape = experiment.cases[scored.case].shape
+    if data.shape != tuple(shape):
+        raise RefoldError(f"{path} has shape {data.shape}, its label {tuple(shape)}; run the predict phase again")
+    return turned(data, case.affine)
 
 
 def picture(experiment: Experiment, scored: Scored) -> Picture:
@@ -187,68 +259,39 @@ def picture(experiment: Experiment, scored: Scored) -> Picture:
     Raises:
         RefoldError: a file is missing or damaged, or the prediction's grid is not the label's.
     """
-    description, worst = experiment.description, scored.worst_label
-    truth = images.read(f"{description.root}/{experiment.cases[scored.case].label}", label=True)
-    path = experiment.prediction_file(scored.method, scored.fold, scored.case)
-    prediction = images.read(path, label=True).data
-    if prediction.shape != truth.data.shape:
-        raise RefoldError(
-            f"{path} has shape {prediction.shape}, its label {truth.data.shape}; run the predict phase again"
-        )
-    rows = planes(description, experiment.cases[scored.case], description.root, truth, [prediction], worst)
-    return Picture(scored, worst, rows)
+    case = raw(experiment.description, experiment.cases[scored.case], experiment.description.root, CHANNELS)
+    masks, worst = [case.truth, prediction(experiment, scored, case)], scored.worst_label
+    return Picture(scored, worst, planes(experiment.description.labels, case, masks, worst))
 
 
-def planes(
-    description: Description,
-    case: Case,
-    root: str | Path,
-    truth: images.Image,
-    predictions: list[np.ndarray],
-    worst: str,
-) -> list[tuple[str, list[Plane]]]:
+def planes(labels: Labels, case: Raw, masks: list[np.ndarray], worst: str) -> list[tuple[str, list[Plane]]]:
     """For each channel shown its planes, through the largest section of one label.
 
     Args:
-        description: of the data set.
-        case: whose images are shown.
-        root: where its files lie.
-        truth: its label map.
-        predictions: one or two label maps on the same grid.
+        labels: of the data set.
+        case: whose image is shown.
+        masks: its truth and one or two predictions, on the axes of ``case``, with the values of the truth's file.
         worst: name of the label.
-
-    Raises:
-        RefoldError: a file is missing or damaged.
     """
-    values = description.labels.values[1:]
-    parts = [images.read(f"{root}/{file}").data for file in case.images]
-    image = np.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
-    masks = [truth.data, *predictions]
-    value = description.labels.values[description.labels.names.index(worst)]
-    names = description.channels
-
-    if image.shape[-1] == 3 and truth.data.ndim == 2:  # RGB is one picture, not three
-        groups = [(" ".join(names) if len(names) <= 3 else "RGB", [0, 1, 2])]
+    windows = [(g.channels, g.window) for g in case.groups]
+    if case.truth.ndim == 2:
+        found = [_plane("picture", case.image, masks, labels.values[1:], case.spacing, windows, "")]
     else:
-        groups = [(names[c] if c < len(names) else f"channel {c}", [c]) for c in range(min(image.shape[-1], CHANNELS))]
-    if truth.data.ndim == 2:
-        low, high = (0.0, 255.0) if image.dtype == np.uint8 and len(groups[0][1]) == 3 else (None, None)
-        windows = [(c, (low, high) if low is not None else window(image[..., c])) for _, c in groups]
-        found = [_plane("picture", image, masks, values, (1.0, 1.0), windows, "")]
-    else:
-        image, spacing = canonical(image, truth.affine)
-        masks = [canonical(m, truth.affine)[0] for m in masks]
-        windows = [(c, window(image[..., c])) for _, c in groups]
-        shown = np.any([m == value for m in masks], axis=0)
-        if not shown.any():
-            shown = np.any([m > 0 for m in masks], axis=0)
+        shown = section_mask(masks, labels.values[labels.names.index(worst)])
         found = []
         for name, axis, (across, up), letters in PLANES:
             index = largest_section(shown, axis)
             # RAS+ axes grow to the right, to the front and upwards; a picture's columns and rows grow the other way
-            cut, *flat = (np.take(a, index, axis=axis)[::-1, ::-1] for a in (image, *masks))
-            found.append(_plane(name, cut, flat, values, (spacing[across], spacing[up]), windows, letters))
-    return [(group[0], [plane[i] for plane in found]) for i, group in enumerate(groups)]
+            cut, *flat = (np.take(a, index, axis=axis)[::-1, ::-1] for a in (case.image, *masks))
+            spacing = (case.spacing[across], case.spacing[up])
+            found.append(_plane(name, cut, flat, labels.values[1:], spacing, windows, letters))
+    return [(group.name, [plane[i] for plane in found]) for i, group in enumerate(case.groups)]
+
+
+def section_mask(masks: list[np.ndarray], value: int) -> np.ndarray:
+    """Where a label is in any of the label maps; where any label is, if it is in none."""
+    shown = np.any([m == value for m in masks], axis=0)
+    return shown if shown.any() else np.any([m > 0 for m in masks], axis=0)
 
 
 def choose(scored: list[Scored], count: int) -> list[tuple[str, Scored]]:

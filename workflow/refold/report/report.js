@@ -1,4 +1,3 @@
-"use strict";
 // Without this script all is still there: tables are just not sorted or filtered.
 const text = new Intl.Collator(undefined, { numeric: true });
 
@@ -37,15 +36,26 @@ for (const field of document.querySelectorAll("input[type=search]")) {
   });
 }
 
-// A link into a closed part opens it.
-function reveal() {
-  const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+// A link into a closed part opens it; one to a case that the viewer has opens it there.
+function reveal(target) {
   if (!target) return;
   target.hidden = false;
   for (let part = target; part; part = part.parentElement) if (part.tagName === "DETAILS") part.open = true;
+  document.querySelector(".found")?.classList.remove("found");
+  target.classList.add("found");
   target.scrollIntoView({ block: "center" });
 }
-addEventListener("hashchange", reveal);
-if (location.hash) reveal();
+function follow() {
+  const name = decodeURIComponent(location.hash.slice(1));
+  if (name && !caseViewer?.open(name)) reveal(document.getElementById(name));
+}
+addEventListener("hashchange", follow);
+document.addEventListener("click", (event) => {
+  const name = event.target.closest?.('a[href^="#case-"]')?.getAttribute("href").slice(1);
+  if (!name || event.ctrlKey || event.metaKey || event.shiftKey || !caseViewer?.open(name)) return;
+  event.preventDefault(); // the browser would go to the row of the table
+  if (location.hash !== `#${name}`) history.pushState(null, "", `#${name}`);
+});
+if (location.hash) follow();
 
 addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((part) => (part.open = true)));

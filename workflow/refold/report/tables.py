@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from statistics import median
 from typing import Any
@@ -45,6 +45,15 @@ METRICS = {
     "nsd": Metric("NSD", 4, 1, note="share of the surfaces within the tolerance"),
     "volume": Metric("Predicted volume", 3, 0, unit="ml"),
     "volume_error": Metric("Volume error", 3, 0, unit="ml", note="prediction less truth"),
+    "lesion_sensitivity": Metric("Lesion sensitivity", 4, 1, note="share of the lesions that are found"),
+    "lesion_precision": Metric("Lesion precision", 4, 1, note="share of the lesions predicted that are there"),
+    "lesion_f1": Metric("Lesion F1", 4, 1, note="of lesions found, missed and invented"),
+    "lesions_missed": Metric("Lesions missed", 2, -1, note="a scan"),
+    "lesions_invented": Metric("Lesions invented", 2, -1, note="false positives a scan"),
+    "panoptic_quality": Metric("Panoptic quality", 4, 1, note="lesions found, and how well"),
+    "ece": Metric("Calibration error", 4, -1, note="expected calibration error; how far probabilities are from truth"),
+    "brier": Metric("Brier score", 4, -1, note="mean square of probability less truth"),
+    "entropy": Metric("Entropy", 4, 0, unit="bit", note="how unsure the method is; needs no truth"),
 }
 COMPARED = ("dice", "nsd", "hd95_penalised")
 MAIN = ("dice", "nsd", "hd95", "assd", "precision", "recall")
@@ -73,12 +82,16 @@ def shown(value: float, digits: int = 4) -> str:
 
 @dataclass(frozen=True)
 class Cell:
-    """What is read, what stands small beneath it, and what it is sorted by where that is not what is read."""
+    """What is read, what stands small beneath it, and what it is sorted by where that is not what is read.
+
+    bad: it is a failure, and is set off.
+    """
 
     text: str
     key: str | None = None
     small: str = ""
     numeric: bool = False
+    bad: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,11 +146,13 @@ def heading(e: Experiment, name: str) -> str:
 
 
 def by_method(e: Experiment, set_: str) -> Table:
-    """Methods by label: the mean and its interval of the main metrics."""
+    """Methods by label, best first: the mean and its interval of the main metrics."""
     names = _present(e, MAIN)
+    order = sorted(e.methods, key=lambda m: -_mean_dice(e, set_, m))
+    best = order[0]
     rows = []
-    for method in e.methods:
-        for label in ([MEAN] if len(e.labels) > 1 else []) + list(e.labels):
+    for method in order:
+        for label in ([MEAN] if len(e.labels) > 1 else []) + list(e.parts):
             cells = [Cell(method), label_name(label)]
             first = e.row(set_, method, label, "dice")
             cells.append(number(first["n"] if first else math.nan, 0))
@@ -145,15 +160,36 @@ def by_method(e: Experiment, set_: str) -> Table:
                 row = e.row(set_, method, label, name)
                 digits = metric(name).digits
                 cells.append(number(row["mean"], digits, _interval(row, digits)) if row else number(math.nan))
+            if len(e.methods) > 1:
+                cells.insert(4, _behind(e, set_, method, best, label))
             rows.append(Row(cells, label == MEAN))
-    return Table(["Method", "Label", "n", *(heading(e, n) for n in names)], rows)
+    columns = ["Method", "Label", "n", *(heading(e, n) for n in names)]
+    if len(e.methods) > 1:
+        columns.insert(4, f"Dice less {best}’s")
+    return Table(columns, rows)
+
+
+def _mean_dice(e: Experiment, set_: str, method: str) -> float:
+    row = e.row(set_, method, MEAN, "dice")
+    return -1.0 if row is None or math.isnan(row["mean"]) else row["mean"]
+
+
+def _behind(e: Experiment, set_: str, method: str, best: str, label: str) -> Cell:
+    """The paired difference of Dice to the best method, with its corrected p beneath."""
+    for r in e.comparisons:
+        if (r["set"], r["label"], r["metric"]) == (set_, label, "dice") and {r["method_a"], r["method_b"]} == {
+            method, best,
+        }:  # fmt: skip
+            sign = 1 if r["method_a"] == method else -1
+            return number(sign * r["difference"], 4, f"p {p_value(r['p_holm']).text}")
+    return number(math.nan)
 
 
 def failures(e: Experiment, set_: str) -> list[dict[str, Any]]:
     """Counts of missed, invented and both-empty predictions by method and label."""
     found = []
     for method in e.methods:
-        for label in e.labels:
+        for label in e.parts:
             row = e.row(set_, method, label, "dice")
             if row is None:
                 continue
@@ -166,10 +202,31 @@ def failures(e: Experiment, set_: str) -> list[dict[str, Any]]:
     return found
 
 
+def failure_table(e: Experiment, counts: list[dict[str, Any]]) -> Table:
+    """What `failures` counted, of every evaluation; a row even where nothing failed: a zero is a result too."""
+    rows = [
+        Row(
+            _in_sets(
+                e,
+                [
+                    Cell(f["method"]),
+                    Cell(f["label"]),
+                    number(f["n"], 0),
+                    *(replace(number(f[k], 0), bad=f[k] > 0) for k in ("missed", "false_positive")),
+                    number(f["both_empty"], 0),
+                ],
+                f["set"],
+            )
+        )
+        for f in counts
+    ]
+    return Table(_columns(e, "Method", "Label", "Predictions", "Missed", "Invented", "Both empty"), rows)
+
+
 def by_fold(e: Experiment) -> Table:
     """Mean Dice of each label in each fold."""
     folds = e.folds
-    labels = ([MEAN] if len(e.labels) > 1 else []) + list(e.labels)
+    labels = ([MEAN] if len(e.labels) > 1 else []) + list(e.parts)
     rows = []
     for method in e.methods:
         for label in labels:
@@ -190,7 +247,7 @@ def every_number(e: Experiment) -> Table:
     rows = []
     order = {n: i for i, n in enumerate(METRICS)}
     summary = [r for r in e.summary if r["fold"] == ALL and r["method"] in e.methods]
-    labels = [MEAN, *e.labels]
+    labels = [MEAN, *e.parts]
     for r in sorted(
         summary,
         key=lambda r: (
@@ -229,7 +286,7 @@ def comparisons(e: Experiment) -> Table | None:
     rows = []
     order = {n: i for i, n in enumerate(METRICS)}
     known = [r for r in e.comparisons if {r["method_a"], r["method_b"]} <= set(e.methods) and r["metric"] in COMPARED]
-    labels = [MEAN, *e.labels]
+    labels = [MEAN, *e.parts]
     for r in sorted(
         known,
         key=lambda r: (
@@ -284,6 +341,114 @@ def ranks(e: Experiment) -> Table | None:
     return Table(["Evaluation", *columns] if len(e.sets) > 1 else columns, rows)
 
 
+LESION = (
+    "lesion_sensitivity", "lesion_precision", "lesion_f1", "lesions_missed", "lesions_invented", "panoptic_quality",
+)  # fmt: skip
+
+
+def _in_sets(e: Experiment, cells: list[Cell], set_: str) -> list[Cell]:
+    """With the evaluation before them where there are two."""
+    return [Cell(set_), *cells] if len(e.sets) > 1 else cells
+
+
+def _columns(e: Experiment, *names: str) -> list[str]:
+    return ["Evaluation", *names] if len(e.sets) > 1 else list(names)
+
+
+def lesions(e: Experiment) -> Table | None:
+    """Lesion-wise metrics of the labels and regions in `evaluate.lesions`; None where there are none."""
+    rows = []
+    for set_ in e.sets:
+        for method in e.methods:
+            for label in e.parts:
+                found = [(name, e.row(set_, method, label, name)) for name in LESION]
+                if any(row is None for _, row in found):
+                    continue
+                cells = [Cell(method), Cell(label), number(found[0][1]["n"], 0), number(found[3][1]["n"], 0)]
+                cells += [number(r["mean"], metric(n).digits, _interval(r, metric(n).digits)) for n, r in found]
+                rows.append(Row(_in_sets(e, cells, set_)))
+    if not rows:
+        return None
+    titles = [metric(n).title + (" a scan" if n.startswith("lesions_") else "") for n in LESION]
+    return Table(_columns(e, "Method", "Label", "Cases with lesions", "Cases", *titles), rows)
+
+
+def agreement(e: Experiment) -> Table:
+    """agreement.csv: bias and limits of agreement of the volumes, with their intervals."""
+    digits, u = metric("volume").digits, unit("volume", e.description.dimension)
+    rows = []
+    for r in e.agreement:
+        if r["method"] not in e.methods:
+            continue
+
+        def with_interval(name: str, r: dict[str, Any] = r) -> Cell:
+            ends = {"ci_low": r[f"{name}_low"], "ci_high": r[f"{name}_high"]}
+            return number(r[name], digits, _interval(ends, digits))
+
+        cells = [
+            Cell(r["method"]),
+            Cell(r["label"]),
+            number(r["n"], 0),
+            *map(with_interval, ("bias", "lower", "upper")),
+        ]
+        cells += [number(r["pearson"]), number(r["concordance"])]
+        rows.append(Row(_in_sets(e, cells, r["set"])))
+    names = (f"Bias ({u})", f"Lower limit ({u})", f"Upper limit ({u})", "Pearson’s r", "Lin’s concordance")
+    return Table(_columns(e, "Method", "Label", "n", *names), rows)
+
+
+def sureness(e: Experiment) -> Table | None:
+    """Calibration and uncertainty by method and label; None where no method has probabilities."""
+    selected = {tuple(r[k] for k in ("set", "method", "label")): r for r in e.uncertainty}
+    rows = []
+    for (set_, method, label), r in selected.items():
+        if method not in e.methods:
+            continue
+        cells = [Cell(method), label_name(label)]
+        for name in ("ece", "brier"):
+            row = e.row(set_, method, label, name)
+            cells.append(number(row["mean"], 4, _interval(row, 4)) if row else number(math.nan))
+        cells += [
+            number(r["n"], 0),
+            number(r["spearman"]),
+            number(r["aurc"]),
+            number(r["aurc_random"]),
+            number(r["gain"]),
+        ]
+        rows.append(Row(_in_sets(e, cells, set_), label == MEAN))
+    if not rows:
+        return None
+    names = (
+        "Calibration error",
+        "Brier score",
+        "n",
+        "Entropy and risk, Spearman",
+        "Risk by entropy",
+        "Risk by chance",
+        "Gain",
+    )
+    return Table(_columns(e, "Method", "Label", *names), rows)
+
+
+def variance(e: Experiment) -> Table | None:
+    """How much the mean Dice scatters between folds, repeats and seeds; None where nothing can be told."""
+    rows = []
+    for r in e.variance:
+        known = [not math.isnan(r[f"sd_{k}"]) for k in ("folds", "repeats", "seeds")]
+        if r["metric"] != "dice" or r["method"] not in e.methods or not any(known):
+            continue
+        cells = [Cell(r["method"]), label_name(r["label"])]
+        for kind in ("folds", "repeats", "seeds"):
+            n = r[f"n_{kind}"]
+            cells.append(number(r[f"sd_{kind}"], 4, f"n {n:.0f}" if n > 1 else ""))
+        rows.append(Row(_in_sets(e, cells, r["set"]), r["label"] == MEAN))
+    return (
+        Table(_columns(e, "Method", "Label", "Between folds", "Between repeats", "Between seeds"), rows)
+        if rows
+        else None
+    )
+
+
 def p_value(value: float) -> Cell:
     """4 decimals, or ``< 0.0001``."""
     if 0 <= value < 0.0001:
@@ -309,15 +474,15 @@ def all_cases(e: Experiment) -> Table:
     columns = ["Case", "Method", "Fold", "Patient"]
     columns += (
         (["Mean Dice"] if several else [])
-        + [f"Dice {name}" for name in e.labels]
-        + [f"HD95 {name} ({lengths})" for name in e.labels]
+        + [f"Dice {name}" for name in e.parts]
+        + [f"HD95 {name} ({lengths})" for name in e.parts]
     )
     rows = []
     for s in ranked:
         cells = [Cell(s.case), Cell(s.method), Cell("held out" if s.fold == HOLDOUT else s.fold), Cell(s.patient)]
         cells += [number(s.mean("dice"))] if several else []
-        cells += [number(s.values[name]["dice"]) for name in e.labels]
-        cells += [number(s.values[name].get("hd95", math.nan), 2) for name in e.labels]
+        cells += [number(s.value(name, "dice")) for name in e.parts]
+        cells += [number(s.value(name, "hd95"), 2) for name in e.parts]
         rows.append(Row(cells, anchor=s.anchor))
     return Table(columns, rows)
 
@@ -458,9 +623,16 @@ def parameters(e: Experiment) -> list[dict[str, Any]]:
             known = inputs.described(field.annotation)
         elif stamp.startswith("methods."):
             known = inputs.described(type(e.params.methods[stamp.removeprefix("methods.")]))
-        rows = [(key, value, known.get(key, "")) for key, value in flat(content)]
+        rows = [(key, value, _meaning(known, key)) for key, value in flat(content)]
         found.append({"section": stamp, "rows": rows})
     return found
+
+
+def _meaning(known: dict[str, str], key: str) -> str:
+    """Of a key or, where users name it themselves, of the one that holds it."""
+    while key not in known and "." in key:
+        key = key.rpartition(".")[0]
+    return known.get(key, "")
 
 
 def flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:

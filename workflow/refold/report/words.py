@@ -37,6 +37,17 @@ REFERENCES = {
     "Journal of Medical Internet Research 23(7), e26151, 2021.",
     "metrics": "Maier-Hein L et al. Metrics reloaded: recommendations for image analysis validation. "
     "Nature Methods 21, 195-212, 2024.",
+    "panoptic": "Kirillov A et al. Panoptic segmentation. CVPR 2019.",
+    "agreement": "Bland JM, Altman DG. Measuring agreement in method comparison studies. Statistical Methods in "
+    "Medical Research 8, 135-160, 1999.",
+    "concordance": "Lin LI. A concordance correlation coefficient to evaluate reproducibility. Biometrics 45, 255-268, "
+    "1989.",
+    "ece": "Naeini MP, Cooper GF, Hauskrecht M. Obtaining well calibrated probabilities using Bayesian binning. AAAI "
+    "2015.",
+    "brier": "Brier GW. Verification of forecasts expressed in terms of probability. Monthly Weather Review 78, 1-3, "
+    "1950.",
+    "selective": "El-Yaniv R, Wiener Y. On the foundations of noise-free selective classification. Journal of Machine "
+    "Learning Research 11, 1605-1641, 2010.",
     "bootstrap": "Efron B, Tibshirani RJ. An introduction to the bootstrap. Chapman & Hall, 1993.",
     "studentised": "Hall P. Theoretical comparison of bootstrap confidence intervals. Annals of Statistics 16, "
     "927-953, 1988.",
@@ -46,6 +57,9 @@ REFERENCES = {
     "holm": "Holm S. A simple sequentially rejective multiple test procedure. Scandinavian Journal of Statistics 6, "
     "65-70, 1979.",
 }
+
+
+NAMED = 4  # methods named in the finding beside the best
 
 
 class Prose:
@@ -134,6 +148,7 @@ def finding(experiment: Experiment, set_: str = CV) -> dict[str, Any]:
     folds = experiment.fold_numbers if set_ == CV else [HOLDOUT]
     cases = {c for f in folds for c in experiment.fold(f)["test"]}
     others = [(m, r) for m, r in ranking(experiment, set_)[1:]]
+    told = others if len(others) <= NAMED + 1 else others[:NAMED]
     return {
         "set": set_,
         "method": method,
@@ -147,7 +162,9 @@ def finding(experiment: Experiment, set_: str = CV) -> dict[str, Any]:
         "cases": plural(len(cases), "case"),
         "patients": plural(len({experiment.cases[c].patient for c in cases}), "patient"),
         "evaluation": evaluation(experiment, set_),
-        "others": [(m, share(r["mean"])) for m, r in others],
+        "of": len(others) + 1,
+        "others": [(m, share(r["mean"])) for m, r in told],
+        "more": plural(len(others) - len(told), "other") if len(told) < len(others) else "",
     }
 
 
@@ -437,6 +454,20 @@ def _evaluation(prose: Prose, e: Experiment) -> None:
         "them was empty, Dice was 0 and surface distances were not defined; the penalised distance then was the "
         "image's "
         "diagonal.",
+        *(f"The region {name} was the union of {listed(members)}." for name, members in q.regions.items()),
+        f"Lesions of {listed(q.lesions)} were connected components, matched one to one where their intersection over "
+        f"union was at least {q.lesion_iou:g}, and measured by sensitivity, precision, F1, lesions missed and invented "
+        f"a scan, and panoptic quality{prose.cite('panoptic')}."
+        if q.lesions
+        else "",
+        f"Predicted and true volumes were compared by bias and 95 % limits of agreement{prose.cite('agreement')}, "
+        f"Pearson's and Lin's correlation{prose.cite('concordance')}.",
+        f"Probabilities were judged by the expected calibration error{prose.cite('ece')} and the Brier score"
+        f"{prose.cite('brier')} of the voxels within {q.calibration_margin:g} {unit} of the box about truth and "
+        "prediction, and by whether the mean entropy of a case told its risk, 1 less Dice"
+        f"{prose.cite('selective')}."
+        if e.uncertainty
+        else "",
         f"Intervals are {level(e)} {q.interval} bootstrap intervals of the mean ({q.bootstrap} samples, drawn by "
         f"patient, seed {q.seed}){prose.cite('bootstrap' if q.interval == 'percentile' else 'studentised')}.",
         "Methods were compared by the paired differences of cases, with bootstrap intervals by patient, and by "

@@ -8,24 +8,32 @@ from typing import Literal
 
 from refold.evaluate.pair import Pair
 
+Group = Literal["masks", "lesions", "probabilities"]
+
 
 @dataclass(frozen=True)
 class Metric:
     """A metric of one label of one case.
 
-    unit: in 3-D; the empty string for a ratio. better: what is wished for, ``none`` where neither is.
+    unit: in 3-D; the empty string for a ratio. better: what is wished for, ``none`` where neither is. group: ``masks``
+    of every label; ``lesions`` of labels whose components are counted; ``probabilities`` of methods that have some.
     """
 
     name: str
     function: Callable[[Pair], float]
     unit: str
     better: Literal["higher", "lower", "none"]
+    group: Group = "masks"
 
 
 REGISTRY: dict[str, Metric] = {}
 
 
-def metric(unit: str = "", better: Literal["higher", "lower", "none"] = "higher"):
+def metric(
+    unit: str = "",
+    better: Literal["higher", "lower", "none"] = "higher",
+    group: Group = "masks",
+):
     """Register the decorated function under its own name.
 
     It takes a `Pair` and returns a number, or NaN where the metric is not defined; its docstring says which.
@@ -35,7 +43,7 @@ def metric(unit: str = "", better: Literal["higher", "lower", "none"] = "higher"
         name = function.__name__
         if name in REGISTRY:
             raise ValueError(f"metric {name} is registered twice")
-        REGISTRY[name] = Metric(name, function, unit, better)
+        REGISTRY[name] = Metric(name, function, unit, better, group)
         return function
 
     return register

@@ -1,0 +1,41 @@
+"""Metrics of the probabilities, where a method has some and they were kept (`predict.keep_probabilities`).
+
+`ece` and `brier` are over the voxels of a box about truth and prediction, `evaluate.calibration_margin` mm wider on
+each side: over the whole image the background, which is easy, would make both small.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from refold.evaluate.metrics.registry import metric
+from refold.evaluate.pair import Pair
+from refold.evaluate.sureness import LEVELS, POSSIBLE, entropies, expected_calibration_error
+
+
+@metric("", "lower", group="probabilities")
+def ece(pair: Pair) -> float:
+    """Expected calibration error in 10 bins of equal width (Naeini et al. 2015). NaN where both masks are empty."""
+    return expected_calibration_error(pair.sureness.reliability())
+
+
+@metric("", "lower", group="probabilities")
+def brier(pair: Pair) -> float:
+    """Mean square of probability less truth, 0 or 1 (Brier 1950). NaN where both masks are empty."""
+    s = pair.sureness
+    if s.inside is None:
+        return math.nan
+    total = float(s.inside @ (1 - LEVELS) ** 2 + s.outside @ LEVELS**2)
+    return total / float(s.inside.sum() + s.outside.sum())
+
+
+@metric("bit", "none", group="probabilities")
+def entropy(pair: Pair) -> float:
+    """Mean binary entropy of the voxels where the label has a probability of over 1 %; 0 where there are none.
+
+    It needs no truth, so that it can be had of a new case.
+    """
+    here = pair.sureness.image[POSSIBLE:]
+    return float(np.dot(here, entropies()[POSSIBLE:]) / here.sum()) if here.sum() else 0.0

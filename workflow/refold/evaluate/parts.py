@@ -1,0 +1,42 @@
+"""What is measured of a label map: each foreground label, and regions, which are unions of labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from refold.core.cases import Labels
+from refold.core.errors import RefoldError
+from refold.core.sections import Evaluate
+
+MEAN = "mean"  # the word for the mean over the labels, in every table
+
+
+@dataclass(frozen=True)
+class Part:
+    """A label or region: its name, the label indices in it, and whether its components are counted as lesions."""
+
+    name: str
+    labels: tuple[int, ...]
+    lesions: bool = False
+
+
+def parts(labels: Labels, evaluate: Evaluate) -> tuple[Part, ...]:
+    """The foreground labels in their order, then the regions of `evaluate.regions` in theirs.
+
+    Raises:
+        RefoldError: a region has a label's name or holds a label that the data have not, or `evaluate.lesions` names
+            neither; names the key and what is allowed.
+    """
+    known = {name: i for i, name in enumerate(labels.names) if i}
+    there = f"the data's labels are {', '.join(known)}"
+    for region, members in evaluate.regions.items():
+        if region in labels.names or region == MEAN:
+            raise RefoldError(f"params.yaml: evaluate.regions.{region}: the name is taken; choose another")
+        if strange := [m for m in members if m not in known]:
+            raise RefoldError(f"params.yaml: evaluate.regions.{region}: no label {strange[0]!r}; {there}")
+    if strange := [n for n in evaluate.lesions if n not in known and n not in evaluate.regions]:
+        more = f" and the regions {', '.join(evaluate.regions)}" if evaluate.regions else ""
+        raise RefoldError(f"params.yaml: evaluate.lesions: no label {strange[0]!r}; {there}{more}")
+    found = {name: (index,) for name, index in known.items()}
+    found |= {region: tuple(sorted(known[m] for m in members)) for region, members in evaluate.regions.items()}
+    return tuple(Part(name, indices, name in evaluate.lesions) for name, indices in found.items())
