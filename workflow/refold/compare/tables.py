@@ -86,12 +86,14 @@ def _key(value: float, digits: int) -> str:
 
 def failures(pairs: list[Pair]) -> Table | None:
     """Missed, invented and both-empty predictions of the cases compared; None where the tables do not tell."""
+    sets = len({p.set for p in pairs}) > 1
     rows = []
     for pair in pairs:
         for label, (a, b) in (pair.empty or {}).items():
             counts = [number(side[state], 0) for state in STATES for side in (a, b)]
-            rows.append(Row([Cell(words.SETS[pair.set]), Cell(words.method(pair)), label_name(label), *counts]))
-    return Table(words.failure_columns(*pairs[0].runs), rows) if rows else None
+            head = [Cell(words.SETS[pair.set])] if sets else []
+            rows.append(Row([*head, Cell(words.method(pair)), label_name(label), *counts]))
+    return Table(words.failure_columns(sets, *pairs[0].runs), rows) if rows else None
 
 
 def cases(pair: Pair) -> Table:

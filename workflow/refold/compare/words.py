@@ -84,8 +84,10 @@ def date(run: Run) -> str:
 
 def line(run: Run) -> str:
     """Which run a letter is, on the terminal."""
-    known = f", commit {commit(run)} of {date(run)}" if run.place.commit or run.source.get("commit") else ""
-    return f"{run.mark}: {run.place.given} ({kind(run)}{known})"
+    if not (run.place.commit or run.source.get("commit")):
+        return f"{run.mark}: {run.place.given} ({kind(run)})"
+    name, _, changes = commit(run).partition(",")
+    return f"{run.mark}: {run.place.given} ({kind(run)}, commit {name} of {date(run)}{',' * bool(changes)}{changes})"
 
 
 def warning(caution: Caution) -> str:
@@ -431,9 +433,9 @@ def metric_columns(sets: bool, several: bool, first: Run, second: Run) -> list[s
     ]
 
 
-def failure_columns(first: Run, second: Run) -> list[str]:
+def failure_columns(sets: bool, first: Run, second: Run) -> list[str]:
     counts = [f"{state} in {r.mark}" for state in ("Missed", "Invented", "Both empty") for r in (first, second)]
-    return ["Evaluation", "Method", "Label", *counts]
+    return [*(["Evaluation"] if sets else []), "Method", "Label", *counts]
 
 
 def case_columns(labels: list[str], first: Run, second: Run) -> list[str]:
