@@ -55,7 +55,10 @@ def _gathered(where: str, entries: list[Any]) -> list[Caution]:
 
 def collect(e: Experiment) -> list[Caution]:
     """All cautions, the serious ones first within their kinds."""
-    found: list[Caution] = []
+    found = [
+        Caution(f"method {method}", f"It failed and has no row in any table: {why}.", True)
+        for method, why in e.failed.items()
+    ]
     ran, there = e.fold_numbers, e.splits["folds"]
     if len(ran) < len(there):
         found.append(
