@@ -7,7 +7,7 @@ from typing import Any
 
 from refold.compare.differences import Keys
 from refold.compare.inputs import Run
-from refold.compare.pairs import Change, Pair
+from refold.compare.pairs import DEFINES, Change, Pair, shared
 from refold.compare.places import COMMIT, EXPERIMENT
 from refold.core.sections import Evaluate
 from refold.report.cautions import Caution
@@ -17,8 +17,7 @@ from refold.report.words import listed, percent, plural
 
 SHOWN = 6  # changed files named
 FEW = 20  # patients; fewer is worth a caution, as in the report
-KEYS = {
-    "nsd_tolerance": "the tolerance of NSD",
+KEYS = {  # of section evaluate, that say how differences are tested
     "confidence": "the level of the intervals",
     "interval": "the kind of interval",
     "bootstrap": "the number of bootstrap samples",
@@ -85,8 +84,10 @@ def date(run: Run) -> str:
 
 def line(run: Run) -> str:
     """Which run a letter is, on the terminal."""
-    known = f", commit {commit(run)} of {date(run)}" if run.place.commit or run.source.get("commit") else ""
-    return f"{run.mark}: {run.place.given} ({kind(run)}{known})"
+    if not (run.place.commit or run.source.get("commit")):
+        return f"{run.mark}: {run.place.given} ({kind(run)})"
+    name, _, changes = commit(run).partition(",")
+    return f"{run.mark}: {run.place.given} ({kind(run)}, commit {name} of {date(run)}{',' * bool(changes)}{changes})"
 
 
 def warning(caution: Caution) -> str:
@@ -296,6 +297,12 @@ def _labels(runs: list[Run]) -> list[Caution]:
                 "these."
             )
             found.append(Caution("labels", text, True))
+        if other := shared(first, run)[2]:
+            text = (
+                f"Not compared: {listed(other)}, which {first.mark} and {run.mark} do not take as one region of the "
+                "same labels (evaluate.regions)."
+            )
+            found.append(Caution("labels", text, True))
     return found
 
 
@@ -320,12 +327,11 @@ def _split(runs: list[Run]) -> list[Caution]:
 def _evaluation(runs: list[Run], pairs: list[Pair], differing: list[str], leave: set[str]) -> list[Caution]:
     found = []
     if leave:
-        text = (
-            f"Not compared: {listed([METRICS[m].title for m in sorted(leave)])}, whose tolerance "
-            "(evaluate.nsd_tolerance) is not the same in all runs."
-        )
+        keys = listed([f"evaluate.{k}" for k in differing if k in DEFINES])
+        names = listed([METRICS[m].title for m in METRICS if m in leave])
+        text = f"Not compared: {names}, since {keys} is not the same in all runs."
         found.append(Caution("evaluate", text, True))
-    if others := [k for k in differing if k != "nsd_tolerance"]:
+    if others := [k for k in differing if k in KEYS]:
         mark = next(r.mark for r in runs if r.evaluate)
         text = f"The runs differ in {listed([KEYS[k] for k in others])}; here the settings of {mark} hold for all."
         found.append(Caution("evaluate", text))
@@ -427,9 +433,9 @@ def metric_columns(sets: bool, several: bool, first: Run, second: Run) -> list[s
     ]
 
 
-def failure_columns(first: Run, second: Run) -> list[str]:
+def failure_columns(sets: bool, first: Run, second: Run) -> list[str]:
     counts = [f"{state} in {r.mark}" for state in ("Missed", "Invented", "Both empty") for r in (first, second)]
-    return ["Evaluation", "Method", "Label", *counts]
+    return [*(["Evaluation"] if sets else []), "Method", "Label", *counts]
 
 
 def case_columns(labels: list[str], first: Run, second: Run) -> list[str]:
