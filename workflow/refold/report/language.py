@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from jinja2 import Environment
 from markupsafe import Markup
 
 from refold.core.files import read_json
-from refold.core.language import N_, Catalogue, _
+from refold.core.language import N_, Catalogue, _, joined, plural
 
 LOCALE = Path(__file__).parent / "locale"
 
@@ -19,6 +20,11 @@ def catalogue(language: str) -> Catalogue | None:
         RefoldError: its file is missing or damaged.
     """
     return None if language == "en" else Catalogue(read_json(LOCALE / f"{language}.json"))
+
+
+def equip(environment: Environment) -> None:
+    """Give templates `_`, `joined` and `plural`."""
+    environment.globals |= {"_": in_template, "joined": joined, "plural": plural}
 
 
 def in_template(text: str, /, **values: object) -> str:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from refold.core import log
 from refold.core.files import write_text
-from refold.core.language import _, joined, plural, speaking
+from refold.core.language import _, joined, speaking
 from refold.report import cautions, export, figures, language, pictures, provenance, sureness, tables, viewer, words
 from refold.report.inputs import CV, HOLDOUT, Experiment
 
@@ -191,7 +191,7 @@ def render(e: Experiment, facts: dict[str, Any] | None = None) -> Page:
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.globals |= {"_": language.in_template, "joined": joined, "plural": plural}
+    language.equip(environment)
     template = environment.get_template("report.html.j2")
     style, *scripts = ((HERE / n).read_text(encoding="utf-8") for n in ("report.css", "viewer.js", "report.js"))
     catalogue = language.catalogue(e.params.report.language)
