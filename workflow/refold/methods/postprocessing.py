@@ -50,8 +50,8 @@ class Postprocessing(Derived):
             tried.append(_("components under {sizes} {unit} removed", sizes=sizes, unit=unit))
         return _(
             "The label maps of {method} were postprocessed: for each fold and label, {tried}, or any of these "
-            "together, were kept where they raised the mean Dice by {gain:g} or more on predictions of training-side cases (the "
-            "inner validation, if any).",
+            "together, were kept where they raised the mean Dice by {gain:g} or more on predictions of training-side "
+            "cases (the inner validation, if any).",
             method=self.of,
             tried=_("; ").join(tried),
             gain=self.min_gain,
