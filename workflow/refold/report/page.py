@@ -166,6 +166,7 @@ def context(e: Experiment, facts: dict[str, Any], draw: Draw, keep: Keep) -> dic
         "origin": words.origin(facts["git"]),
         "runs": provenance.kinds(facts),
         "facts": facts,
+        "libc": provenance.LIBC,
         "hashes": provenance.every_hash(e, facts),
     }
 

@@ -32,6 +32,7 @@ PACKAGES = (
     "h5py", "pillow", "tifffile", "matplotlib", "jinja2", "pydantic", "rocrate", "snakemake",
 )  # fmt: skip
 AGAIN = "snakemake --cores all"
+LIBC = N_("C library")
 NEVER = "1970-01-01"  # stands for a date that is not known
 PROVENANCE, CRATE = "provenance.json", "ro-crate-metadata.json"
 
@@ -92,7 +93,7 @@ def versions(e: Experiment) -> list[tuple[str, str]]:
             continue
         found.append((name, trained.get(name) or here))
     # deflate's choices, and so the bytes of compressed predictions, are this library's
-    return [*found, ("zlib", zlib.ZLIB_RUNTIME_VERSION), ("C library", machine.libc())]
+    return [*found, ("zlib", zlib.ZLIB_RUNTIME_VERSION), (LIBC, machine.libc())]
 
 
 def seeds(e: Experiment) -> dict[str, int]:
