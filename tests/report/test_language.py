@@ -236,7 +236,7 @@ def test_the_finding(volumes):
     )
     dice, low, high = (f"{float(row[k]):.4f}" for k in ("mean", "ci_low", "ci_high"))
     assert (
-        f"在 2 种方法中表现最佳的 unet 分割 organ <i> 和 läsion 的平均 Dice 为 {dice}（95 % 置信区间 {low} 至 {high}；"
+        f"2 种方法中表现最佳的 unet 分割 organ <i> 和 läsion 的平均 Dice 为 {dice}（95 % 置信区间 {low} 至 {high}；"
         "9 个病例中 n = 9，5 名患者；3 折交叉验证，按患者划分）。作为比较：otsu "
     ) in reader.text.replace("\xa0", " ")
 

@@ -39,6 +39,7 @@ def in_template(text: str, /, **values: object) -> str:
 SCRIPTED = (
     (N_("Sort by this column"), '"%s"'),
     (N_(", "), 'named.join("%s")'),
+    (N_(": "), "`${name}%s${grey}`"),
     (N_("; "), 'notes.join("%s")'),
     (N_("."), '")}%s`'),
 )
