@@ -148,9 +148,9 @@ SINGLE = {
     "train: 3": "train: 3 is no section; its keys stand below it, indented; allowed are "
     + ", ".join(sections.Train.model_fields),
     "report: ": "report: is empty, a section is wanted; leave the line out to have all defaults; otherwise its keys "
-    "stand below it, indented; allowed are title, cases, viewer_mb",
+    "stand below it, indented; allowed are title, language, cases, viewer_mb",
     "report: [title]": 'report: ["title"] is a list, a section is wanted: no `-` before the keys; its keys stand '
-    "below it, indented; allowed are title, cases, viewer_mb",
+    "below it, indented; allowed are title, language, cases, viewer_mb",
     "train:\n  epochs:3": 'train: "epochs:3" is no section; put a space after the colon',
     "train: {loss: ce}": 'train.loss: "ce" is no section; its keys stand below it, indented; allowed are '
     + ", ".join(sections.Loss.model_fields),

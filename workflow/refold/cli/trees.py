@@ -74,7 +74,7 @@ class Comparison:
 
 
 def listing(root: str | Path, outs: Iterable[str]) -> list[str]:
-    """Files at and below ``outs`` (relative to ``root``), sorted; without what a killed job left half-written and times."""
+    """Files at and below ``outs`` (relative to ``root``), sorted; without half-written ones and times of folders."""
     root = Path(root)
     found = set()
     for out in outs:

@@ -17,6 +17,7 @@ from refold.compare.pairs import Pair
 from refold.core.errors import RefoldError
 from refold.core.files import write_text
 from refold.core.sections import Evaluate
+from refold.report import language
 from refold.report.cautions import Caution
 from refold.report.inputs import MEAN
 
@@ -132,6 +133,7 @@ def render(values: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    language.equip(environment)
     css = "".join(p.read_text(encoding="utf-8") for p in (REPORT / "report.css", HERE / "compare.css"))
     js = (REPORT / "report.js").read_text(encoding="utf-8")
     return environment.get_template("compare.html.j2").render(values, css=Markup(css), js=Markup(js)) + "\n"

@@ -485,6 +485,9 @@ class Report(Section):
     """One HTML file that opens offline."""
 
     title: str = Field("refold experiment", min_length=1, max_length=200, description="Title of the report.")
+    language: Literal["en", "zh"] = Field(
+        "en", description="Language of the report: English, or Chinese in simplified characters."
+    )
     cases: int = Field(1, ge=1, le=20, description="How many worst, median and best cases are pictured a method.")
     viewer_mb: float = Field(
         6,

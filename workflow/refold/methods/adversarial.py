@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from refold.core.language import N_, _
 from refold.methods.base import About
 from refold.methods.network import Problem, Staged
 
@@ -14,7 +15,7 @@ from refold.methods.network import Problem, Staged
 class Adversarial(Staged):
     """A U-Net trained also to deceive a network that tells its answers from true label maps (Luc 2016; Isola 2017)."""
 
-    title: ClassVar[str] = "U-Net trained against a patch discriminator"
+    title: ClassVar[str] = N_("U-Net trained against a patch discriminator")
     references: ClassVar[dict[str, str]] = {
         "adversarial": "Luc P, Couprie C, Chintala S, Verbeek J. Semantic segmentation using adversarial networks. "
         "NIPS Workshop on Adversarial Training, 2016.",
@@ -43,6 +44,9 @@ class Adversarial(Staged):
     def details(self, about: About) -> list[str]:
         return [
             *super().details(about),
-            f"the discriminator's verdict with weight {self.adversarial_weight:g}, its own learning rate "
-            f"{self.discriminator_rate:g}",
+            _(
+                "the discriminator's verdict with weight {weight:g}, its own learning rate {rate:g}",
+                weight=self.adversarial_weight,
+                rate=self.discriminator_rate,
+            ),
         ]

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from refold.core.language import _
 from refold.core.sections import Predict
 from refold.methods.base import About, Classical, Segmenter
 
@@ -28,8 +29,10 @@ class Atlas(Classical):
         return AtlasSegmenter(self.nodes, self.align)
 
     def words(self, about: About) -> str:
-        how = {"image": "stretched to one size", "centre": "laid upon each other by their middles"}[self.align]
-        return (
-            f"The label maps of the fold's training cases were {how} and averaged on {self.nodes} points an axis; each "
-            "voxel got the label that was most frequent at its place, whatever the image showed."
+        how = {"image": _("stretched to one size"), "centre": _("laid upon each other by their middles")}[self.align]
+        return _(
+            "The label maps of the fold's training cases were {how} and averaged on {nodes} points an axis; each voxel "
+            "got the label that was most frequent at its place, whatever the image showed.",
+            how=how,
+            nodes=self.nodes,
         )

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from refold.core.language import N_, _
 from refold.methods.base import About
 from refold.methods.network import Problem, Staged
 
@@ -13,7 +14,7 @@ from refold.methods.network import Problem, Staged
 class AttentionUNet(Staged):
     """A U-Net whose skips are weighted voxel by voxel (Oktay 2018): the decoder says where to look."""
 
-    title: ClassVar[str] = "attention U-Net"
+    title: ClassVar[str] = N_("attention U-Net")
     references: ClassVar[dict[str, str]] = {
         "attention_unet": "Oktay O et al. Attention U-Net: learning where to look for the pancreas. MIDL 2018."
     }
@@ -28,4 +29,4 @@ class AttentionUNet(Staged):
         return attention_unet(self, problem)
 
     def details(self, about: About) -> list[str]:
-        return [*super().details(about), "additive attention gates on all skips"]
+        return [*super().details(about), _("additive attention gates on all skips")]

@@ -17,6 +17,7 @@ from pydantic import ConfigDict
 
 from refold.core.errors import RefoldError
 from refold.core.explain import nearest
+from refold.core.language import _
 from refold.core.sections import Predict, Section, Train
 
 if TYPE_CHECKING:
@@ -95,8 +96,9 @@ class Settings(Section, ABC):
         return []
 
     def words(self, about: About) -> str:
-        """What was done, for the report's methods section: sentences in the past tense."""
-        return f"A method of kind {self.kind} ({' '.join((type(self).__doc__ or '').split())})"
+        """What was done, for the report's methods section: sentences in the past tense, through `_` if translated."""
+        summary = " ".join((type(self).__doc__ or "").split())
+        return _("A method of kind {kind} ({summary})", kind=self.kind, summary=summary)
 
     def faults(self) -> list[tuple[str, str]]:
         """(key, what is wrong and what is allowed) of settings that contradict each other."""

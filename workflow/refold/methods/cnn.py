@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from refold.core.language import N_, _
 from refold.methods.base import About
 from refold.methods.network import Network, Problem
 
@@ -15,7 +16,7 @@ Width = Annotated[int, Field(ge=1, le=2048)]
 class CNN(Network):
     """A plain convolutional network without skips: two convolutions with max pooling, a dense layer, upsampling."""
 
-    title: ClassVar[str] = "plain convolutional network"
+    title: ClassVar[str] = N_("plain convolutional network")
     references: ClassVar[dict[str, str]] = {
         "fcn": "Long J, Shelhamer E, Darrell T. Fully convolutional networks for semantic segmentation. CVPR 2015."
     }
@@ -38,7 +39,7 @@ class CNN(Network):
     def details(self, about: About) -> list[str]:
         one, two = self.features
         return [
-            f"two stages of convolution, ReLU and max pooling ({one} and {two} feature maps)",
-            f"a dense layer of {self.dense} units as a convolution of size 1",
-            "upsampling by transposed convolutions",
+            _("two stages of convolution, ReLU and max pooling ({one} and {two} feature maps)", one=one, two=two),
+            _("a dense layer of {units} units as a convolution of size 1", units=self.dense),
+            _("upsampling by transposed convolutions"),
         ]

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from refold.core.errors import RefoldError
+from refold.core.language import N_, _
 from refold.core.plan import Plan
 from refold.methods.base import About
 from refold.methods.network import Problem, Staged
@@ -15,7 +16,7 @@ from refold.methods.network import Problem, Staged
 class ConvLSTMUNet(Staged):
     """A 2-D U-Net over the slices of a volume, joined by convolutional LSTMs across them, both ways (Shi 2015)."""
 
-    title: ClassVar[str] = "U-Net over slices"
+    title: ClassVar[str] = N_("U-Net over slices")
     references: ClassVar[dict[str, str]] = {
         "convlstm": "Shi X et al. Convolutional LSTM network: a machine learning approach for precipitation "
         "nowcasting. NeurIPS 2015.",
@@ -46,4 +47,5 @@ class ConvLSTMUNet(Staged):
         return {"SliceLSTM": SliceLSTM}
 
     def details(self, about: About) -> list[str]:
-        return [*super().details(about), "convolutional LSTMs across the slices, in both directions, at the coarsest"]
+        across = _("convolutional LSTMs across the slices, in both directions, at the coarsest")
+        return [*super().details(about), across]

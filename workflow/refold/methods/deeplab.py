@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
+from refold.core.language import N_, _, joined
 from refold.core.sections import distinct
 from refold.methods.base import About
 from refold.methods.network import Problem, Staged
@@ -14,7 +15,7 @@ from refold.methods.network import Problem, Staged
 class DeepLab(Staged):
     """DeepLabV3+ (Chen 2018): convolutions of several dilations side by side see several scales at once."""
 
-    title: ClassVar[str] = "DeepLabV3+"
+    title: ClassVar[str] = N_("DeepLabV3+")
     references: ClassVar[dict[str, str]] = {
         "deeplab": "Chen L-C, Zhu Y, Papandreou G, Schroff F, Adam H. Encoder-decoder with atrous separable "
         "convolution for semantic image segmentation. ECCV 2018."
@@ -34,5 +35,5 @@ class DeepLab(Staged):
         return deeplab(self, problem)
 
     def details(self, about: About) -> list[str]:
-        steps = ", ".join(map(str, self.dilations))
-        return [*super().details(about), f"an atrous pyramid of dilations {steps} with image pooling"]
+        steps = joined(map(str, self.dilations))
+        return [*super().details(about), _("an atrous pyramid of dilations {steps} with image pooling", steps=steps)]

@@ -7,6 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from refold.core.errors import RefoldError
+from refold.core.language import _, listed
 from refold.core.sections import distinct
 from refold.methods.base import About, Answer, Derived, entries
 
@@ -33,10 +34,9 @@ class Ensemble(Derived):
                     "postprocess the ensemble"
                 )
         models = [model for part in parts for model in part.models]
-        if twice := next((m for m, _ in models if models.count((m, _)) > 1), None):
+        if twice := next((m for m, missing in models if models.count((m, missing)) > 1), None):
             raise RefoldError(f"{twice} would be counted twice; an ensemble of ensembles names each method once")
         return Answer(tuple(models), entries(name, parts))
 
     def words(self, about: About) -> str:
-        each = f"{', '.join(self.members[:-1])} and {self.members[-1]}"
-        return f"The label probabilities of {each} on the same fold were averaged."
+        return _("The label probabilities of {each} on the same fold were averaged.", each=listed(self.members))

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from refold.core.errors import RefoldError
+from refold.core.language import _
 from refold.methods.base import About, Settings
 
 ENDINGS = {2: (".png",), 3: (".nii.gz", ".nii")}  # by the data's dimension
@@ -58,7 +59,7 @@ class External(Settings):
         return []
 
     def words(self, about: About) -> str:
-        return (
-            f"The label maps of {self.program} were read as they were; on which cases it was trained could not be "
-            "checked."
+        return _(
+            "The label maps of {program} were read as they were; on which cases it was trained could not be checked.",
+            program=self.program,
         )

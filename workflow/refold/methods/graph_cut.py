@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
+from refold.core.language import _, joined
 from refold.core.sections import Predict, distinct
 from refold.methods.base import About, Segmenter
 from refold.methods.voxels import Forested
@@ -39,11 +40,18 @@ class GraphCut(Forested):
 
     def words(self, about: About) -> str:
         chosen = about.facts.get("smoothness")
-        tried = ", ".join(f"{s:g}" for s in self.smoothness)
-        return (
-            f"A random forest{about.cite('forest')} of {self.trees} trees classified each voxel by "
-            f"{self.described(about)}; its probabilities entered a Markov random field with contrast-sensitive Potts "
-            f"terms, solved by expansion moves{about.cite('expansion')} of minimum cuts{about.cite('maxflow')}. The "
-            f"smoothness, of {tried}, was chosen on a quarter of each fold's training cases, which taught the forest "
-            "nothing" + (f" ({chosen:g} in one of the folds)." if chosen is not None else ".")
+        text = _(
+            "A random forest{forest} of {trees} trees classified each voxel by {features}; its probabilities entered a "
+            "Markov random field with contrast-sensitive Potts terms, solved by expansion moves{expansion} of minimum "
+            "cuts{cuts}. The smoothness, of {tried}, was chosen on a quarter of each fold's training cases, which "
+            "taught the forest nothing",
+            forest=about.cite("forest"),
+            trees=self.trees,
+            features=self.described(about),
+            expansion=about.cite("expansion"),
+            cuts=about.cite("maxflow"),
+            tried=joined(f"{s:g}" for s in self.smoothness),
         )
+        if chosen is not None:
+            text = _("{text} ({smoothness:g} in one of the folds)", text=text, smoothness=chosen)
+        return _("{text}.", text=text)

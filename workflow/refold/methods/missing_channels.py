@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from refold.core.language import _, joined
 from refold.core.sections import distinct
 from refold.methods.base import About, Answer, Derived, entries, no_channel
 
@@ -28,8 +29,11 @@ class MissingChannels(Derived):
         return Answer(models, entries(name, parts), parts[0].postprocessing)
 
     def words(self, about: About) -> str:
-        missing = ", ".join(about.channel(c) for c in self.channels)
-        return f"The models of {self.of} answered for images without channel {missing} (0 after normalisation)."
+        return _(
+            "The models of {method} answered for images without channel {missing} (0 after normalisation).",
+            method=self.of,
+            missing=joined(about.channel(c) for c in self.channels),
+        )
 
     def unsuited(self, data: str, channels: int, labels: int) -> list[tuple[str, str]]:
         faults = [("channels", fault) for c in self.channels if (fault := no_channel(c, data, channels))]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from refold.core.language import N_, _, joined, listed
 from refold.core.plan import Plan, plan
 from refold.core.sections import Augment, AugmentChanges, Predict, Train, TrainChanges
 from refold.methods.base import About, Segmenter, Settings
@@ -43,7 +44,7 @@ class Network(Settings):
 
     network: ClassVar[bool] = True
     file: ClassVar[str] = "model.keras"
-    title: ClassVar[str] = "network"  # in the report: "A 3-D <title> with ..."
+    title: ClassVar[str] = N_("network")  # in the report: "A 3-D <title> with ..."
     sources: ClassVar[tuple[str, ...]] = ()  # keys of its references
     fewest_stages: ClassVar[int] = 2
     deep_supervision: ClassVar[bool] = False  # whether `build` gives logits of several resolutions
@@ -91,19 +92,23 @@ class Network(Settings):
     def words(self, about: About) -> str:
         dimension = about.dimension if self.dimension == "auto" else self.dimension
         plan = about.facts.get("plan")
-        text = f"A {dimension}-D {self.title}{about.cite(*self.sources) if self.sources else ''}"
+        text = _("A {dimension}-D {network}", dimension=dimension, network=_(self.title))
+        text += about.cite(*self.sources) if self.sources else ""
         parts = []
         if plan:
             patch = " x ".join(map(str, plan["patch"]))
-            planned = self.planned_stages == "auto" and about.train.patch == "auto"
-            rule = f" (planned from the fingerprint by nnU-Net's rule{about.cite('nnunet')})" if planned else ""
-            parts.append(f"{len(plan['strides'])} resolutions, a patch of {patch} voxels{rule}")
+            sizes = _("{stages} resolutions, a patch of {patch} voxels", stages=len(plan["strides"]), patch=patch)
+            if self.planned_stages == "auto" and about.train.patch == "auto":
+                cite = about.cite("nnunet")
+                sizes = _("{sizes} (planned from the fingerprint by nnU-Net's rule{cite})", sizes=sizes, cite=cite)
+            parts.append(sizes)
         elif self.planned_stages != "auto":
-            parts.append(f"{self.planned_stages} resolutions")
+            parts.append(_("{stages} resolutions", stages=self.planned_stages))
         parts += self.details(about)
-        text += f" with {', '.join(parts)}" if parts else ""
+        if parts:
+            text = _("{network} with {parts}", network=text, parts=joined(parts))
         count = about.facts.get("parameters")
-        return text + (f"; {count:,} parameters." if count else ".")
+        return _("{network}; {count:,} parameters.", network=text, count=count) if count else _("{text}.", text=text)
 
     def details(self, about: About) -> list[str]:
         """What else the report tells of it, as parts of a list."""
@@ -138,14 +143,22 @@ class Staged(Network):
         return min(self.features * 2**stage, self.max_features)
 
     def details(self, about: About) -> list[str]:
-        norm = {"instance": "instance normalisation", "group": "group normalisation", "none": "no normalisation"}
+        norm = {
+            "instance": _("instance normalisation"),
+            "group": _("group normalisation"),
+            "none": _("no normalisation"),
+        }
         return [self.maps(), norm[self.normalisation]]
 
     def maps(self) -> str:
         """The number of feature maps, in words."""
         if self.widths is not None:
-            return f"{', '.join(map(str, self.widths[:-1]))} and {self.widths[-1]} feature maps"
-        return f"{self.features} feature maps at the first, doubled at each to at most {self.max_features}"
+            return _("{widths} feature maps", widths=listed(map(str, self.widths)))
+        return _(
+            "{first} feature maps at the first, doubled at each to at most {most}",
+            first=self.features,
+            most=self.max_features,
+        )
 
     def faults(self) -> list[tuple[str, str]]:
         found = []

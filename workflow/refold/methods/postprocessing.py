@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from refold.core.language import _, joined
 from refold.core.sections import distinct
 from refold.methods.base import About, Answer, Derived, entries
 
@@ -42,16 +43,16 @@ class Postprocessing(Derived):
         return []
 
     def words(self, about: About) -> str:
-        tried = [
-            "the largest component alone" * self.largest_component,
-            "holes filled" * self.fill_holes,
-            f"components under {', '.join(f'{s:g}' for s in self.min_size)} mm{'³' if about.dimension == 3 else '²'} "
-            "removed"
-            if self.min_size
-            else "",
-        ]
-        return (
-            f"The label maps of {self.of} were postprocessed: for each fold and label, "
-            f"{'; '.join(t for t in tried if t)}, or any of these together, were kept where they raised the mean Dice "
-            f"by {self.min_gain:g} or more on predictions of training-side cases (the inner validation, if any)."
+        tried = [_("the largest component alone")] if self.largest_component else []
+        tried += [_("holes filled")] if self.fill_holes else []
+        if self.min_size:
+            sizes, unit = joined(f"{s:g}" for s in self.min_size), "mm³" if about.dimension == 3 else "mm²"
+            tried.append(_("components under {sizes} {unit} removed", sizes=sizes, unit=unit))
+        return _(
+            "The label maps of {method} were postprocessed: for each fold and label, {tried}, or any of these "
+            "together, were kept where they raised the mean Dice by {gain:g} or more on predictions of training-side "
+            "cases (the inner validation, if any).",
+            method=self.of,
+            tried=_("; ").join(tried),
+            gain=self.min_gain,
         )

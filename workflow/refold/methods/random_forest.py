@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from refold.core.language import _
 from refold.core.sections import Predict
 from refold.methods.base import About, Segmenter
 from refold.methods.voxels import Forested
@@ -24,7 +25,10 @@ class RandomForest(Forested):
         return RandomForestSegmenter(self)
 
     def words(self, about: About) -> str:
-        return (
-            f"A random forest{about.cite('forest')} of {self.trees} trees of a depth of at most {self.depth} "
-            f"classified each voxel by {self.described(about)}."
+        return _(
+            "A random forest{cite} of {trees} trees of a depth of at most {depth} classified each voxel by {features}.",
+            cite=about.cite("forest"),
+            trees=self.trees,
+            depth=self.depth,
+            features=self.described(about),
         )

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
+from refold.core.language import _, joined
 from refold.core.sections import Predict, distinct
 from refold.methods.base import About, Segmenter
 from refold.methods.seeded import Seeded
@@ -33,9 +34,12 @@ class RegionGrowing(Seeded):
         return RegionGrowingSegmenter(self.channel, self.certainty, self.tolerances)
 
     def words(self, about: About) -> str:
-        tried = ", ".join(f"{t:g}" for t in self.tolerances)
-        return (
-            f"{self.described(about)}. From them regions grew{about.cite('growing')} over connected voxels whose "
-            f"intensity in channel {about.channel(self.channel)} lay within a number of standard deviations of the "
-            f"seeds' mean; the number, of {tried}, was chosen on the fold's training cases."
+        return _(
+            "{seeds}. From them regions grew{cite} over connected voxels whose intensity in channel {channel} lay "
+            "within a number of standard deviations of the seeds' mean; the number, of {tried}, was chosen on the "
+            "fold's training cases.",
+            seeds=self.described(about),
+            cite=about.cite("growing"),
+            channel=about.channel(self.channel),
+            tried=joined(f"{t:g}" for t in self.tolerances),
         )

@@ -6,13 +6,14 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from refold.core.language import N_, _, plural
 from refold.methods.network import Problem, Staged
 
 
 class ResidualUNet(Staged):
     """A U-Net whose blocks add their input to their output (He 2016; Zhang 2018), for deeper or wider networks."""
 
-    title: ClassVar[str] = "residual U-Net"
+    title: ClassVar[str] = N_("residual U-Net")
     references: ClassVar[dict[str, str]] = {
         "resnet": "He K, Zhang X, Ren S, Sun J. Deep residual learning for image recognition. CVPR 2016.",
         "resunet": "Zhang Z, Liu Q, Wang Y. Road extraction by deep residual U-Net. IEEE Geoscience and Remote Sensing "
@@ -30,4 +31,4 @@ class ResidualUNet(Staged):
         return residual_unet(self, problem)
 
     def details(self, about) -> list[str]:
-        return [*super().details(about), f"{self.blocks} residual block{'s' * (self.blocks > 1)} an encoder stage"]
+        return [*super().details(about), _("{blocks} an encoder stage", blocks=plural(self.blocks, "residual block"))]

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from refold.core.language import _
 from refold.methods.base import About, Classical, no_channel
 
 
@@ -21,9 +22,10 @@ class Seeded(Classical):
 
     def described(self, about: About) -> str:
         """How the seeds came about, in words."""
-        return (
-            f"Seeds were the voxels whose label had a probability of {self.certainty:g} or more by naive Bayes, from "
-            "the histograms of all channels and the places of the labels in the fold's training cases"
+        return _(
+            "Seeds were the voxels whose label had a probability of {certainty:g} or more by naive Bayes, from the "
+            "histograms of all channels and the places of the labels in the fold's training cases",
+            certainty=self.certainty,
         )
 
     def unsuited(self, data: str, channels: int, labels: int) -> list[tuple[str, str]]:

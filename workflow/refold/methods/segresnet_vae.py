@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from refold.core.language import N_, _
 from refold.methods.base import About
 from refold.methods.network import Problem, Staged
 
@@ -13,7 +14,7 @@ from refold.methods.network import Problem, Staged
 class SegResNetVAE(Staged):
     """A residual encoder-decoder that in training must also rebuild its image from a random code (Myronenko 2018)."""
 
-    title: ClassVar[str] = "VAE-regularised residual encoder-decoder"
+    title: ClassVar[str] = N_("VAE-regularised residual encoder-decoder")
     references: ClassVar[dict[str, str]] = {
         "segresnet": "Myronenko A. 3D MRI brain tumor segmentation using autoencoder regularization. BrainLes, "
         "MICCAI 2018."
@@ -37,6 +38,9 @@ class SegResNetVAE(Staged):
     def details(self, about: About) -> list[str]:
         return [
             *super().details(about),
-            f"in training a variational autoencoder branch with {self.latent} numbers a voxel and the weight "
-            f"{self.vae_weight:g}",
+            _(
+                "in training a variational autoencoder branch with {latent} numbers a voxel and the weight {weight:g}",
+                latent=self.latent,
+                weight=self.vae_weight,
+            ),
         ]

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from refold.core.language import _
 from refold.core.sections import Predict
 from refold.methods.base import About, Segmenter
 from refold.methods.voxels import Voxels
@@ -34,9 +35,14 @@ class SVM(Voxels):
         return SVMSegmenter(self)
 
     def words(self, about: About) -> str:
-        return (
-            f"Support vector machines{about.cite('svm')}, one a label, with a Gaussian kernel in Nyström's form"
-            f"{about.cite('nystroem')} ({self.landmarks} landmarks, C {self.cost:g}) classified each voxel by "
-            f"{self.described(about)}; probabilities were learnt{about.cite('platt')} from a quarter of the training "
-            "cases, which taught the machines nothing."
+        return _(
+            "Support vector machines{svm}, one a label, with a Gaussian kernel in Nyström's form{nystroem} ("
+            "{landmarks} landmarks, C {cost:g}) classified each voxel by {features}; probabilities were learnt{platt} "
+            "from a quarter of the training cases, which taught the machines nothing.",
+            svm=about.cite("svm"),
+            nystroem=about.cite("nystroem"),
+            landmarks=self.landmarks,
+            cost=self.cost,
+            features=self.described(about),
+            platt=about.cite("platt"),
         )

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from refold.core.language import _
 from refold.core.sections import Predict
 from refold.methods.base import About, Classical, Segmenter, no_channel
 
@@ -30,10 +31,12 @@ class Threshold(Classical):
         return ThresholdSegmenter(self.classes, self.channel)
 
     def words(self, about: About) -> str:
-        return (
-            f"Multi-level Otsu thresholds{about.cite('otsu')} divided channel {about.channel(self.channel)} of each "
-            f"case into {self.classes} intensity classes; which class was which label was learnt from the fold's "
-            "training cases."
+        return _(
+            "Multi-level Otsu thresholds{cite} divided channel {channel} of each case into {classes} intensity "
+            "classes; which class was which label was learnt from the fold's training cases.",
+            cite=about.cite("otsu"),
+            channel=about.channel(self.channel),
+            classes=self.classes,
         )
 
     def unsuited(self, data: str, channels: int, labels: int) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from refold.core.language import N_, _, plural
 from refold.methods.base import About
 from refold.methods.network import Problem, Staged
 
@@ -13,7 +14,7 @@ from refold.methods.network import Problem, Staged
 class TransUNet(Staged):
     """A U-Net whose coarsest features go through a transformer (Chen 2021): every voxel sees the whole patch."""
 
-    title: ClassVar[str] = "TransUNet"
+    title: ClassVar[str] = N_("TransUNet")
     references: ClassVar[dict[str, str]] = {
         "transunet": "Chen J et al. TransUNet: transformers make strong encoders for medical image segmentation. "
         "arXiv:2102.04306, 2021.",
@@ -38,5 +39,9 @@ class TransUNet(Staged):
         return {"Transformer": Transformer}
 
     def details(self, about: About) -> list[str]:
-        blocks = f"{self.blocks} transformer block{'s' * (self.blocks > 1)} of {self.heads} heads at the coarsest stage"
+        blocks = _(
+            "{blocks} of {heads} heads at the coarsest stage",
+            blocks=plural(self.blocks, "transformer block"),
+            heads=self.heads,
+        )
         return [*super().details(about), blocks]

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from refold.core.language import N_, _, plural
 from refold.methods.base import About
 from refold.methods.network import Problem, Staged
 
@@ -13,7 +14,7 @@ from refold.methods.network import Problem, Staged
 class UNet(Staged):
     """A U-Net (Ronneberger 2015; Cicek 2016), two convolutions a stage, instance normalisation, leaky ReLU."""
 
-    title: ClassVar[str] = "U-Net"
+    title: ClassVar[str] = N_("U-Net")
     references: ClassVar[dict[str, str]] = {
         "unet": "Ronneberger O, Fischer P, Brox T. U-Net: convolutional networks for biomedical image segmentation. "
         "MICCAI 2015.",
@@ -41,16 +42,18 @@ class UNet(Staged):
 
     def details(self, about: About) -> list[str]:
         norm = {
-            "instance": f"instance normalisation{about.cite('instance')}",
-            "group": "group normalisation",
-            "none": "no normalisation",
+            "instance": _("instance normalisation{cite}", cite=about.cite("instance")),
+            "group": _("group normalisation"),
+            "none": _("no normalisation"),
         }[self.normalisation]
         parts = [
             self.maps(),
-            f"{self.convolutions} convolution{'s' if self.convolutions > 1 else ''} a stage",
+            _("{convolutions} a stage", convolutions=plural(self.convolutions, "convolution")),
             norm,
-            "leaky ReLU" + (f" and dropout of {self.dropout:g} at the coarsest stage" if self.dropout else ""),
+            _("leaky ReLU and dropout of {share:g} at the coarsest stage", share=self.dropout)
+            if self.dropout
+            else _("leaky ReLU"),
         ]
         if self.fusion == "late" and len(about.channels) > 1:
-            parts.append(f"an encoder for each of the {len(about.channels)} channels")
+            parts.append(_("an encoder for each of the {number} channels", number=len(about.channels)))
         return parts

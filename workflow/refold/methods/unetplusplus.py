@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from refold.core.language import N_, _
 from refold.methods.base import About
 from refold.methods.network import Problem, Staged
 
@@ -13,7 +14,7 @@ from refold.methods.network import Problem, Staged
 class UNetPlusPlus(Staged):
     """A U-Net++ (Zhou 2018): on their way to the decoder the skips pass blocks that join neighbouring stages."""
 
-    title: ClassVar[str] = "U-Net++"
+    title: ClassVar[str] = N_("U-Net++")
     references: ClassVar[dict[str, str]] = {
         "unetplusplus": "Zhou Z et al. UNet++: a nested U-Net architecture for medical image segmentation. Deep "
         "Learning in Medical Image Analysis, 2018."
@@ -30,4 +31,4 @@ class UNetPlusPlus(Staged):
         return unetplusplus(self, problem)
 
     def details(self, about: About) -> list[str]:
-        return [*super().details(about), "nested skips"]
+        return [*super().details(about), _("nested skips")]

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
+from refold.core.language import _, joined
 from refold.core.sections import LibrarySeed, Probability, distinct
 from refold.methods.base import About, Classical
 
@@ -29,12 +30,17 @@ class Voxels(Classical):
 
     def described(self, about: About) -> str:
         """The features and the sample, in words."""
-        scales = ", ".join(f"{s:g}" for s in self.sigmas)
-        place = " and the place in the image" if self.position else ""
-        return (
-            f"intensity, Gaussian-smoothed intensity, gradient magnitude and Hessian eigenvalues at scales of {scales} "
-            f"voxels in each channel{place}, learnt from {self.samples} voxels a training case (balance "
-            f"{self.balance:g}, seed {self.seed})"
+        looks = _(
+            "intensity, Gaussian-smoothed intensity, gradient magnitude and Hessian eigenvalues at scales of {scales} "
+            "voxels in each channel",
+            scales=joined(f"{s:g}" for s in self.sigmas),
+        )
+        return _(
+            "{features}, learnt from {samples} voxels a training case (balance {balance:g}, seed {seed})",
+            features=_("{features} and the place in the image", features=looks) if self.position else looks,
+            samples=self.samples,
+            balance=self.balance,
+            seed=self.seed,
         )
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
+from refold.core.language import _, joined
 from refold.core.sections import Predict, distinct
 from refold.methods.base import About, Segmenter
 from refold.methods.seeded import Seeded
@@ -32,9 +33,12 @@ class Watershed(Seeded):
         return WatershedSegmenter(self.channel, self.certainty, self.sigmas)
 
     def words(self, about: About) -> str:
-        tried = ", ".join(f"{s:g}" for s in self.sigmas)
-        return (
-            f"{self.described(about)}, the background included. From them the gradient magnitude of channel "
-            f"{about.channel(self.channel)} was flooded by a watershed{about.cite('watershed')}; the Gaussian's "
-            f"standard deviation, of {tried} voxels, was chosen on the fold's training cases."
+        return _(
+            "{seeds}, the background included. From them the gradient magnitude of channel {channel} was flooded by a "
+            "watershed{cite}; the Gaussian's standard deviation, of {tried} voxels, was chosen on the fold's training "
+            "cases.",
+            seeds=self.described(about),
+            channel=about.channel(self.channel),
+            cite=about.cite("watershed"),
+            tried=joined(f"{s:g}" for s in self.sigmas),
         )

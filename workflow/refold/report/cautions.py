@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from refold.core.language import _, joined, listed, plural
 from refold.report import provenance, tables
 from refold.report.inputs import HOLDOUT, Experiment
-from refold.report.words import evaluation, listed, percent, plural
+from refold.report.words import evaluation, folds, percent
 
 SHOWN = 12  # cases named beside a warning
 
@@ -23,8 +24,8 @@ class Caution:
 
     @property
     def named(self) -> str:
-        rest = len(self.cases) - SHOWN
-        return ", ".join(self.cases[:SHOWN]) + (f" and {rest} more" if rest > 0 else "")
+        rest, first = len(self.cases) - SHOWN, joined(self.cases[:SHOWN])
+        return _("{some} and {count} more", some=first, count=rest) if rest > 0 else first
 
 
 def _warning(entry: Any) -> tuple[str, str, str]:
@@ -46,8 +47,11 @@ def _gathered(where: str, entries: list[Any]) -> list[Caution]:
     for check, (messages, cases) in groups.items():
         text = messages[0]
         if len(set(messages)) > 1:
-            text = (
-                f"{check.replace('-', ' ').replace('_', ' ').capitalize()} ({len(messages)} times). The first: {text}"
+            text = _(
+                "{check} ({number} times). The first: {first}",
+                check=check.replace("-", " ").replace("_", " ").capitalize(),
+                number=len(messages),
+                first=text,
             )
         found.append(Caution(where, text, cases=cases))
     return found
@@ -56,26 +60,37 @@ def _gathered(where: str, entries: list[Any]) -> list[Caution]:
 def collect(e: Experiment) -> list[Caution]:
     """All cautions, the serious ones first within their kinds."""
     found = [
-        Caution(f"method {method}", f"It failed and has no row in any table: {why}.", True)
+        Caution(
+            _("method {method}").format(method=method),
+            _("It failed and has no row in any table: {why}.").format(why=why),
+            True,
+        )
         for method, why in e.failed.items()
     ]
     ran, there = e.fold_numbers, e.splits["folds"]
     if len(ran) < len(there):
         found.append(
             Caution(
-                "split",
-                f"Only {plural(len(ran), 'fold')} of {len(there)} ({listed(ran)}): most cases were never "
-                "tested, and the interval knows nothing of the other folds.",
+                _("split"),
+                _(
+                    "Only {folds} of {all} ({names}): most cases were never tested, and the interval knows nothing of "
+                    "the other folds.",
+                    folds=plural(len(ran), "fold"),
+                    all=len(there),
+                    names=listed(ran),
+                ),
                 True,
             )
         )
     if e.description.patients == "case":
         found.append(
             Caution(
-                "data",
-                "Each case is its own patient, because neither a pattern nor a table says which belong together. If a "
-                "patient has several cases, the same patient was trained on and tested on, and the numbers are too "
-                "high.",
+                _("data"),
+                _(
+                    "Each case is its own patient, because neither a pattern nor a table says which belong together. "
+                    "If a patient has several cases, the same patient was trained on and tested on, and the numbers "
+                    "are too high."
+                ),
                 True,
             )
         )
@@ -83,25 +98,34 @@ def collect(e: Experiment) -> list[Caution]:
     if repeats > 1:
         found.append(
             Caution(
-                "split",
-                f"The split was drawn {repeats} times, so each case is predicted up to {repeats} times. In means "
-                "over all folds it counts once, as the mean of its repeats; failures are counted once a prediction.",
+                _("split"),
+                _(
+                    "The split was drawn {repeats} times, so each case is predicted up to {repeats} times. In means "
+                    "over all folds it counts once, as the mean of its repeats; failures are counted once a "
+                    "prediction.",
+                    repeats=repeats,
+                ),
             )
         )
     if len(e.methods) > 1 and HOLDOUT not in e.folds:
         found.append(
             Caution(
-                "methods",
-                "The best of several methods was chosen on the folds it is reported on, so its number is slightly "
-                "optimistic.",
+                _("methods"),
+                _(
+                    "The best of several methods was chosen on the folds it is reported on, so its number is slightly "
+                    "optimistic."
+                ),
             )
         )
     patients = {e.cases[c].patient for f in e.folds for c in e.fold(f)["test"]}
     if len(patients) < 20:
         found.append(
             Caution(
-                "evaluation",
-                f"Only {plural(len(patients), 'patient')} tested: bootstrap intervals of so few are too narrow.",
+                _("evaluation"),
+                _(
+                    "Only {patients} tested: bootstrap intervals of so few are too narrow.",
+                    patients=plural(len(patients), "patient"),
+                ),
                 True,
             )
         )
@@ -109,19 +133,20 @@ def collect(e: Experiment) -> list[Caution]:
     known = [
         w for w in e.checks.get("errors", []) + e.checks.get("warnings", []) if _warning(w)[0] != "each-case-a-patient"
     ]
-    found += _gathered("data", known)
-    found += _gathered("preprocess", e.fingerprint.get("warnings", []))
-    found += _gathered("split", [n for n in e.splits.get("notes", []) if "its own patient" not in str(n)])
+    found += _gathered(_("data"), known)
+    found += _gathered(_("preprocess"), e.fingerprint.get("warnings", []))
+    found += _gathered(_("split"), [n for n in e.splits.get("notes", []) if "its own patient" not in str(n)])
     for what, source in (("train", e.cards), ("predict", e.predictions)):
         for method in e.methods:
             seen: dict[str, list[str]] = {}
             for fold in e.folds:
                 for caution in _gathered(what, source.get((method, fold), {}).get("warnings", [])):
-                    seen.setdefault(caution.text + (f" ({caution.named})" if caution.cases else ""), []).append(fold)
-            for text, folds in seen.items():
-                found.append(
-                    Caution(f"{what}, {method}, {'fold' if len(folds) == 1 else 'folds'} {listed(folds)}", text)
-                )
+                    text = (
+                        _("{text} ({cases})", text=caution.text, cases=caution.named) if caution.cases else caution.text
+                    )
+                    seen.setdefault(text, []).append(fold)
+            for text, names in seen.items():
+                found.append(Caution(joined([_(what), method, folds(names)]), text))
     for phase, kinds in provenance.machines(e).items():
         found += [c for method in e.methods if (c := _mixed(phase, method, kinds)) is not None]
     return sorted(found, key=lambda c: not c.serious)
@@ -130,40 +155,54 @@ def collect(e: Experiment) -> list[Caution]:
 def _mixed(phase: str, method: str, kinds: list[dict[str, Any]]) -> Caution | None:
     """Folds of one method that ran on machines whose bytes differ."""
     own = [
-        (k, folds) for k in kinds if (folds := [f for m, f in (j.split("/fold-") for j in k["jobs"]) if m == method])
+        (k, names) for k in kinds if (names := [f for m, f in (j.split("/fold-") for j in k["jobs"]) if m == method])
     ]
     if len(own) < 2:
         return None
-    what = listed(provenance.differing([k for k, _ in own]))
-    each = "; ".join(
-        f"{'fold' if len(folds) == 1 else 'folds'} {listed(folds)}: {provenance.in_words(k['machine'])}"
-        for k, folds in own
+    each = _("; ").join(
+        _("{folds}: {machine}", folds=folds(names), machine=provenance.in_words(k["machine"])) for k, names in own
     )
     return Caution(
-        f"{phase}, {method}",
-        f"The folds ran on machines that round differently ({what}), so another distribution of the jobs would give "
-        f"slightly other numbers. {each[0].upper()}{each[1:]}.",
+        joined([_(phase), method]),
+        _(
+            "The folds ran on machines that round differently ({what}), so another distribution of the jobs would give "
+            "slightly other numbers. {each}.",
+            what=listed(provenance.differing([k for k, names in own])),
+            each=f"{each[0].upper()}{each[1:]}",
+        ),
     )
 
 
 def fitted(e: Experiment) -> list[str]:
     """What was learnt from which cases, so that a reader can rule leaks out."""
     texts = [
-        f"No patient is on two sides of any split ({evaluation(e)}); checked again while this report was made.",
-        "Weights, thresholds and intensity statistics of a fold were learnt from its training cases only.",
+        _(
+            "No patient is on two sides of any split ({evaluation}); checked again while this report was made.",
+            evaluation=evaluation(e),
+        ),
+        _("Weights, thresholds and intensity statistics of a fold were learnt from its training cases only."),
     ]
     for t in dict.fromkeys(e.params.train_of(m) for m in e.methods if e.params.methods[m].network):
-        texts.append(
-            f"{percent(t.validation_fraction)} of each fold's training patients were its inner validation"
-            + (", which also decided when to stop." if t.early_stopping else ", for the learning curves only.")
-            if t.validation_fraction
-            else "There was no inner validation; the number of epochs was fixed beforehand."
-        )
+        share = percent(t.validation_fraction)
+        if not t.validation_fraction:
+            text = _("There was no inner validation; the number of epochs was fixed beforehand.")
+        elif t.early_stopping:
+            text = _(
+                "{share} of each fold's training patients were its inner validation, which also decided when to stop.",
+                share=share,
+            )
+        else:
+            text = _(
+                "{share} of each fold's training patients were its inner validation, for the learning curves only.",
+                share=share,
+            )
+        texts.append(text)
     if e.params.preprocess.spacing == "median":
         texts.append(
-            "The target spacing and the patch size are the one thing taken from all cases: from their headers and "
-            "shapes, not "
-            "from intensities or labels."
+            _(
+                "The target spacing and the patch size are the one thing taken from all cases: from their headers and "
+                "shapes, not from intensities or labels."
+            )
         )
     return texts
 

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from refold.core.files import atomic, write_csv, write_text
+from refold.core.language import _
 from refold.report.figures import Drawing
 from refold.report.tables import Table
 
@@ -34,7 +35,7 @@ def _split(table: Table) -> tuple[list[str], list[list[str]]]:
     columns = [
         name
         for i, title in enumerate(table.columns)
-        for name in ([title, f"{title}, beneath"] if small[i] else [title])
+        for name in ([title, _("{column}, beneath", column=title)] if small[i] else [title])
     ]
     rows = [
         [text for i, c in enumerate(row.cells) for text in ([c.text, c.small] if small[i] else [c.text])]
@@ -54,7 +55,7 @@ def as_latex(table: Table) -> str:
     spec = "".join("r" if numeric else "l" for numeric in table.numeric)
     return "\n".join(
         [
-            rf"% needs \usepackage{{booktabs{',longtable' if kind == 'longtable' else ''}}}",
+            _("% needs {packages}", packages=rf"\usepackage{{booktabs{',longtable' if kind == 'longtable' else ''}}}"),
             rf"\begin{{{kind}}}{{{spec}}}",
             r"\toprule",
             line(map(latex, table.columns)),

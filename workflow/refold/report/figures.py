@@ -7,6 +7,7 @@ import io
 import logging
 import math
 import re
+import warnings
 from dataclasses import dataclass
 
 import matplotlib
@@ -16,6 +17,7 @@ from matplotlib.colors import to_hex, to_rgb, to_rgba_array
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from refold.core.language import _, joined
 from refold.report.inputs import Experiment, Scored
 
 WIDTH = 340  # CSS pixels: a figure fills a phone, and two stand side by side on a desk
@@ -80,7 +82,8 @@ class Drawing:
     def _svg(self) -> str:
         buffer = io.StringIO()
         logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # the page's fonts are used, not these
-        with matplotlib.rc_context(STYLE):
+        with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r"Glyph .* missing from")
             self.figure.savefig(buffer, format="svg", metadata=_METADATA, transparent=True)
         text = re.sub(r"<metadata>.*?</metadata>", "", buffer.getvalue(), flags=re.S)
         return re.sub(r">\s+<", "><", text[text.index("<svg") :]).strip()
@@ -170,7 +173,7 @@ def strip(
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x")
         axes.set_axisbelow(True)
-        axes.set_xlabel(title + (f" ({unit})" if unit else ""))
+        axes.set_xlabel(_("{what} ({unit})", what=title, unit=unit) if unit else title)
         axes.xaxis.set_major_locator(MaxNLocator(6))
         for i, (label, method) in enumerate(rows):
             y = i + 0.42 * experiment.parts.index(label)
@@ -179,7 +182,7 @@ def strip(
             part = values[label, method]
             gone = sum(s.method == method for s in scored) - len(part)
             words = f"{label} · {method}" if len(experiment.methods) > 1 else label
-            words += f" ({gone} not defined)" if gone else ""
+            words = _("{part} ({number} not defined)", part=words, number=gone) if gone else words
             axes.text(low - margin, y - 0.36, words, fontsize=11, va="center", clip_on=False)
             if not part:
                 continue
@@ -200,9 +203,19 @@ def strip(
                 clip_on=False,
             )
             titles += [
-                f"{s.case}: {v:.{digits}f}{' ' * bool(unit) + unit} ({label}, {method}, fold {s.fold})" for v, s in part
+                _(
+                    "{case}: {value} ({label}, {method}, fold {fold})",
+                    case=s.case,
+                    value=f"{v:.{digits}f} {unit}".strip(),
+                    label=label,
+                    method=method,
+                    fold=s.fold,
+                )
+                for v, s in part
             ]
-        alt = f"{title} of every case, by label and method; the numbers stand in the table of all cases."
+        alt = _(
+            "{metric} of every case, by label and method; the numbers stand in the table of all cases.", metric=title
+        )
         return Drawing(figure, name, alt, titles)
 
 
@@ -221,10 +234,10 @@ def curves(
         ends: list[tuple] = []
         axes.grid(axis="y")
         axes.set_title(title, loc="left", fontsize=11)
-        axes.set_xlabel("epoch")
+        axes.set_xlabel(_("epoch"))
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         for i, (fold, rows) in enumerate(histories.items()):
-            for j, (column, _) in enumerate(series):
+            for j, (column, _words) in enumerate(series):
                 points = [(r["epoch"], r[column]) for r in rows if not math.isnan(r.get(column, math.nan))]
                 if not points:
                     continue
@@ -245,7 +258,7 @@ def curves(
             at = axes.transData.transform((x, y))[1]
             above = max(at, above + 11)  # names of folds that end alike stand on one another
             axes.annotate(
-                f"fold {fold}",
+                _("fold {fold}", fold=fold),
                 (x, y),
                 xytext=(6, above - at),
                 textcoords="offset points",
@@ -254,8 +267,9 @@ def curves(
                 color=colour,
                 annotation_clip=False,
             )
-        folds = ", ".join(histories)
-        return Drawing(figure, name, f"{title} over the epochs, a line for each fold ({folds}).")
+        folds = joined(histories)
+        alt = _("{quantity} over the epochs, a line for each fold ({folds}).", quantity=title, folds=folds)
+        return Drawing(figure, name, alt)
 
 
 def drawable(histories: dict[str, list[dict[str, float]]], column: str) -> bool:
@@ -289,7 +303,8 @@ def bland_altman(
     ]
     colour, marker = SERIES[index % len(SERIES)], MARKERS[index % len(MARKERS)]
     with matplotlib.rc_context(STYLE):
-        figure, axes = _frame(250, label, f"mean of both volumes ({unit})", f"predicted less true ({unit})")
+        across, up = _("mean of both volumes ({unit})", unit=unit), _("predicted less true ({unit})", unit=unit)
+        figure, axes = _frame(250, label, across, up)
         axes.axhline(0, color=INK, linewidth=0.8)
         for key, style in (("bias", "-"), ("lower", DASHES[1]), ("upper", DASHES[1])):
             if math.isnan(row[key]):
@@ -306,15 +321,21 @@ def bland_altman(
                 color=colour,
                 alpha=0.75,
                 linewidth=0,
-                urls=[f"case:{s.anchor}:{i}" for i, (_, _, s) in enumerate(points)],
+                urls=[f"case:{s.anchor}:{i}" for i, (*_xy, s) in enumerate(points)],
                 clip_on=False,
             )
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.yaxis.set_major_locator(MaxNLocator(5))
-        titles = [f"{s.case}: {error:+.{digits}f} {unit} (fold {s.fold})" for _, error, s in points]
-        alt = (
-            f"Predicted less true volume of {label} by case, with bias {row['bias']:.{digits}f} {unit} and limits of "
-            f"agreement {row['lower']:.{digits}f} to {row['upper']:.{digits}f} {unit}."
+        titles = [
+            _("{case}: {value} (fold {fold})", case=s.case, value=f"{error:+.{digits}f} {unit}", fold=s.fold)
+            for _mean, error, s in points
+        ]
+        alt = _(
+            "Predicted less true volume of {label} by case, with bias {bias} {unit} and limits of agreement {lower} to "
+            "{upper} {unit}.",
+            label=label,
+            unit=unit,
+            **{k: f"{row[k]:.{digits}f}" for k in ("bias", "lower", "upper")},
         )
         return Drawing(figure, name, alt, titles)
 

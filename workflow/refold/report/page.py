@@ -12,7 +12,8 @@ from markupsafe import Markup
 
 from refold.core import log
 from refold.core.files import write_text
-from refold.report import cautions, export, figures, pictures, provenance, sureness, tables, viewer, words
+from refold.core.language import _, joined, speaking
+from refold.report import cautions, export, figures, language, pictures, provenance, sureness, tables, viewer, words
 from refold.report.inputs import CV, HOLDOUT, Experiment
 
 HERE = Path(__file__).parent
@@ -39,10 +40,8 @@ def _strips(e: Experiment, draw: Draw) -> list[dict[str, Any]]:
         for name in STRIPS:
             if name not in there:
                 continue
-            m = tables.metric(name)
-            drawing = figures.strip(
-                e, scored, name, m.title, tables.unit(name, e.description.dimension), m.digits, f"strip-{set_}-{name}"
-            )
+            m, unit = tables.metric(name), tables.unit(name, e.description.dimension)
+            drawing = figures.strip(e, scored, name, _(m.title), unit, m.digits, f"strip-{set_}-{name}")
             found.append({"set": set_, "svg": draw(drawing)})
     return found
 
@@ -78,13 +77,23 @@ def _curves(e: Experiment, draw: Draw) -> list[dict[str, Any]]:
         drawings = []
         if figures.drawable(histories, "loss"):
             series = [("loss", "training"), ("validation_loss", "inner validation")]
-            drawings.append(figures.curves(histories, series, "Loss", f"curve-{index}-loss"))
+            drawings.append(figures.curves(histories, series, _("Loss"), f"curve-{index}-loss"))
         if figures.drawable(histories, "validation_dice"):
             series = [("validation_dice", "inner validation")]
-            drawings.append(figures.curves(histories, series, "Inner validation Dice", f"curve-{index}-dice"))
+            drawings.append(figures.curves(histories, series, _("Inner validation Dice"), f"curve-{index}-dice"))
         if drawings:
             found.append({"method": method, "svgs": [draw(d) for d in drawings]})
     return found
+
+
+def _figures(e: Experiment, draw: Draw) -> dict[str, list[dict[str, Any]]]:
+    """All figures, as the template takes them."""
+    return {
+        "strips": _strips(e, draw),
+        "curves": _curves(e, draw),
+        "volumes": _volumes(e, draw),
+        "reliability": sureness.drawings(e, {s: _best(e, s) for s in e.sets}, draw),
+    }
 
 
 def _pictures(e: Experiment) -> list[dict[str, Any]]:
@@ -94,7 +103,7 @@ def _pictures(e: Experiment) -> list[dict[str, Any]]:
         chosen = pictures.choose(scored, e.params.report.cases)
         shown = []
         for word, one in log.progress(chosen, f"pictures of {method}"):
-            numbers = [(label, tables.shown(one.values[label]["dice"])) for label in e.labels]
+            numbers = joined(f"{label} {tables.shown(one.values[label]['dice'])}" for label in e.labels)
             shown.append({"rank": word, "picture": pictures.picture(e, one), "dice": numbers})
         found.append({"method": method, "cases": shown})
     return found
@@ -114,7 +123,7 @@ def context(e: Experiment, facts: dict[str, Any], draw: Draw, keep: Keep) -> dic
     dimension = e.description.dimension
     best = words.ranking(e)[0][0]
     headline = [
-        {"title": tables.heading(e, name), "note": tables.metric(name).note, **tables.headline(e, best, name)}
+        {"title": tables.heading(e, name), "note": _(tables.metric(name).note), **tables.headline(e, best, name)}
         for name in ("dice", "nsd", "hd95")
         if e.row(CV, best, words.MEAN, name) is not None
     ]
@@ -127,6 +136,7 @@ def context(e: Experiment, facts: dict[str, Any], draw: Draw, keep: Keep) -> dic
         "best": best,
         "level": words.level(e),
         "tolerance": f"{e.params.evaluate.nsd_tolerance:g} {'mm' if dimension == 3 else 'px'}",
+        "evaluations": tables.EVALUATIONS,
         "cautions": found,
         "fitted": cautions.fitted(e),
         "failures": keep("failures", tables.failure_table(e, failures)),
@@ -140,16 +150,13 @@ def context(e: Experiment, facts: dict[str, Any], draw: Draw, keep: Keep) -> dic
         "every_number": keep("every-number", tables.every_number(e)),
         "folds": keep("folds", tables.by_fold(e)),
         "variance": keep("variance", tables.variance(e)),
-        "strips": _strips(e, draw),
         "all_cases": keep("all-cases", tables.all_cases(e)),
         "viewer": viewer.make(e),
         "pictures": _pictures(e),
-        "curves": _curves(e, draw),
         "most": MOST,
-        "volumes": _volumes(e, draw),
         "agreement": keep("agreement", tables.agreement(e)),
         "sureness": keep("sureness", tables.sureness(e)),
-        "reliability": sureness.drawings(e, {s: _best(e, s) for s in e.sets}, draw),
+        **_figures(e, draw),
         "data": data,
         "split": tables.split(e),
         "prose": prose,
@@ -159,12 +166,16 @@ def context(e: Experiment, facts: dict[str, Any], draw: Draw, keep: Keep) -> dic
         "origin": words.origin(facts["git"]),
         "runs": provenance.kinds(facts),
         "facts": facts,
+        "libc": provenance.LIBC,
         "hashes": provenance.every_hash(e, facts),
     }
 
 
 def render(e: Experiment, facts: dict[str, Any] | None = None) -> Page:
-    """The page. Every value that comes from data or parameters is escaped by the template."""
+    """The page, in the language of `report.language`. Every value from data or parameters is escaped by the template.
+
+    Figures that stand in files are in English whatever the language: fonts with its letters differ between machines.
+    """
     facts = provenance.gather(e) if facts is None else facts
     kept: dict[str, tables.Table] = {}
     drawn: list[figures.Drawing] = []
@@ -181,16 +192,28 @@ def render(e: Experiment, facts: dict[str, Any] | None = None) -> Page:
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    language.equip(environment)
     template = environment.get_template("report.html.j2")
     style, *scripts = ((HERE / n).read_text(encoding="utf-8") for n in ("report.css", "viewer.js", "report.js"))
-    shown = context(e, facts, draw, keep)
-    return Page(template.render(shown, css=Markup(style), js=Markup("\n".join(scripts))) + "\n", kept, drawn)
+    catalogue = language.catalogue(e.params.report.language)
+    with speaking(catalogue):
+        shown = context(e, facts, draw, keep)
+        js = language.script("\n".join(scripts))
+        text = template.render(shown, css=Markup(style), js=Markup(js)) + "\n"
+    if catalogue is not None:
+        drawn.clear()
+        with speaking(None):
+            _figures(e, drawn.append)
+        if catalogue.lacking:
+            log.get().warning("not translated into %s: %s", e.params.report.language, "; ".join(catalogue.lacking))
+    return Page(text, kept, drawn)
 
 
 def write(e: Experiment, path: str | Path, facts: dict[str, Any] | None = None) -> None:
     """Write the report and, in folders beside it, its tables and figures; the same inputs give the same bytes."""
     page = render(e, facts)
     folder = Path(path).parent
-    export.tables(page.tables, folder / "tables")
+    with speaking(language.catalogue(e.params.report.language)):
+        export.tables(page.tables, folder / "tables")
     export.figures(page.drawings, folder / "figures")
     write_text(path, page.html)

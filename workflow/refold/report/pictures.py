@@ -16,6 +16,7 @@ import numpy as np
 from refold.core import images
 from refold.core.cases import Case, Description, Labels
 from refold.core.errors import RefoldError
+from refold.core.language import N_, _
 from refold.report.inputs import Experiment, Scored
 
 LARGEST = 320  # pixels along the longer side of an embedded plane
@@ -25,7 +26,13 @@ WINDOW = (1.0, 99.0)  # percentiles of the plane's volume that become black and 
 
 # name, array axis that is cut, axes shown (across, up), letters left, right, top, bottom.
 # Radiological convention: the patient's right stands on the left, the nose points up (axial) or left (sagittal).
-PLANES = (("axial", 2, (0, 1), "RLAP"), ("coronal", 1, (0, 2), "RLSI"), ("sagittal", 0, (1, 2), "APSI"))
+PLANES = (
+    (N_("axial"), 2, (0, 1), "RLAP"),
+    (N_("coronal"), 1, (0, 2), "RLSI"),
+    (N_("sagittal"), 0, (1, 2), "APSI"),
+)
+FLAT = N_("picture")
+RANKS = (N_("worst"), N_("median"), N_("best"))
 
 
 @dataclass(frozen=True)
@@ -227,7 +234,7 @@ def raw(
         named = [(" ".join(names) if len(names) <= 3 else "RGB", [0, 1, 2])]
     else:
         count = min(image.shape[-1], most or image.shape[-1])
-        named = [(names[c] if c < len(names) else f"channel {c}", [c]) for c in range(count)]
+        named = [(names[c] if c < len(names) else _("channel {number}", number=c), [c]) for c in range(count)]
     absolute = flat and image.dtype == np.uint8 and len(named[0][1]) == 3
     groups = [Group(n, c, (0.0, 255.0) if absolute else window(image[..., c])) for n, c in named]
     spacing = (1.0, 1.0) if flat else canonical(truth.data, truth.affine)[1]
@@ -275,7 +282,7 @@ def planes(labels: Labels, case: Raw, masks: list[np.ndarray], worst: str) -> li
     """
     windows = [(g.channels, g.window) for g in case.groups]
     if case.truth.ndim == 2:
-        found = [_plane("picture", case.image, masks, labels.values[1:], case.spacing, windows, "")]
+        found = [_plane(FLAT, case.image, masks, labels.values[1:], case.spacing, windows, "")]
     else:
         shown = section_mask(masks, labels.values[labels.names.index(worst)])
         found = []
@@ -306,5 +313,4 @@ def choose(scored: list[Scored], count: int) -> list[tuple[str, Scored]]:
     taken: dict[str, tuple[str, Scored]] = {}
     for word, one in picks:
         taken.setdefault(one.anchor, (word, one))
-    order = ("worst", "median", "best")
-    return sorted(taken.values(), key=lambda pick: (order.index(pick[0]), pick[1].mean("dice")))
+    return sorted(taken.values(), key=lambda pick: (RANKS.index(pick[0]), pick[1].mean("dice")))

@@ -21,15 +21,18 @@ from refold import methods
 from refold.core import git, hashes, machine, sources
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file, sha256_json, write_json
+from refold.core.language import N_, _, joined, plural
 from refold.report import tables
 from refold.report.inputs import HOLDOUT, Experiment
 
 PHASES = ("data", "preprocess", "split", "train", "predict", "evaluate", "report")
+SHOWN = (N_("train"), N_("predict"))  # phases whose machines are told
 PACKAGES = (
     "numpy", "scipy", "pandas", "scikit-image", "scikit-learn", "tensorflow", "tensorflow-cpu", "keras", "nibabel",
     "h5py", "pillow", "tifffile", "matplotlib", "jinja2", "pydantic", "rocrate", "snakemake",
 )  # fmt: skip
 AGAIN = "snakemake --cores all"
+LIBC = N_("C library")
 NEVER = "1970-01-01"  # stands for a date that is not known
 PROVENANCE, CRATE = "provenance.json", "ro-crate-metadata.json"
 
@@ -90,7 +93,7 @@ def versions(e: Experiment) -> list[tuple[str, str]]:
             continue
         found.append((name, trained.get(name) or here))
     # deflate's choices, and so the bytes of compressed predictions, are this library's
-    return [*found, ("zlib", zlib.ZLIB_RUNTIME_VERSION), ("C library", machine.libc())]
+    return [*found, ("zlib", zlib.ZLIB_RUNTIME_VERSION), (LIBC, machine.libc())]
 
 
 def seeds(e: Experiment) -> dict[str, int]:
@@ -111,7 +114,7 @@ def seeds(e: Experiment) -> dict[str, int]:
 def machines(e: Experiment) -> dict[str, list[dict[str, Any]]]:
     """By phase, the kinds of machine that its jobs ran on, each with the jobs as ``method/fold-k``."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for phase, records in (("train", e.cards), ("predict", e.predictions)):
+    for phase, records in zip(SHOWN, (e.cards, e.predictions), strict=True):
         kinds = found.setdefault(phase, [])
         for method in e.methods:
             for fold in e.folds:
@@ -157,18 +160,23 @@ def in_words(about: dict[str, Any]) -> str:
     """A machine's facts in one line."""
     processor = about["processor"]
     if isinstance(processor, list):
-        text = f"any processor with {' and '.join(processor)}"
+        text = _("any processor with {features}", features=_(" and ").join(processor))
     else:
-        text = f"{processor['model']} ({processor['architecture']}; {' '.join(processor['features']) or 'not told'})"
-    threads = "1 math thread" if about["threads"] == 1 else f"{about['threads']} math threads"
-    parts = [about["device"], f"instructions {about['instructions']}: {text}", threads, about["libc"]]
-    return ", ".join([*parts, *([about["precision"]] if "precision" in about else [])])
+        features = " ".join(processor["features"]) or _("not told")
+        text = f"{processor['model']} ({processor['architecture']}; {features})"
+    parts = [
+        about["device"],
+        _("instructions {set}: {processor}", set=about["instructions"], processor=text),
+        plural(about["threads"], "math thread"),
+        about["libc"],
+    ]
+    return joined([*parts, *([about["precision"]] if "precision" in about else [])])
 
 
 def kinds(facts: dict[str, Any]) -> list[tuple[str, str, str]]:
     """(phase, jobs, machine in words) of each kind of machine."""
     return [
-        (phase, ", ".join(kind["jobs"]), in_words(kind["machine"]))
+        (_(phase), ", ".join(kind["jobs"]), in_words(kind["machine"]))
         for phase, found in facts["machines"].items()
         for kind in found
     ]
@@ -177,7 +185,7 @@ def kinds(facts: dict[str, Any]) -> list[tuple[str, str, str]]:
 def every_hash(e: Experiment, facts: dict[str, Any]) -> list[tuple[str, str]]:
     """Hashes of the facts by their key, and those that the tables were made from."""
     names = ("params", "data", "split", "code", "models", "predictions", "tables")
-    return tables.flat({**{n: facts[n] for n in names}, "behind the tables": e.hashes})
+    return tables.flat({**{n: facts[n] for n in names}, _("behind the tables"): e.hashes})
 
 
 # ---------------------------------------------------------------- RO-Crate
@@ -282,7 +290,7 @@ def crate(e: Experiment, facts: dict[str, Any], report: Path) -> dict[str, Any]:
         file(e.folders.data / "fingerprint.json", "The data set in numbers"),
         file(results / "splits.json", "Folds"),
     ]
-    for (method, fold), _ in e.cards.items():
+    for method, fold in e.cards:
         folder = results / "models" / method / f"fold-{fold}"
         outputs += [
             file(p, f"Model {method}, fold {fold}: {p.name}")

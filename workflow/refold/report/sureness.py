@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from refold.core.language import _
 from refold.evaluate.sureness import risk_coverage
 from refold.report import figures
 from refold.report.inputs import HOLDOUT, Experiment
@@ -61,22 +62,18 @@ def drawings(
             reliable, risky = (f(e, set_, label, methods[set_]) for f in (calibrated, selected))
             if not reliable:
                 continue
-            alt = f"Share of truth against probability for {label}, a line a method; calibration.csv has the numbers."
-            svgs = [
-                draw(
-                    figures.lines(
-                        reliable, label, "probability", "share of truth", f"reliability-{set_}-{i}", alt, diagonal=True
-                    )
-                )
-            ]
+            name, axes = f"reliability-{set_}-{i}", (_("probability"), _("share of truth"))
+            alt = _(
+                "Share of truth against probability for {label}, a line a method; calibration.csv has the numbers.",
+                label=label,
+            )
+            svgs = [draw(figures.lines(reliable, label, *axes, name, alt, diagonal=True))]
             if risky:
-                alt = f"Mean of 1 - Dice of {label} over the least doubtful cases, a line a method, by their share."
-                svgs.append(
-                    draw(
-                        figures.lines(
-                            risky, label, "share of cases kept", "mean of 1 - Dice", f"risk-{set_}-{i}", alt, top=None
-                        )
-                    )
+                name, axes = f"risk-{set_}-{i}", (_("share of cases kept"), _("mean of 1 - Dice"))
+                alt = _(
+                    "Mean of 1 - Dice of {label} over the least doubtful cases, a line a method, by their share.",
+                    label=label,
                 )
+                svgs.append(draw(figures.lines(risky, label, *axes, name, alt, top=None)))
             found.append({"set": set_, "label": label, "svgs": svgs})
     return found

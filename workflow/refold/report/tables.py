@@ -10,9 +10,9 @@ from statistics import median
 from typing import Any
 
 from refold.core import params as model
+from refold.core.language import N_, _, joined, listed, plural
 from refold.report import inputs
 from refold.report.inputs import ALL, CV, HOLDOUT, MEAN, Experiment
-from refold.report.words import listed, plural
 
 
 @dataclass(frozen=True)
@@ -28,32 +28,38 @@ class Metric:
 
 
 METRICS = {
-    "dice": Metric("Dice", 4, 1, note="overlap, 0 to 1; equal to F1"),
-    "dice_lenient": Metric("Dice, lenient", 4, 1, note="both empty counts as 1"),
-    "iou": Metric("IoU", 4, 1, note="intersection over union"),
-    "iou_lenient": Metric("IoU, lenient", 4, 1, note="both empty counts as 1"),
-    "precision": Metric("Precision", 4, 1, note="share of the prediction that is right"),
-    "recall": Metric("Recall", 4, 1, note="share of the truth that is found; sensitivity"),
-    "specificity": Metric("Specificity", 4, 1, note="share of the rest left alone; near 1 for small structures"),
-    "accuracy": Metric("Accuracy", 4, 1, note="near 1 for small structures whatever the method"),
-    "f1": Metric("F1", 4, 1, note="the same number as Dice, by definition"),
-    "hd95": Metric(
-        "HD95", 2, -1, True, note="95th percentile of the surface distance; not defined where a mask is empty"
+    "dice": Metric(N_("Dice"), 4, 1, note=N_("overlap, 0 to 1; equal to F1")),
+    "dice_lenient": Metric(N_("Dice, lenient"), 4, 1, note=N_("both empty counts as 1")),
+    "iou": Metric(N_("IoU"), 4, 1, note=N_("intersection over union")),
+    "iou_lenient": Metric(N_("IoU, lenient"), 4, 1, note=N_("both empty counts as 1")),
+    "precision": Metric(N_("Precision"), 4, 1, note=N_("share of the prediction that is right")),
+    "recall": Metric(N_("Recall"), 4, 1, note=N_("share of the truth that is found; sensitivity")),
+    "specificity": Metric(
+        N_("Specificity"), 4, 1, note=N_("share of the rest left alone; near 1 for small structures")
     ),
-    "hd95_penalised": Metric("HD95, penalised", 2, -1, True, note="the image's diagonal where one mask is empty"),
-    "assd": Metric("ASSD", 2, -1, True, note="average symmetric surface distance"),
-    "nsd": Metric("NSD", 4, 1, note="share of the surfaces within the tolerance"),
-    "volume": Metric("Predicted volume", 3, 0, unit="ml"),
-    "volume_error": Metric("Volume error", 3, 0, unit="ml", note="prediction less truth"),
-    "lesion_sensitivity": Metric("Lesion sensitivity", 4, 1, note="share of the lesions that are found"),
-    "lesion_precision": Metric("Lesion precision", 4, 1, note="share of the lesions predicted that are there"),
-    "lesion_f1": Metric("Lesion F1", 4, 1, note="of lesions found, missed and invented"),
-    "lesions_missed": Metric("Lesions missed", 2, -1, note="a scan"),
-    "lesions_invented": Metric("Lesions invented", 2, -1, note="false positives a scan"),
-    "panoptic_quality": Metric("Panoptic quality", 4, 1, note="lesions found, and how well"),
-    "ece": Metric("Calibration error", 4, -1, note="expected calibration error; how far probabilities are from truth"),
-    "brier": Metric("Brier score", 4, -1, note="mean square of probability less truth"),
-    "entropy": Metric("Entropy", 4, 0, unit="bit", note="how unsure the method is; needs no truth"),
+    "accuracy": Metric(N_("Accuracy"), 4, 1, note=N_("near 1 for small structures whatever the method")),
+    "f1": Metric(N_("F1"), 4, 1, note=N_("the same number as Dice, by definition")),
+    "hd95": Metric(
+        N_("HD95"), 2, -1, True, note=N_("95th percentile of the surface distance; not defined where a mask is empty")
+    ),
+    "hd95_penalised": Metric(
+        N_("HD95, penalised"), 2, -1, True, note=N_("the image's diagonal where one mask is empty")
+    ),
+    "assd": Metric(N_("ASSD"), 2, -1, True, note=N_("average symmetric surface distance")),
+    "nsd": Metric(N_("NSD"), 4, 1, note=N_("share of the surfaces within the tolerance")),
+    "volume": Metric(N_("Predicted volume"), 3, 0, unit="ml"),
+    "volume_error": Metric(N_("Volume error"), 3, 0, unit="ml", note=N_("prediction less truth")),
+    "lesion_sensitivity": Metric(N_("Lesion sensitivity"), 4, 1, note=N_("share of the lesions that are found")),
+    "lesion_precision": Metric(N_("Lesion precision"), 4, 1, note=N_("share of the lesions predicted that are there")),
+    "lesion_f1": Metric(N_("Lesion F1"), 4, 1, note=N_("of lesions found, missed and invented")),
+    "lesions_missed": Metric(N_("Lesions missed"), 2, -1, note=N_("a scan")),
+    "lesions_invented": Metric(N_("Lesions invented"), 2, -1, note=N_("false positives a scan")),
+    "panoptic_quality": Metric(N_("Panoptic quality"), 4, 1, note=N_("lesions found, and how well")),
+    "ece": Metric(
+        N_("Calibration error"), 4, -1, note=N_("expected calibration error; how far probabilities are from truth")
+    ),
+    "brier": Metric(N_("Brier score"), 4, -1, note=N_("mean square of probability less truth")),
+    "entropy": Metric(N_("Entropy"), 4, 0, unit="bit", note=N_("how unsure the method is; needs no truth")),
 }
 COMPARED = ("dice", "nsd", "hd95_penalised")
 MAIN = ("dice", "nsd", "hd95", "assd", "precision", "recall")
@@ -126,11 +132,20 @@ def number(value: float, digits: int = 4, small: str = "") -> Cell:
 
 
 def label_name(label: str) -> Cell:
-    return Cell("mean of labels" if label == MEAN else label)
+    return Cell(_("mean of labels") if label == MEAN else label)
+
+
+EVALUATIONS = {CV: N_("cross-validation"), HOLDOUT: N_("holdout")}
+
+
+def evaluation(set_: str) -> Cell:
+    return Cell(_(EVALUATIONS[set_]))
 
 
 def _interval(row: dict[str, Any], digits: int) -> str:
-    return "" if math.isnan(row["ci_low"]) else f"{shown(row['ci_low'], digits)} to {shown(row['ci_high'], digits)}"
+    if math.isnan(row["ci_low"]):
+        return ""
+    return _("{low} to {high}", low=shown(row["ci_low"], digits), high=shown(row["ci_high"], digits))
 
 
 def _present(e: Experiment, names: tuple[str, ...]) -> list[str]:
@@ -141,8 +156,12 @@ def _present(e: Experiment, names: tuple[str, ...]) -> list[str]:
 
 def heading(e: Experiment, name: str) -> str:
     """``HD95 (mm)``."""
-    u = unit(name, e.description.dimension)
-    return f"{metric(name).title} ({u})" if u else metric(name).title
+    return with_unit(_(metric(name).title), unit(name, e.description.dimension))
+
+
+def with_unit(text: str, unit: str) -> str:
+    """``HD95 (mm)``."""
+    return _("{what} ({unit})", what=text, unit=unit) if unit else text
 
 
 def by_method(e: Experiment, set_: str) -> Table:
@@ -163,9 +182,9 @@ def by_method(e: Experiment, set_: str) -> Table:
             if len(e.methods) > 1:
                 cells.insert(4, _behind(e, set_, method, best, label))
             rows.append(Row(cells, label == MEAN))
-    columns = ["Method", "Label", "n", *(heading(e, n) for n in names)]
+    columns = [_("Method"), _("Label"), "n", *(heading(e, n) for n in names)]
     if len(e.methods) > 1:
-        columns.insert(4, f"Dice less {best}’s")
+        columns.insert(4, _("Dice less {method}’s", method=best))
     return Table(columns, rows)
 
 
@@ -220,26 +239,26 @@ def failure_table(e: Experiment, counts: list[dict[str, Any]]) -> Table:
         )
         for f in counts
     ]
-    return Table(_columns(e, "Method", "Label", "Predictions", "Missed", "Invented", "Both empty"), rows)
+    columns = (_("Method"), _("Label"), _("Predictions"), _("Missed"), _("Invented"), _("Both empty"))
+    return Table(_columns(e, *columns), rows)
 
 
 def by_fold(e: Experiment) -> Table:
     """Mean Dice of each label in each fold."""
-    folds = e.folds
     labels = ([MEAN] if len(e.labels) > 1 else []) + list(e.parts)
     rows = []
     for method in e.methods:
         for label in labels:
             cells = [Cell(method), label_name(label)]
-            for fold in folds:
+            for fold in e.folds:
                 row = e.row(HOLDOUT if fold == HOLDOUT else CV, method, label, "dice", fold)
                 row = row or (e.row(HOLDOUT, method, label, "dice") if fold == HOLDOUT else None)
                 cells.append(number(row["mean"], 4, f"n {row['n']:.0f}") if row else number(math.nan))
             whole = e.row(CV, method, label, "dice")
             cells.append(number(whole["mean"], 4, f"n {whole['n']:.0f}") if whole else number(math.nan))
             rows.append(Row(cells, label == MEAN))
-    names = ["Held out" if f == HOLDOUT else f"Fold {f}" for f in folds]
-    return Table(["Method", "Label", *names, "All folds"], rows)
+    names = [_("Held out") if f == HOLDOUT else _("Fold {fold}", fold=f) for f in e.folds]
+    return Table([_("Method"), _("Label"), *names, _("All folds")], rows)
 
 
 def every_number(e: Experiment) -> Table:
@@ -259,24 +278,24 @@ def every_number(e: Experiment) -> Table:
         ),
     ):
         digits = metric(r["metric"]).digits
-        cells = [Cell(r["set"]), Cell(heading(e, r["metric"])), Cell(r["method"]), label_name(r["label"])]
+        cells = [evaluation(r["set"]), Cell(heading(e, r["metric"])), Cell(r["method"]), label_name(r["label"])]
         cells += [number(r[k], 0) for k in ("n", "n_nan")]
         cells += [number(r[k], digits) for k in ("mean", "ci_low", "ci_high", "sd", "median", "min", "max")]
         rows.append(Row(cells))
     columns = [
-        "Evaluation",
-        "Metric",
-        "Method",
-        "Label",
+        _("Evaluation"),
+        _("Metric"),
+        _("Method"),
+        _("Label"),
         "n",
-        "Not defined",
-        "Mean",
-        "Low",
-        "High",
-        "SD",
-        "Median",
-        "Min",
-        "Max",
+        _("Not defined"),
+        _("Mean"),
+        _("Low"),
+        _("High"),
+        _("SD"),
+        _("Median"),
+        _("Min"),
+        _("Max"),
     ]
     return Table(columns, rows)
 
@@ -300,7 +319,7 @@ def comparisons(e: Experiment) -> Table | None:
         m = metric(r["metric"])
         digits = m.digits
         cells = [
-            Cell(f"{r['method_a']} less {r['method_b']}"),
+            Cell(_("{one} less {other}", one=r["method_a"], other=r["method_b"])),
             Cell(heading(e, r["metric"])),
             label_name(r["label"]),
             number(r["n"], 0),
@@ -310,12 +329,12 @@ def comparisons(e: Experiment) -> Table | None:
             Cell(verdict(r)),
         ]
         if len(e.sets) > 1:
-            cells.insert(0, Cell(r["set"]))
+            cells.insert(0, evaluation(r["set"]))
         rows.append(Row(cells, r["label"] == MEAN))
     if not rows:
         return None
-    columns = ["Methods", "Metric", "Label", "Patients", "Mean difference", "p", "p (Holm)", "In words"]
-    return Table(["Evaluation", *columns] if len(e.sets) > 1 else columns, rows)
+    columns = (_("Methods"), _("Metric"), _("Label"), _("Patients"), _("Mean difference"))
+    return Table(_columns(e, *columns, "p", _("p (Holm)"), _("In words")), rows)
 
 
 def ranks(e: Experiment) -> Table | None:
@@ -330,15 +349,19 @@ def ranks(e: Experiment) -> Table | None:
             Cell(heading(e, r["metric"])),
             Cell(r["method"]),
             number(r["rank"], 0 if r["rank"] % 1 == 0 else 1),
-            Cell("not known" if math.isnan(r["rank_low"]) else f"{r['rank_low']:g} to {r['rank_high']:g}"),
+            Cell(
+                _("not known")
+                if math.isnan(r["rank_low"])
+                else _("{low} to {high}", low=f"{r['rank_low']:g}", high=f"{r['rank_high']:g}")
+            ),
             number(100 * r["share_same"], 0),
             number(100 * r["share_first"], 0),
         ]
         if len(e.sets) > 1:
-            cells.insert(0, Cell(r["set"]))
+            cells.insert(0, evaluation(r["set"]))
         rows.append(Row(cells, r["metric"] == "dice"))
-    columns = ["Metric", "Method", "Rank", "Ranks in samples", "Same rank, %", "Best, %"]
-    return Table(["Evaluation", *columns] if len(e.sets) > 1 else columns, rows)
+    columns = (_("Metric"), _("Method"), _("Rank"), _("Ranks in samples"), _("Same rank, %"), _("Best, %"))
+    return Table(_columns(e, *columns), rows)
 
 
 LESION = (
@@ -348,11 +371,11 @@ LESION = (
 
 def _in_sets(e: Experiment, cells: list[Cell], set_: str) -> list[Cell]:
     """With the evaluation before them where there are two."""
-    return [Cell(set_), *cells] if len(e.sets) > 1 else cells
+    return [evaluation(set_), *cells] if len(e.sets) > 1 else cells
 
 
 def _columns(e: Experiment, *names: str) -> list[str]:
-    return ["Evaluation", *names] if len(e.sets) > 1 else list(names)
+    return [_("Evaluation"), *names] if len(e.sets) > 1 else list(names)
 
 
 def lesions(e: Experiment) -> Table | None:
@@ -369,8 +392,11 @@ def lesions(e: Experiment) -> Table | None:
                 rows.append(Row(_in_sets(e, cells, set_)))
     if not rows:
         return None
-    titles = [metric(n).title + (" a scan" if n.startswith("lesions_") else "") for n in LESION]
-    return Table(_columns(e, "Method", "Label", "Cases with lesions", "Cases", *titles), rows)
+    titles = [_(metric(n).title) for n in LESION]
+    titles = [
+        _("{what} a scan", what=t) if n.startswith("lesions_") else t for n, t in zip(LESION, titles, strict=True)
+    ]
+    return Table(_columns(e, _("Method"), _("Label"), _("Cases with lesions"), _("Cases"), *titles), rows)
 
 
 def agreement(e: Experiment) -> Table:
@@ -393,8 +419,8 @@ def agreement(e: Experiment) -> Table:
         ]
         cells += [number(r["pearson"]), number(r["concordance"])]
         rows.append(Row(_in_sets(e, cells, r["set"])))
-    names = (f"Bias ({u})", f"Lower limit ({u})", f"Upper limit ({u})", "Pearson’s r", "Lin’s concordance")
-    return Table(_columns(e, "Method", "Label", "n", *names), rows)
+    names = [with_unit(text, u) for text in (_("Bias"), _("Lower limit"), _("Upper limit"))]
+    return Table(_columns(e, _("Method"), _("Label"), "n", *names, _("Pearson’s r"), _("Lin’s concordance")), rows)
 
 
 def sureness(e: Experiment) -> Table | None:
@@ -419,15 +445,15 @@ def sureness(e: Experiment) -> Table | None:
     if not rows:
         return None
     names = (
-        "Calibration error",
-        "Brier score",
+        _("Calibration error"),
+        _("Brier score"),
         "n",
-        "Entropy and risk, Spearman",
-        "Risk by entropy",
-        "Risk by chance",
-        "Gain",
+        _("Entropy and risk, Spearman"),
+        _("Risk by entropy"),
+        _("Risk by chance"),
+        _("Gain"),
     )
-    return Table(_columns(e, "Method", "Label", *names), rows)
+    return Table(_columns(e, _("Method"), _("Label"), *names), rows)
 
 
 def variance(e: Experiment) -> Table | None:
@@ -442,11 +468,8 @@ def variance(e: Experiment) -> Table | None:
             n = r[f"n_{kind}"]
             cells.append(number(r[f"sd_{kind}"], 4, f"n {n:.0f}" if n > 1 else ""))
         rows.append(Row(_in_sets(e, cells, r["set"]), r["label"] == MEAN))
-    return (
-        Table(_columns(e, "Method", "Label", "Between folds", "Between repeats", "Between seeds"), rows)
-        if rows
-        else None
-    )
+    columns = (_("Method"), _("Label"), _("Between folds"), _("Between repeats"), _("Between seeds"))
+    return Table(_columns(e, *columns), rows) if rows else None
 
 
 def p_value(value: float) -> Cell:
@@ -459,11 +482,11 @@ def p_value(value: float) -> Cell:
 def verdict(row: dict[str, Any], alpha: float = 0.05) -> str:
     """Which method is better by a corrected test, in words."""
     if math.isnan(row["difference"]) or math.isnan(row["p_holm"]):
-        return "not tested"
+        return _("not tested")
     if row["p_holm"] >= alpha:
-        return "no clear difference"
+        return _("no clear difference")
     first = (row["difference"] > 0) == (metric(row["metric"]).better > 0)
-    return f"{row['method_a' if first else 'method_b']} better"
+    return _("{method} better", method=row["method_a" if first else "method_b"])
 
 
 def all_cases(e: Experiment) -> Table:
@@ -471,15 +494,15 @@ def all_cases(e: Experiment) -> Table:
     ranked = sorted(e.scored, key=lambda s: (math.isnan(s.mean("dice")), s.mean("dice"), s.case, s.method, s.fold))
     lengths = "mm" if e.description.dimension == 3 else "px"
     several = len(e.labels) > 1
-    columns = ["Case", "Method", "Fold", "Patient"]
+    columns = [_("Case"), _("Method"), _("Fold"), _("Patient")]
     columns += (
-        (["Mean Dice"] if several else [])
+        ([_("Mean Dice")] if several else [])
         + [f"Dice {name}" for name in e.parts]
-        + [f"HD95 {name} ({lengths})" for name in e.parts]
+        + [with_unit(f"HD95 {name}", lengths) for name in e.parts]
     )
     rows = []
     for s in ranked:
-        cells = [Cell(s.case), Cell(s.method), Cell("held out" if s.fold == HOLDOUT else s.fold), Cell(s.patient)]
+        cells = [Cell(s.case), Cell(s.method), Cell(_("held out") if s.fold == HOLDOUT else s.fold), Cell(s.patient)]
         cells += [number(s.mean("dice"))] if several else []
         cells += [number(s.value(name, "dice")) for name in e.parts]
         cells += [number(s.value(name, "hd95"), 2) for name in e.parts]
@@ -493,7 +516,9 @@ def all_cases(e: Experiment) -> Table:
 def _spread(values: list[float], digits: int) -> str:
     low, middle, high = min(values), median(values), max(values)
     text = lambda v: f"{v:.{digits}f}".rstrip("0").rstrip(".") if digits else f"{v:.0f}"  # noqa: E731
-    return text(low) if low == high else f"{text(middle)} ({text(low)} to {text(high)})"
+    if low == high:
+        return text(low)
+    return _("{middle} ({low} to {high})", middle=text(middle), low=text(low), high=text(high))
 
 
 def data(e: Experiment) -> dict[str, Any]:
@@ -503,44 +528,43 @@ def data(e: Experiment) -> dict[str, Any]:
     axes = "xyz"[: d.dimension]
     physical = d.dimension == 3
     facts = [
-        ("Data set", d.name),
-        ("Cases", str(len(cases))),
+        (_("Data set"), d.name),
+        (_("Cases"), str(len(cases))),
         (
-            "Patients",
-            f"{len(patients)}"
-            + (
-                f", of whom {sum(n > 1 for n in patients.values())} with several cases"
-                if len(patients) < len(cases)
-                else ""
-            ),
+            _("Patients"),
+            _(
+                "{n}, of whom {several} with several cases",
+                n=len(patients),
+                several=sum(n > 1 for n in patients.values()),
+            )
+            if len(patients) < len(cases)
+            else str(len(patients)),
         ),
         (
-            "Patients from",
+            _("Patients from"),
             {
-                "case": "each case is its own patient",
-                "pattern": "a pattern on the case's name",
-                "table": "a table",
-                "phantom": "the phantom",
+                "case": _("each case is its own patient"),
+                "pattern": _("a pattern on the case's name"),
+                "table": _("a table"),
+                "phantom": _("the phantom"),
             }.get(d.patients, d.patients),
         ),
         (
-            "Channels",
-            ", ".join(f"{c} ({m})" if m and m != c else c for c, m in zip(d.channels, d.modalities, strict=False))
+            _("Channels"),
+            joined(f"{c} ({m})" if m and m != c else c for c, m in zip(d.channels, d.modalities, strict=False))
             or NOT_DEFINED,
         ),
         (
-            "Shape (voxels)" if physical else "Shape (pixels)",
-            ", ".join(f"{a}: {_spread([c.shape[i] for c in cases], 0)}" for i, a in enumerate(axes)),
+            with_unit(_("Shape"), _("voxels") if physical else _("pixels")),
+            joined(f"{a}: {_spread([c.shape[i] for c in cases], 0)}" for i, a in enumerate(axes)),
         ),
         (
-            "Spacing (mm)",
-            ", ".join(f"{a}: {_spread([c.spacing[i] for c in cases], 3)}" for i, a in enumerate(axes))
-            if physical
-            else "",
+            _("Spacing (mm)"),
+            joined(f"{a}: {_spread([c.spacing[i] for c in cases], 3)}" for i, a in enumerate(axes)) if physical else "",
         ),
-        ("Orientations", ", ".join(f"{o} ({n})" for o, n in sorted(Counter(c.orientation for c in cases).items()))),
-        ("Licence", d.licence),
-        ("Reference", d.reference),
+        (_("Orientations"), joined(f"{o} ({n})" for o, n in sorted(Counter(c.orientation for c in cases).items()))),
+        (_("Licence"), d.licence),
+        (_("Reference"), d.reference),
     ]
     labels = []
     for i, (value, name) in enumerate(zip(d.labels.values, d.labels.names, strict=True)):
@@ -568,17 +592,17 @@ def data(e: Experiment) -> dict[str, Any]:
         for c in cases
     ]
     columns = [
-        "Case",
-        "Patient",
-        "Shape",
-        "Spacing (mm)",
-        "Orientation",
-        *(f"Voxels of {name}" for name in d.labels.foreground),
+        _("Case"),
+        _("Patient"),
+        _("Shape"),
+        _("Spacing (mm)"),
+        _("Orientation"),
+        *(_("Voxels of {label}", label=name) for name in d.labels.foreground),
     ]
     return {
         "facts": [(k, v) for k, v in facts if v],
         "labels": labels,
-        "unit": "ml" if physical else "pixels",
+        "unit": "ml" if physical else _("pixels"),
         "cases": Table(columns, rows),
     }
 
@@ -594,22 +618,28 @@ def split(e: Experiment) -> dict[str, Any]:
         }
         rows.append(
             {
-                "fold": "held out" if fold == HOLDOUT else fold,
+                "fold": _("held out") if fold == HOLDOUT else fold,
                 "cases": sorted(sides["test"]),
                 "n_test": plural(len(sides["test"]), "case"),
                 "p_test": plural(len(patients["test"]), "patient"),
                 "n_train": plural(len(sides["train"]), "case"),
                 "p_train": plural(len(patients["train"]), "patient"),
-                "labels": listed([f"{name} in {n}" for name, n in counts.items()]),
+                "labels": listed(_("{label} in {n}", label=name, n=n) for name, n in counts.items()),
             }
         )
-    stratified = e.splits.get("stratified_by")
+    seed, what = e.splits.get("seed"), e.splits.get("stratified_by")
+    if isinstance(what, dict):
+        what = listed(what)
     return {
         "rows": rows,
         "hash": e.split_hash,
-        "kind": e.splits.get("kind", ""),
-        "seed": e.splits.get("seed"),
-        "stratified": listed(list(stratified)) if isinstance(stratified, dict) else stratified,
+        "how": joined(
+            [
+                e.splits.get("kind", ""),
+                *([] if seed is None else [_("seed {seed}", seed=seed)]),
+                *([_("stratified by {what}", what=what)] if what else []),
+            ]
+        ),
     }
 
 
@@ -632,7 +662,7 @@ def _meaning(known: dict[str, str], key: str) -> str:
     """Of a key or, where users name it themselves, of the one that holds it."""
     while key not in known and "." in key:
         key = key.rpartition(".")[0]
-    return known.get(key, "")
+    return _(known[key]) if known.get(key) else ""
 
 
 def flat(value: Any, prefix: str = "") -> list[tuple[str, str]]:
@@ -657,4 +687,4 @@ def headline(e: Experiment, method: str, name: str) -> dict[str, str]:
     """A method's mean of a metric over the labels, for the top of the page."""
     row = e.row(CV, method, MEAN, name)
     digits = metric(name).digits
-    return {"value": shown(row["mean"], digits), "interval": _interval(row, digits)}
+    return {"name": name, "value": shown(row["mean"], digits), "interval": _interval(row, digits)}

@@ -19,6 +19,7 @@ import numpy as np
 from markupsafe import Markup
 
 from refold.core import log
+from refold.core.language import N_, _, joined
 from refold.report import pictures, tables, words
 from refold.report.inputs import HOLDOUT, Experiment, Scored
 
@@ -39,51 +40,57 @@ OUTLINES = (
 
 # All that the script says; `{}` are filled in by it or here.
 TEXT = {
-    "held out": "held out",
-    "fold": "fold {fold}",
-    "all": "All {cases} cases are here, each with every method's prediction.",
-    "some": "{count} of {cases} cases are here: the worst, median and best of each method, then those with the lowest "
-    "mean Dice by any method, as many as fit into {budget} MB (report.viewer_mb).",
-    "few": "{count} of {cases} cases are here: of the worst, then the median, then the best of each method as many as "
-    "fit into {budget} MB (report.viewer_mb).",
-    "none": "No case fits into {budget} MB (report.viewer_mb), so there is nothing to scroll through.",
-    "axial": "axial",
-    "coronal": "coronal",
-    "sagittal": "sagittal",
-    "picture": "picture",
-    "slice": "{plane}, slice {at} of {count}",
-    "errors": "{missed} missed, {extra} too many",
-    "alt": "{case}, {plane}, {channel}. Outlines: {outlines}. Against {method}: {errors}",
-    "no outlines": "none",
-    "truth": "truth",
-    "grey": "black at {low}, white at {high}",
-    "shown": "{case}, {method}, {fold}: mean Dice {mean}",
-    "part": "{kept} of {whole} {unit} are kept here, about truth and predictions",
-    "whole": "all {whole} {unit} are kept here",
-    "coarse": "grey values are means over {factors} {unit}, outlines are whole",
-    "voxels": "voxels",
-    "pixels": "pixels",
-    "old": "This browser cannot unpack the images (DecompressionStream); take a newer one. The pictures further down "
-    "show the same cases.",
+    "held out": N_("held out"),
+    "fold": N_("fold {fold}"),
+    "all": N_("All {cases} cases are here, each with every method's prediction."),
+    "some": N_(
+        "{count} of {cases} cases are here: the worst, median and best of each method, then those with the lowest "
+        "mean Dice by any method, as many as fit into {budget} MB (report.viewer_mb)."
+    ),
+    "few": N_(
+        "{count} of {cases} cases are here: of the worst, then the median, then the best of each method as many as "
+        "fit into {budget} MB (report.viewer_mb)."
+    ),
+    "none": N_("No case fits into {budget} MB (report.viewer_mb), so there is nothing to scroll through."),
+    "axial": N_("axial"),
+    "coronal": N_("coronal"),
+    "sagittal": N_("sagittal"),
+    "picture": N_("picture"),
+    "slice": N_("{plane}, slice {at} of {count}"),
+    "errors": N_("{missed} missed, {extra} too many"),
+    "alt": N_("{case}, {plane}, {channel}. Outlines: {outlines}. Against {method}: {errors}"),
+    "no outlines": N_("none"),
+    "truth": N_("truth"),
+    "grey": N_("black at {low}, white at {high}"),
+    "shown": N_("{case}, {method}, {fold}: mean Dice {mean}"),
+    "part": N_("{kept} of {whole} {unit} are kept here, about truth and predictions"),
+    "whole": N_("all {whole} {unit} are kept here"),
+    "coarse": N_("grey values are means over {factors} {unit}, outlines are whole"),
+    "voxels": N_("voxels"),
+    "pixels": N_("pixels"),
+    "old": N_(
+        "This browser cannot unpack the images (DecompressionStream); take a newer one. The pictures further down "
+        "show the same cases."
+    ),
 }
 
 
 # What `viewer.js` answers to, for the reader.
 KEYS = (
-    (("↑", "↓", "←", "→"), "one slice on or back in the plane last touched"),
-    (("Page up", "Page down"), "ten slices"),
-    (("Home", "End"), "first and last slice"),
-    (("n", "p"), "next and previous case"),
-    (("m",), "next method, on the same case"),
-    (("t",), "outline of the truth on or off"),
-    (("1", "…", "9"), "outline of a method on or off"),
-    (("e",), "marks of errors on or off"),
-    (("v",), "next view: all planes, or one"),
-    (("c",), "next channel"),
-    (("l",), "next label"),
-    (("+", "-"), "more or less contrast"),
-    (("b", "d"), "brighter, darker"),
-    (("r",), "grey values as at first"),
+    (("↑", "↓", "←", "→"), N_("one slice on or back in the plane last touched")),
+    (("Page up", "Page down"), N_("ten slices")),
+    (("Home", "End"), N_("first and last slice")),
+    (("n", "p"), N_("next and previous case")),
+    (("m",), N_("next method, on the same case")),
+    (("t",), N_("outline of the truth on or off")),
+    (("1", "…", "9"), N_("outline of a method on or off")),
+    (("e",), N_("marks of errors on or off")),
+    (("v",), N_("next view: all planes, or one")),
+    (("c",), N_("next channel")),
+    (("l",), N_("next label")),
+    (("+", "-"), N_("more or less contrast")),
+    (("b", "d"), N_("brighter, darker")),
+    (("r",), N_("grey values as at first")),
 )
 
 
@@ -255,8 +262,8 @@ def _layer(e: Experiment, s: Scored, truth: np.ndarray, predicted: np.ndarray) -
     """What is told of a prediction, and where its worst label has its largest sections in the part that is kept."""
     mask = pictures.section_mask([truth, predicted], e.description.labels.names.index(s.worst_label))
     dice = [tables.shown(s.values[label]["dice"]) for label in e.labels]
-    named = ", ".join(f"{label} {d}" for label, d in zip(e.labels, dice, strict=True))
-    fold = TEXT["held out"] if s.fold == HOLDOUT else TEXT["fold"].format(fold=s.fold)
+    named = joined(f"{label} {d}" for label, d in zip(e.labels, dice, strict=True))
+    fold = _(TEXT["held out"]) if s.fold == HOLDOUT else _(TEXT["fold"], fold=s.fold)
     return {
         "method": e.methods.index(s.method),
         "fold": fold,
@@ -282,7 +289,7 @@ def pictured(e: Experiment) -> list[str]:
     for method in e.methods:
         scored = [s for s in e.scored if s.method == method and s.fold != HOLDOUT]
         picked += pictures.choose(scored, e.params.report.cases)
-    return list(dict.fromkeys(s.case for word in ("worst", "median", "best") for w, s in picked if w == word))
+    return list(dict.fromkeys(s.case for word in pictures.RANKS for w, s in picked if w == word))
 
 
 def order(e: Experiment) -> list[str]:
@@ -327,14 +334,14 @@ def make(e: Experiment) -> Viewer | None:
     methods = [{"name": method, **_outline(i)} for i, method in enumerate(e.methods)]
     if e.description.dimension == 3:
         planes = [
-            {"name": TEXT[name], "axis": axis, "across": across, "up": up, "letters": letters, "turned": True}
+            {"name": _(name), "axis": axis, "across": across, "up": up, "letters": letters, "turned": True}
             for name, axis, (across, up), letters in pictures.PLANES
         ]
     else:
-        planes = [{"name": TEXT["picture"], "axis": 2, "across": 0, "up": 1, "letters": "", "turned": False}]
-    unit = "voxels" if e.description.dimension == 3 else "pixels"
+        planes = [{"name": _(pictures.FLAT), "axis": 2, "across": 0, "up": 1, "letters": "", "turned": False}]
+    unit = _(TEXT["voxels"] if e.description.dimension == 3 else TEXT["pixels"])
     index = {
-        "text": {key: value.replace("{unit}", TEXT[unit]) for key, value in TEXT.items()},
+        "text": {key: _(value).replace("{unit}", unit) for key, value in TEXT.items()},
         "truth": TRUTH,
         "methods": methods,
         "first": e.methods.index(words.ranking(e)[0][0]),
@@ -344,11 +351,11 @@ def make(e: Experiment) -> Viewer | None:
         "cases": [c.meta for c in coded],
     }
     return Viewer(
-        TEXT[which].format(count=len(coded), cases=total, budget=f"{budget:g}"),
+        _(TEXT[which], count=len(coded), cases=total, budget=f"{budget:g}"),
         script_safe(index),
         [c.data for c in coded],
         methods,
         planes,
         max((len(c.meta["channels"]) for c in coded), default=0),
-        TEXT[unit],
+        unit,
     )

@@ -6,6 +6,7 @@ import math
 import re
 from typing import Any
 
+from refold.core.language import N_, _, joined, listed, plural
 from refold.core.params import KINDS, Params
 from refold.core.sections import MSD_TASKS, Augment, Loss, Train
 from refold.methods.base import About
@@ -76,10 +77,10 @@ class Prose:
     def _number(self, mark: re.Match) -> str:
         keys = mark[1].split(",")
         self.cited += [k for k in keys if k not in self.cited]
-        return " [" + ", ".join(str(self.cited.index(k) + 1) for k in keys) + "]"
+        return _(" [{numbers}]", numbers=", ".join(str(self.cited.index(k) + 1) for k in keys))
 
     def add(self, title: str, *sentences: str) -> None:
-        text = " ".join(s for s in sentences if s)
+        text = _(" ").join(s for s in sentences if s)
         self.paragraphs.append((title, re.sub("\0([^\0]+)\0", self._number, text)))
 
     def references(self) -> list[str]:
@@ -87,20 +88,9 @@ class Prose:
         return [known[k] for k in self.cited]
 
 
-def plural(number: int, word: str, many: str | None = None) -> str:
-    """``1 case``, ``2 cases``."""
-    return f"{number} {word if number == 1 else many or word + 's'}"
-
-
-def listed(words: list[str]) -> str:
-    """``a, b and c``."""
-    words = list(words)
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else "none"
-
-
 def share(value: float) -> str:
     """A metric between 0 and 1 as the report writes it: 4 decimals."""
-    return "not defined" if math.isnan(value) else f"{value:.4f}"
+    return _("not defined") if math.isnan(value) else f"{value:.4f}"
 
 
 def percent(value: float) -> str:
@@ -113,26 +103,33 @@ def level(experiment: Experiment) -> str:
     return percent(experiment.params.evaluate.confidence)
 
 
-def patient_unit(experiment: Experiment) -> str:
-    """Whether folds are by patient, in the words of the finding."""
-    return "by case, each taken as its own patient" if experiment.description.patients == "case" else "by patient"
+def _by_patient(experiment: Experiment, text: str) -> str:
+    """An evaluation, and whether its split is by patient."""
+    if experiment.description.patients == "case":
+        return _("{evaluation}, split by case, each taken as its own patient", evaluation=text)
+    return _("{evaluation}, split by patient", evaluation=text)
 
 
 def evaluation(experiment: Experiment, set_: str = CV) -> str:
     """``5-fold cross-validation, split by patient``; says so when only some folds were run."""
     if set_ == HOLDOUT:
-        return f"held-out test set, split {patient_unit(experiment)}"
+        return _by_patient(experiment, _("held-out test set"))
     per_repeat: dict[int, int] = {}
     for fold in experiment.splits["folds"]:
         per_repeat[fold.get("repeat", 0)] = per_repeat.get(fold.get("repeat", 0), 0) + 1
     k, repeats = next(iter(per_repeat.values())), len(per_repeat)
-    text = f"{k}-fold cross-validation" if k > 1 else "one training and test split"
+    text = _("{k}-fold cross-validation", k=k) if k > 1 else _("one training and test split")
     if repeats > 1:
-        text += f" repeated {repeats} times"
+        text = _("{evaluation} repeated {repeats} times", evaluation=text, repeats=repeats)
     ran = experiment.fold_numbers
     if len(ran) < len(experiment.splits["folds"]):
-        text = f"{'fold' if len(ran) == 1 else 'folds'} {listed(ran)} of {text}"
-    return f"{text}, split {patient_unit(experiment)}"
+        text = _("{folds} of {evaluation}", folds=folds(ran), evaluation=text)
+    return _by_patient(experiment, text)
+
+
+def folds(names: list[str]) -> str:
+    """``fold 0``, ``folds 0 and 1``."""
+    return _("fold {fold}", fold=names[0]) if len(names) == 1 else _("folds {folds}", folds=listed(names))
 
 
 def ranking(experiment: Experiment, set_: str = CV) -> list[tuple[str, dict[str, Any]]]:
@@ -145,8 +142,8 @@ def ranking(experiment: Experiment, set_: str = CV) -> list[tuple[str, dict[str,
 def finding(experiment: Experiment, set_: str = CV) -> dict[str, Any]:
     """The finding of one evaluation: the parts of its sentence, so that the template can mark the number."""
     method, row = ranking(experiment, set_)[0]
-    folds = experiment.fold_numbers if set_ == CV else [HOLDOUT]
-    cases = {c for f in folds for c in experiment.fold(f)["test"]}
+    names = experiment.fold_numbers if set_ == CV else [HOLDOUT]
+    cases = {c for f in names for c in experiment.fold(f)["test"]}
     others = [(m, r) for m, r in ranking(experiment, set_)[1:]]
     told = others if len(others) <= NAMED + 1 else others[:NAMED]
     return {
@@ -154,7 +151,7 @@ def finding(experiment: Experiment, set_: str = CV) -> dict[str, Any]:
         "method": method,
         "dice": share(row["mean"]),
         "defined": not math.isnan(row["mean"]),
-        "interval": f"{share(row['ci_low'])} to {share(row['ci_high'])}",
+        "interval": _("{low} to {high}", low=share(row["ci_low"]), high=share(row["ci_high"])),
         "level": level(experiment),
         "labels": listed(list(experiment.labels)),
         "n": int(row["n"]),
@@ -163,7 +160,7 @@ def finding(experiment: Experiment, set_: str = CV) -> dict[str, Any]:
         "patients": plural(len({experiment.cases[c].patient for c in cases}), "patient"),
         "evaluation": evaluation(experiment, set_),
         "of": len(others) + 1,
-        "others": [(m, share(r["mean"])) for m, r in told],
+        "others": joined(f"{m} {share(r['mean'])}" for m, r in told),
         "more": plural(len(others) - len(told), "other") if len(told) < len(others) else "",
     }
 
@@ -171,14 +168,14 @@ def finding(experiment: Experiment, set_: str = CV) -> dict[str, Any]:
 def origin(git: dict[str, Any]) -> list[str]:
     """Which sources the results come from, in sentences; ``git`` is as `refold.core.git.state` gives it."""
     if git["commit"] is None:
-        return [f"No commit is known: {git['note']}. The hashes below say which code ran."]
-    sentences = [f"Made from commit {git['commit']} of {git['date']}."]
+        return [_("No commit is known: {note}. The hashes below say which code ran.", note=git["note"])]
+    sentences = [_("Made from commit {commit} of {date}.", commit=git["commit"], date=git["date"])]
     if git["clean"]:
-        sentences.append("Workflow, code and params.yaml were as in that commit.")
+        sentences.append(_("Workflow, code and params.yaml were as in that commit."))
     else:
-        files = git["modified"]
-        shown = listed(files[:12]) + (f" and {len(files) - 12} more" if len(files) > 12 else "")
-        sentences.append(f"Changed since and not committed: {shown}.")
+        files, more = listed(git["modified"][:12]), len(git["modified"]) - 12
+        shown = _("{some} and {count} more", some=files, count=more) if more > 0 else files
+        sentences.append(_("Changed since and not committed: {files}.", files=shown))
     if git["note"]:
         sentences.append(f"{git['note'][0].upper()}{git['note'][1:]}.")
     return sentences
@@ -198,12 +195,12 @@ def methods(experiment: Experiment) -> Prose:
         description = experiment.description
         train = p.train_of(name) if p.methods[name].network else Train()
         about = About(prose.cite, list(description.channels), description.dimension, facts, train)
-        prose.add(f"Method {name}", p.methods[name].words(about))
+        prose.add(_("Method {name}", name=name), p.methods[name].words(about))
     networks = [m for m in experiment.methods if p.methods[m].network]
     for train, augment, names in _recipes(p, networks):
-        whose = f" of {listed(names)}" if len(names) < len(networks) else ""
+        whose = names if len(names) < len(networks) else []
         _training(prose, train, whose)
-        _augmentation(prose, augment, whose)
+        _augmentation(prose, augment)
     if networks:
         _prediction(prose, p)
     _evaluation(prose, experiment)
@@ -214,59 +211,80 @@ def _data(prose: Prose, e: Experiment) -> None:
     d = e.description
     patients = len({c.patient for c in e.cases.values()})
     if d.patients == "phantom":
-        origin = f"The data were a simulated head-like phantom (seed {e.params.dataset.phantom.seed})."
+        origin = _("The data were a simulated head-like phantom (seed {seed}).", seed=e.params.dataset.phantom.seed)
     elif d.name in MSD_TASKS:
-        origin = f"The data set was {d.name} of the Medical Segmentation Decathlon{prose.cite('msd')}."
+        origin = _(
+            "The data set was {name} of the Medical Segmentation Decathlon{cite}.", name=d.name, cite=prose.cite("msd")
+        )
     else:
-        origin = f"The data set was {d.name}."
+        origin = _("The data set was {name}.", name=d.name)
     prose.add(
-        "Data",
+        _("Data"),
         origin,
-        f"It held {plural(len(e.cases), 'case')} of {plural(patients, 'patient')}, {d.dimension}-dimensional, with "
-        f"{plural(len(d.channels), 'channel')} ({listed(list(d.channels))}) and the labels "
-        f"{listed(list(d.labels.names))}.",
-        "Each case was taken as its own patient, because nothing said which cases belong together."
+        _(
+            "It held {cases} of {patients}, {dimension}-dimensional, with {channels} ({names}) and the labels "
+            "{labels}.",
+            cases=plural(len(e.cases), "case"),
+            patients=plural(patients, "patient"),
+            dimension=d.dimension,
+            channels=plural(len(d.channels), "channel"),
+            names=listed(d.channels),
+            labels=listed(d.labels.names),
+        ),
+        _("Each case was taken as its own patient, because nothing said which cases belong together.")
         if d.patients == "case"
         else "",
         d.reference,
     )
 
 
+NORMALISED = {
+    "zscore": N_("to zero mean and unit variance per case"),
+    "ct": N_(
+        "by clipping to the foreground's percentiles 0.5 and 99.5 and its z-score, learnt from each fold's training "
+        "cases only"
+    ),
+    "minmax": N_("to the range 0 to 1 per case"),
+    "none": N_("not at all"),
+}
+
+
 def _preprocessing(prose: Prose, p: Params, e: Experiment) -> None:
     q = p.preprocess
     target = e.fingerprint["target_spacing"]
     if target is None:
-        resampling = "Cases were not resampled."
+        resampling = _("Cases were not resampled.")
     else:
         spacing = " x ".join(f"{s:g}" for s in target) + " mm"
         if q.spacing == "median":
-            spacing += (
-                " (the median of the data set, or the 10th percentile for a markedly coarser axis"
-                f"{prose.cite('nnunet')})"
+            spacing = _(
+                "{spacing} (the median of the data set, or the 10th percentile for a markedly coarser axis{cite})",
+                spacing=spacing,
+                cite=prose.cite("nnunet"),
             )
-        resampling = (
-            f"Cases were resampled to {spacing}, images by splines of order {q.image_order}, "
-            f"labels one by one by order {q.label_order}; cases whose coarsest spacing exceeded the finest "
-            f"{q.anisotropy:g}-fold were resampled in plane first and by nearest neighbour across slices."
+        resampling = _(
+            "Cases were resampled to {spacing}, images by splines of order {images}, labels one by one by order "
+            "{labels}; cases whose coarsest spacing exceeded the finest {anisotropy:g}-fold were resampled in plane "
+            "first and by nearest neighbour across slices.",
+            spacing=spacing,
+            images=q.image_order,
+            labels=q.label_order,
+            anisotropy=q.anisotropy,
         )
     kinds = e.fingerprint["normalisation"]
-    phrases = {
-        "zscore": "to zero mean and unit variance per case",
-        "ct": "by clipping to the foreground's percentiles 0.5 and 99.5 and its z-score, learnt from each fold's "
-        "training cases only",
-        "minmax": "to the range 0 to 1 per case",
-        "none": "not at all",
-    }
     names = e.description.channels
     if len(set(kinds)) == 1:
-        normalised = f"Intensities were normalised {phrases[kinds[0]]}."
+        normalised = _("Intensities were normalised {how}.", how=_(NORMALISED[kinds[0]]))
     else:
-        each = [f"channel {name} {phrases[kind]}" for name, kind in zip(names, kinds, strict=True)]
-        normalised = f"Intensities were normalised channel by channel: {listed(each)}."
+        each = [
+            _("channel {name} {how}", name=name, how=_(NORMALISED[kind]))
+            for name, kind in zip(names, kinds, strict=True)
+        ]
+        normalised = _("Intensities were normalised channel by channel: {each}.", each=listed(each))
     prose.add(
-        "Preprocessing",
-        "Volumes were brought to the canonical orientation (RAS+)." if e.description.dimension == 3 else "",
-        "Images were cropped to the box of non-zero voxels." if q.crop_nonzero else "",
+        _("Preprocessing"),
+        _("Volumes were brought to the canonical orientation (RAS+).") if e.description.dimension == 3 else "",
+        _("Images were cropped to the box of non-zero voxels.") if q.crop_nonzero else "",
         resampling,
         normalised,
     )
@@ -275,26 +293,33 @@ def _preprocessing(prose: Prose, p: Params, e: Experiment) -> None:
 def _split(prose: Prose, e: Experiment) -> None:
     s = e.params.split
     how = {
-        "grouped": "Folds were drawn by patient and stratified by foreground (StratifiedGroupKFold of scikit-learn, "
-        f"seed {s.seed}).",
-        "kfold": f"Folds were drawn by KFold of scikit-learn (shuffled, seed {s.seed}) over the sorted case names.",
-        "file": "Folds were given by a file.",
+        "grouped": N_(
+            "Folds were drawn by patient and stratified by foreground (StratifiedGroupKFold of scikit-learn, "
+            "seed {seed})."
+        ),
+        "kfold": N_("Folds were drawn by KFold of scikit-learn (shuffled, seed {seed}) over the sorted case names."),
+        "file": N_("Folds were given by a file."),
     }[s.kind]
     held = e.splits.get("holdout") or []
+    together = (
+        N_("All methods were evaluated on the same {evaluation}.")
+        if len(e.methods) > 1
+        else N_("Evaluation: {evaluation}.")
+    )
     prose.add(
-        "Evaluation design",
-        (
-            f"All methods were evaluated on the same {evaluation(e)}."
-            if len(e.methods) > 1
-            else f"Evaluation: {evaluation(e)}."
-        ),
-        how,
-        f"{plural(len(held), 'case')} were held out of all folds as a test set and predicted by the mean of the "
-        "folds' models."
+        _("Evaluation design"),
+        _(together, evaluation=evaluation(e)),
+        _(how, seed=s.seed),
+        _(
+            "{cases} were held out of all folds as a test set and predicted by the mean of the folds' models.",
+            cases=plural(len(held), "case"),
+        )
         if held
         else "",
-        "No patient was on two sides of any split; this was asserted when the split was made and again for this "
-        "report.",
+        _(
+            "No patient was on two sides of any split; this was asserted when the split was made and again for this "
+            "report."
+        ),
     )
 
 
@@ -317,162 +342,261 @@ BY_BATCH = {"dice", "ce_dice", "focal_dice", "tversky", "focal_tversky", "cldice
 
 def _loss(prose: Prose, s: Loss) -> str:
     """What a loss minimises, with its parameters."""
-    dice = f"soft Dice loss{prose.cite('dice_loss')}"
-    generalised = f"generalised Dice loss{prose.cite('generalised_dice')}"
-    focal = f"focal loss{prose.cite('focal')} (gamma {s.focal_gamma:g})"
-    sides = f"{s.tversky_alpha:g} for false positives and {s.tversky_beta:g} for false negatives"
+    dice = _("soft Dice loss{cite}", cite=prose.cite("dice_loss"))
+    generalised = _("generalised Dice loss{cite}", cite=prose.cite("generalised_dice"))
+    focal = _("focal loss{cite} (gamma {gamma:g})", cite=prose.cite("focal"), gamma=s.focal_gamma)
+    sides = _(
+        "{alpha:g} for false positives and {beta:g} for false negatives", alpha=s.tversky_alpha, beta=s.tversky_beta
+    )
     text = {
-        "ce": "cross-entropy",
+        "ce": _("cross-entropy"),
         "dice": dice,
-        "ce_dice": f"the sum of cross-entropy and {dice}",
+        "ce_dice": _("the sum of cross-entropy and {dice}", dice=dice),
         "focal": focal,
-        "focal_dice": f"the sum of {focal} and {dice}",
-        "tversky": f"Tversky loss{prose.cite('tversky')} (weights {sides})",
-        "focal_tversky": f"focal Tversky loss{prose.cite('focal_tversky')} (weights {sides}, gamma "
-        f"{s.tversky_gamma:.3g})",
+        "focal_dice": _("the sum of {focal} and {dice}", focal=focal, dice=dice),
+        "tversky": _("Tversky loss{cite} (weights {sides})", cite=prose.cite("tversky"), sides=sides),
+        "focal_tversky": _(
+            "focal Tversky loss{cite} (weights {sides}, gamma {gamma:.3g})",
+            cite=prose.cite("focal_tversky"),
+            sides=sides,
+            gamma=s.tversky_gamma,
+        ),
         "generalised_dice": generalised,
-        "boundary": f"{generalised} and boundary loss{prose.cite('boundary')}, whose share rose from 0 to "
-        f"{s.boundary_weight:g}",
-        "cldice": f"{dice} and clDice loss{prose.cite('cldice')} with the shares {1 - s.cldice_weight:g} and "
-        f"{s.cldice_weight:g} (soft skeleton in {s.cldice_iterations} steps)",
+        "boundary": _(
+            "{generalised} and boundary loss{cite}, whose share rose from 0 to {weight:g}",
+            generalised=generalised,
+            cite=prose.cite("boundary"),
+            weight=s.boundary_weight,
+        ),
+        "cldice": _(
+            "{dice} and clDice loss{cite} with the shares {rest:g} and {weight:g} (soft skeleton in {steps} steps)",
+            dice=dice,
+            cite=prose.cite("cldice"),
+            rest=1 - s.cldice_weight,
+            weight=s.cldice_weight,
+            steps=s.cldice_iterations,
+        ),
     }[s.kind]
     if s.class_weights is not None:
-        text += f" with class weights {listed([f'{w:g}' for w in s.class_weights])}"
+        weights = listed(f"{w:g}" for w in s.class_weights)
+        text = _("{loss} with class weights {weights}", loss=text, weights=weights)
     return text
 
 
-def _training(prose: Prose, t: Train, whose: str = "") -> None:
+def _training(prose: Prose, t: Train, whose: list[str]) -> None:
+    """How the networks were trained; ``whose``: which of them, where not all."""
     loss = _loss(prose, t.loss)
+    if t.loss.batch_dice and t.loss.kind in BY_BATCH:
+        loss = _("{loss} (over the whole batch)", loss=loss)
+    if t.deep_supervision:
+        loss = _("{loss}, at every resolution of the decoder", loss=loss)
     optimizer = {
-        "sgd": f"stochastic gradient descent with Nesterov momentum {t.momentum:g}",
+        "sgd": _("stochastic gradient descent with Nesterov momentum {momentum:g}", momentum=t.momentum),
         "adam": f"Adam{prose.cite('adam')}",
         "adamw": f"AdamW{prose.cite('adamw')}",
     }[t.optimizer]
+    if t.clip_norm:
+        optimizer = _(
+            "{optimizer}, weight decay {decay:g}, gradients clipped at norm {norm:g}",
+            optimizer=optimizer,
+            decay=t.weight_decay,
+            norm=t.clip_norm,
+        )
+    else:
+        optimizer = _("{optimizer}, weight decay {decay:g}", optimizer=optimizer, decay=t.weight_decay)
     schedule = {
-        "constant": "kept constant",
-        "polynomial": "lowered polynomially (exponent 0.9)",
-        "cosine": f"lowered to 0 by a cosine{prose.cite('cosine')}",
+        "constant": _("kept constant"),
+        "polynomial": _("lowered polynomially (exponent 0.9)"),
+        "cosine": _("lowered to 0 by a cosine{cite}", cite=prose.cite("cosine")),
     }[t.schedule]
+    rate = (
+        N_(
+            "The optimizer was {optimizer}; the learning rate rose over {warmup:g} epochs to {rate:g} and was then "
+            "{schedule}."
+        )
+        if t.warmup_epochs
+        else N_("The optimizer was {optimizer}; the learning rate started at {rate:g} and was {schedule}.")
+    )
     start = {
-        "he": f"He's scheme{prose.cite('he')}",
-        "glorot": f"Glorot's scheme{prose.cite('glorot')}",
-        "gaussian": "a Gaussian of standard deviation 0.02",
+        "he": _("He's scheme{cite}", cite=prose.cite("he")),
+        "glorot": _("Glorot's scheme{cite}", cite=prose.cite("glorot")),
+        "gaussian": _("a Gaussian of standard deviation 0.02"),
     }[t.initializer]
-    samples = "as many patches as training cases" if t.samples_per_epoch is None else f"{t.samples_per_epoch} patches"
+    samples = (
+        _("as many patches as training cases")
+        if t.samples_per_epoch is None
+        else _("{number} patches", number=t.samples_per_epoch)
+    )
     prose.add(
-        f"Training{whose}",
-        f"Networks were trained for {plural(t.epochs, 'epoch')} of {samples}, {t.batch_size} a step, "
-        f"{percent(t.foreground_fraction)} of them centred on foreground, to minimise {loss}"
-        + (" (over the whole batch)" if t.loss.batch_dice and t.loss.kind in BY_BATCH else "")
-        + (", at every resolution of the decoder." if t.deep_supervision else "."),
-        f"The optimizer was {optimizer}, weight decay {t.weight_decay:g}"
-        + (f", gradients clipped at norm {t.clip_norm:g}" if t.clip_norm else "")
-        + (
-            f"; the learning rate rose over {t.warmup_epochs:g} epochs to {t.learning_rate:g} and was then {schedule}."
-            if t.warmup_epochs
-            else f"; the learning rate started at {t.learning_rate:g} and was {schedule}."
+        _("Training of {methods}", methods=listed(whose)) if whose else _("Training"),
+        _(
+            "Networks were trained for {epochs} of {samples}, {batch} a step, {share} of them centred on foreground, "
+            "to minimise {loss}.",
+            epochs=plural(t.epochs, "epoch"),
+            samples=samples,
+            batch=t.batch_size,
+            share=percent(t.foreground_fraction),
+            loss=loss,
         ),
-        f"Initial weights followed {start}."
-        + (
-            f" The model kept is the exponential moving average of the weights (decay {t.averaging:g})."
-            if t.averaging
-            else ""
-        ),
-        f"{percent(t.validation_fraction)} of each fold's training patients served as inner validation and taught "
-        "the network nothing."
+        _(rate, optimizer=optimizer, warmup=t.warmup_epochs, rate=t.learning_rate, schedule=schedule),
+        _("Initial weights followed {scheme}.", scheme=start),
+        _(
+            "The model kept is the exponential moving average of the weights (decay {decay:g}).",
+            decay=t.averaging,
+        )
+        if t.averaging
+        else "",
+        _(
+            "{share} of each fold's training patients served as inner validation and taught the network nothing.",
+            share=percent(t.validation_fraction),
+        )
         if t.validation_fraction
         else "",
-        f"Training stopped early after {t.early_stopping} inner validations without a better Dice, and the best "
-        f"weights "
-        "were kept."
+        _(
+            "Training stopped early after {number} inner validations without a better Dice, and the best weights were "
+            "kept.",
+            number=t.early_stopping,
+        )
         if t.early_stopping
-        else "The number of epochs was fixed beforehand.",
-        "No test fold had a part in training.",
-        f"Seed {t.seed}; {t.precision}; deterministic operations; {plural(t.threads, 'math thread')}; processor "
-        f"instructions {'held to AVX2' if t.instructions == 'avx2' else 'as the processor has them'}.",
+        else _("The number of epochs was fixed beforehand."),
+        _("No test fold had a part in training."),
+        _(
+            "Seed {seed}; {precision}; deterministic operations; {threads}; processor instructions {instructions}.",
+            seed=t.seed,
+            precision=t.precision,
+            threads=plural(t.threads, "math thread"),
+            instructions=_("held to AVX2") if t.instructions == "avx2" else _("as the processor has them"),
+        ),
     )
 
 
-def _augmentation(prose: Prose, a: Augment, whose: str = "") -> None:
-    span = lambda r: f"{r[0]:g} to {r[1]:g}"  # noqa: E731
+def _augmentation(prose: Prose, a: Augment) -> None:
+    span = lambda r: _("{low} to {high}", low=f"{r[0]:g}", high=f"{r[1]:g}")  # noqa: E731
     each = [
-        (a.rotation.p, f"rotation by up to {a.rotation.degrees:g} degrees"),
-        (a.scaling.p, f"scaling by {span(a.scaling.range)}"),
-        (a.crop.p, f"cropping to {span(a.crop.range)} of the edge"),
-        (a.flip.p if a.flip.axes else 0, f"flips along {listed(list(a.flip.axes))} for each axis"),
-        (a.noise.p, f"Gaussian noise of variance {span(a.noise.variance)}"),
-        (a.blur.p, f"Gaussian blur of {span(a.blur.sigma)} voxels"),
-        (a.brightness.p, f"brightness by {span(a.brightness.range)}"),
-        (a.contrast.p, f"contrast by {span(a.contrast.range)}"),
-        (a.low_resolution.p, f"simulated low resolution of {span(a.low_resolution.range)}"),
-        (a.gamma_inverted.p, f"gamma of {span(a.gamma_inverted.range)} on the inverted image"),
-        (a.gamma.p, f"gamma of {span(a.gamma.range)}"),
-        (a.channel_dropout.p, "channels set to 0, each by itself, but never all"),
+        (a.rotation.p, _("rotation by up to {degrees:g} degrees", degrees=a.rotation.degrees)),
+        (a.scaling.p, _("scaling by {range}", range=span(a.scaling.range))),
+        (a.crop.p, _("cropping to {range} of the edge", range=span(a.crop.range))),
+        (a.flip.p if a.flip.axes else 0, _("flips along {axes} for each axis", axes=listed(a.flip.axes))),
+        (a.noise.p, _("Gaussian noise of variance {range}", range=span(a.noise.variance))),
+        (a.blur.p, _("Gaussian blur of {range} voxels", range=span(a.blur.sigma))),
+        (a.brightness.p, _("brightness by {range}", range=span(a.brightness.range))),
+        (a.contrast.p, _("contrast by {range}", range=span(a.contrast.range))),
+        (a.low_resolution.p, _("simulated low resolution of {range}", range=span(a.low_resolution.range))),
+        (a.gamma_inverted.p, _("gamma of {range} on the inverted image", range=span(a.gamma_inverted.range))),
+        (a.gamma.p, _("gamma of {range}", range=span(a.gamma.range))),
+        (a.channel_dropout.p, _("channels set to 0, each by itself, but never all")),
     ]
-    used = [f"{text} (p = {q:g})" for q, text in each if q]
+    used = [_("{operation} (p = {p:g})", operation=text, p=q) for q, text in each if q]
     prose.add(
-        "Augmentation",
-        f"Training patches were changed at random, each with its probability: {listed(used)}. Spatial changes shared "
-        "one interpolation."
+        _("Augmentation"),
+        _(
+            "Training patches were changed at random, each with its probability: {operations}. Spatial changes shared "
+            "one interpolation.",
+            operations=listed(used),
+        )
         if used
-        else "Training patches were not augmented.",
+        else _("Training patches were not augmented."),
     )
 
 
 def _prediction(prose: Prose, p: Params) -> None:
     q = p.predict
-    tile = {"auto": "in tiles of the patch's size or, where little larger, whole", "whole": "whole"}.get(
-        q.tile if isinstance(q.tile, str) else "", ""
-    ) or "in tiles of " + " x ".join(map(str, q.tile)) + " voxels"
+    if q.tile == "whole":
+        tiles = _("Networks predicted cases whole.")
+    else:
+        how = (
+            _("in tiles of the patch's size or, where little larger, whole")
+            if q.tile == "auto"
+            else _("in tiles of {size} voxels", size=" x ".join(map(str, q.tile)))
+        )
+        tiles = _(
+            "Networks predicted cases {how}; tiles overlapped by {overlap} under Gaussian weights{cite}.",
+            how=how,
+            overlap=percent(q.overlap),
+            cite=prose.cite("nnunet"),
+        )
     prose.add(
-        "Prediction",
-        f"Networks predicted cases {tile}"
-        + (
-            f"; tiles overlapped by {percent(q.overlap)} under Gaussian weights{prose.cite('nnunet')}."
-            if q.tile != "whole"
-            else "."
-        ),
-        f"Predictions were averaged over mirror images along {listed(list(q.mirror_axes))}." if q.mirror_axes else "",
-        "Class probabilities were resampled to each case's own grid before the most probable label was taken.",
+        _("Prediction"),
+        tiles,
+        _("Predictions were averaged over mirror images along {axes}.", axes=listed(q.mirror_axes))
+        if q.mirror_axes
+        else "",
+        _("Class probabilities were resampled to each case's own grid before the most probable label was taken."),
     )
 
 
 def _evaluation(prose: Prose, e: Experiment) -> None:
     q = e.params.evaluate
     several = len(e.methods) > 1
-    unit = "mm" if e.description.dimension == 3 else "pixels"
-    tests = {"wilcoxon": "Wilcoxon's signed-rank test", "permutation": "a permutation test of their signs"}
+    unit = "mm" if e.description.dimension == 3 else _("pixels")
+    tests = {"wilcoxon": N_("Wilcoxon's signed-rank test"), "permutation": N_("a permutation test of their signs")}
     prose.add(
-        "Metrics and statistics",
-        f"Metrics were computed per case and label on the case's own grid, distances in {unit}{prose.cite('metrics')}: "
-        "Dice (equal to the F1 score of voxels), intersection over union, precision, recall, specificity, accuracy, "
-        "the "
-        "95th percentile of the Hausdorff distance (the larger of the two directed ones, weighted by surface), the "
-        "average symmetric surface distance, the normalised surface distance at "
-        f"{q.nsd_tolerance:g} {unit}{prose.cite('nsd')}, and volume.",
-        "Where truth and prediction were both empty, Dice was not defined and the case was counted apart; where one of "
-        "them was empty, Dice was 0 and surface distances were not defined; the penalised distance then was the "
-        "image's "
-        "diagonal.",
-        *(f"The region {name} was the union of {listed(members)}." for name, members in q.regions.items()),
-        f"Lesions of {listed(q.lesions)} were connected components, matched one to one where their intersection over "
-        f"union was at least {q.lesion_iou:g}, and measured by sensitivity, precision, F1, lesions missed and invented "
-        f"a scan, and panoptic quality{prose.cite('panoptic')}."
+        _("Metrics and statistics"),
+        _(
+            "Metrics were computed per case and label on the case's own grid, distances in {unit}{cite}: Dice (equal "
+            "to the F1 score of voxels), intersection over union, precision, recall, specificity, accuracy, the 95th "
+            "percentile of the Hausdorff distance (the larger of the two directed ones, weighted by surface), the "
+            "average symmetric surface distance, the normalised surface distance at {tolerance:g} {unit}{nsd}, and "
+            "volume.",
+            unit=unit,
+            cite=prose.cite("metrics"),
+            tolerance=q.nsd_tolerance,
+            nsd=prose.cite("nsd"),
+        ),
+        _(
+            "Where truth and prediction were both empty, Dice was not defined and the case was counted apart; where "
+            "one of them was empty, Dice was 0 and surface distances were not defined; the penalised distance then was "
+            "the image's diagonal."
+        ),
+        *(
+            _("The region {name} was the union of {labels}.", name=name, labels=listed(members))
+            for name, members in q.regions.items()
+        ),
+        _(
+            "Lesions of {labels} were connected components, matched one to one where their intersection over union was "
+            "at least {iou:g}, and measured by sensitivity, precision, F1, lesions missed and invented a scan, and "
+            "panoptic quality{cite}.",
+            labels=listed(q.lesions),
+            iou=q.lesion_iou,
+            cite=prose.cite("panoptic"),
+        )
         if q.lesions
         else "",
-        f"Predicted and true volumes were compared by bias and 95 % limits of agreement{prose.cite('agreement')}, "
-        f"Pearson's and Lin's correlation{prose.cite('concordance')}.",
-        f"Probabilities were judged by the expected calibration error{prose.cite('ece')} and the Brier score"
-        f"{prose.cite('brier')} of the voxels within {q.calibration_margin:g} {unit} of the box about truth and "
-        "prediction, and by whether the mean entropy of a case told its risk, 1 less Dice"
-        f"{prose.cite('selective')}."
+        _(
+            "Predicted and true volumes were compared by bias and 95 % limits of agreement{cite}, Pearson's and Lin's "
+            "correlation{lin}.",
+            cite=prose.cite("agreement"),
+            lin=prose.cite("concordance"),
+        ),
+        _(
+            "Probabilities were judged by the expected calibration error{ece} and the Brier score{brier} of the voxels "
+            "within {margin:g} {unit} of the box about truth and prediction, and by whether the mean entropy of a case "
+            "told its risk, 1 less Dice{selective}.",
+            ece=prose.cite("ece"),
+            brier=prose.cite("brier"),
+            margin=q.calibration_margin,
+            unit=unit,
+            selective=prose.cite("selective"),
+        )
         if e.uncertainty
         else "",
-        f"Intervals are {level(e)} {q.interval} bootstrap intervals of the mean ({q.bootstrap} samples, drawn by "
-        f"patient, seed {q.seed}){prose.cite('bootstrap' if q.interval == 'percentile' else 'studentised')}.",
-        "Methods were compared by the paired differences of cases, with bootstrap intervals by patient, and by "
-        f"{tests[q.test]}{prose.cite(q.test)} on one mean difference a patient; p values were corrected after Holm"
-        f"{prose.cite('holm')} for the pairs of methods."
+        _(
+            "Intervals are {level} {kind} bootstrap intervals of the mean ({number} samples, drawn by patient, seed "
+            "{seed}){cite}.",
+            level=level(e),
+            kind={"studentised": _("studentised"), "percentile": _("percentile")}[q.interval],
+            number=q.bootstrap,
+            seed=q.seed,
+            cite=prose.cite("bootstrap" if q.interval == "percentile" else "studentised"),
+        ),
+        _(
+            "Methods were compared by the paired differences of cases, with bootstrap intervals by patient, and by "
+            "{test}{cite} on one mean difference a patient; p values were corrected after Holm{holm} for the pairs of "
+            "methods.",
+            test=_(tests[q.test]),
+            cite=prose.cite(q.test),
+            holm=prose.cite("holm"),
+        )
         if several
         else "",
     )
