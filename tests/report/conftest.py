@@ -493,3 +493,18 @@ def held_out(tmp_path_factory) -> Made:
         size=16,
         nan_metric="nsd",
     )
+
+
+@pytest.fixture(scope="session")
+def five(tmp_path_factory) -> Made:
+    """3-D, five methods, of which the tests take one for failed; one fold of two."""
+    methods = {m: {"kind": k} for m, k in zip("abcd", ("unet", "cnn", "deeplab", "residual_unet"), strict=True)}
+    return make(
+        tmp_path_factory.mktemp("five"),
+        NAMES[:6],
+        methods | {"otsu": {"kind": "threshold"}},
+        2,
+        THREE,
+        size=16,
+        run=[0],
+    )

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from refold.core import images
-from refold.report import page, pictures, viewer
+from refold.core.files import read_csv
+from refold.report import inputs, page, pictures, viewer
 from tests.debian import Unavailable
 from tests.report import browser as harness
 from tests.report.browser import DESK, PHONE, Opened
@@ -35,14 +36,15 @@ def chromium():
 
 
 @pytest.fixture(scope="module")
-def files(volumes, pictures, held_out, tmp_path_factory):
-    """{name: report on disk}; ``few`` has no room for all cases."""
+def files(volumes, pictures, held_out, five, tmp_path_factory):
+    """{name: report on disk}; ``few`` has no room for all cases, of ``five`` methods one failed."""
     folder = tmp_path_factory.mktemp("reports with ünïcode 海 #1")
     made = {
         "volumes": read(volumes),
         "pictures": read(pictures),
         "held_out": read(held_out),
         "few": read(volumes, viewer_mb=0.05),
+        "five": inputs.read(list("abcd"), five.folds, five.folders, {"otsu": "fold 0 has no metrics"}),
     }
     for name, e in made.items():
         page.write(e, folder / f"{name}.html")
@@ -70,7 +72,7 @@ def phone(chromium, files):
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["volumes", "pictures", "held_out", "few"])
+@pytest.mark.parametrize("name", ["volumes", "pictures", "held_out", "few", "five"])
 def test_opens_without_an_error_and_asks_for_nothing(chromium, files, name, size, scheme):
     with Opened(chromium, files[name], size, color_scheme=scheme) as o:
         o.ready()
@@ -119,6 +121,69 @@ def test_every_anchor_leads_to_something_that_is_seen(desk):
         # a case is opened in the viewer, everything else where it stands
         target = "viewer" if anchor.startswith("#case-") else anchor[1:]
         assert desk.page.locator(f'[id="{target}"]').is_visible(), anchor
+
+
+CELLS = """(table) => [...table.tBodies[0].rows].filter((row) => !row.hidden).map((row) =>
+  [...row.cells].map((cell) =>
+    [...cell.childNodes].filter((n) => n.nodeName !== "SMALL").map((n) => n.textContent).join("")))"""
+
+
+def test_cells_are_those_of_the_files_beside_it(chromium, volumes, tmp_path):
+    page.write(read(volumes), tmp_path / "report.html")
+    with Opened(chromium, tmp_path / "report.html") as o:
+        on_page = o.page.evaluate(
+            f"""() => [...document.querySelectorAll("table.sortable")].map((table) =>
+              [[...table.tHead.rows[0].cells].map((c) => c.textContent), ({CELLS})(table)])"""
+        )
+    for file in sorted((tmp_path / "tables").glob("*.csv")):
+        rows = read_csv(file)
+        columns = [c for c in rows[0] if not c.endswith(", beneath")]
+        assert [columns, [[r[c] for c in columns] for r in rows]] in on_page, file.name
+
+
+def test_tables_are_sorted_and_filtered(desk):
+    desk.page.evaluate("() => document.querySelectorAll('details').forEach((part) => (part.open = true))")
+    table = desk.page.locator("#table-cases")
+    heads = table.locator("thead th").all_text_contents()
+    column, name = heads.index("Mean Dice"), heads.index("Case")
+
+    def numbers():
+        return [row[column] for row in table.evaluate(CELLS)]
+
+    def defined(values):
+        return [float(v) for v in values if v != "–"]
+
+    button = table.locator("thead th").nth(column).locator("button")
+    for down in (False, True):
+        button.click()
+        values = numbers()
+        assert defined(values) == sorted(defined(values), reverse=down)
+        # not defined stays last in both directions
+        assert values[len(defined(values)) :] == ["–"] * (len(values) - len(defined(values)))
+    assert table.locator("thead th").nth(column).get_attribute("aria-sort") == "descending"
+    button.focus()
+    desk.page.keyboard.press("Enter")
+    assert table.locator("thead th").nth(column).get_attribute("aria-sort") == "ascending"
+    # names by their numbers, not letter by letter
+    table.locator("thead th").nth(name).locator("button").click()
+    names = [row[name] for row in table.evaluate(CELLS)]
+    plain = [n for n in dict.fromkeys(names) if re.fullmatch(r"scan_\d+", n)]
+    assert plain == sorted(plain)
+
+    field = desk.page.locator("input[type=search]")
+    field.fill("scan_<script> otsu")
+    assert [row[name] for row in table.evaluate(CELLS)] == [ODD]
+    field.fill("nobody")
+    assert table.evaluate(CELLS) == []
+    field.fill("")
+    assert len(table.evaluate(CELLS)) == len(names)
+
+
+def test_a_method_that_failed_is_told_first(chromium, files):
+    with Opened(chromium, files["five"]) as o:
+        first = o.page.locator(".cautions li").first
+        assert "It failed and has no row in any table: fold 0 has no metrics." in first.text_content()
+        assert "serious" in first.get_attribute("class")
 
 
 def test_prints_the_still_pictures(desk):
