@@ -20,8 +20,8 @@ from refold.report import inputs, language, page, viewer, words
 from tests.report.test_page import VOID, parse
 
 LANGUAGES = [name for name in Report.model_fields["language"].annotation.__args__ if name != "en"]
-SOURCES = ("report", "methods", "core/language.py")
-TEMPLATES = ("parts.html.j2", "report.html.j2")
+SOURCES = ("report", "methods", "compare", "core/language.py")
+TEMPLATES = ("report/parts.html.j2", "report/report.html.j2", "compare/compare.html.j2")
 
 
 def called(name: str, arguments: list[object]) -> list[str]:
@@ -48,7 +48,7 @@ def in_sources() -> set[str]:
 def in_templates() -> set[str]:
     found = set()
     for name in TEMPLATES:
-        tree = Environment().parse((page.HERE / name).read_text(encoding="utf-8"))
+        tree = Environment().parse((page.HERE.parent / name).read_text(encoding="utf-8"))
         for node in tree.find_all(nodes.Call):
             if isinstance(node.node, nodes.Name):
                 arguments = [a.value if isinstance(a, nodes.Const) else a for a in node.args]
@@ -82,6 +82,10 @@ def made(request):
 
 
 # ---------------------------------------------------------------- the catalogue
+
+
+def test_languages_are_those_of_the_parameter():
+    assert language.known() == ["en", *LANGUAGES]
 
 
 @pytest.mark.parametrize("name", LANGUAGES)

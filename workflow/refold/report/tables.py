@@ -479,14 +479,22 @@ def p_value(value: float) -> Cell:
     return number(value)
 
 
+def winner(row: dict[str, Any], alpha: float = 0.05) -> str | None:
+    """Which method is better by a corrected test; empty where there is no clear difference, None without a test."""
+    if math.isnan(row["difference"]) or math.isnan(row["p_holm"]):
+        return None
+    if row["p_holm"] >= alpha:
+        return ""
+    first = (row["difference"] > 0) == (metric(row["metric"]).better > 0)
+    return row["method_a" if first else "method_b"]
+
+
 def verdict(row: dict[str, Any], alpha: float = 0.05) -> str:
     """Which method is better by a corrected test, in words."""
-    if math.isnan(row["difference"]) or math.isnan(row["p_holm"]):
+    better = winner(row, alpha)
+    if better is None:
         return _("not tested")
-    if row["p_holm"] >= alpha:
-        return _("no clear difference")
-    first = (row["difference"] > 0) == (metric(row["metric"]).better > 0)
-    return _("{method} better", method=row["method_a" if first else "method_b"])
+    return _("{method} better", method=better) if better else _("no clear difference")
 
 
 def all_cases(e: Experiment) -> Table:
