@@ -20,8 +20,18 @@ def predictions(tmp_path, monkeypatch):
     folder.mkdir(parents=True)
     (folder / "c1.nii.gz").write_bytes(b"one")
     listing = folder / "predictions.json"
-    write_json(listing, {"cases": {"c1": {"file": "c1.nii.gz", "sha256": sha256_file(folder / "c1.nii.gz")}}})
-    return [Output(str(listing), "predict_fold", False, "ok")]
+    (folder / "probabilities").mkdir()
+    (folder / "probabilities/c1.nii.gz").write_bytes(b"sure")
+    entry = {"file": "c1.nii.gz", "sha256": sha256_file(folder / "c1.nii.gz")}
+    more = {"file": "probabilities/c1.nii.gz", "sha256": sha256_file(folder / "probabilities/c1.nii.gz")}
+    write_json(listing, {"cases": {"c1": {**entry, "probabilities": more}}})
+    report = Path("results/report")
+    (report / "tables").mkdir(parents=True)
+    (report / "tables/folds.csv").touch()
+    return [
+        Output(str(listing), "predict_fold", False, "ok"),
+        Output("results/report/tables", "report_html", False, "ok"),
+    ]
 
 
 def test_files_behind_a_list_are_checked(predictions):
@@ -33,6 +43,10 @@ def test_files_behind_a_list_are_checked(predictions):
     path.unlink()
     with pytest.raises(RefoldError, match=r"c1\.nii\.gz is missing"):
         handover.verify_manifests(predictions)
+    path.write_bytes(b"one")
+    Path("results/predictions/a/fold-0/probabilities/c1.nii.gz").write_bytes(b"not sure")
+    with pytest.raises(RefoldError, match=r"probabilities/c1\.nii\.gz is not the file that its job wrote"):
+        handover.verify_manifests(predictions)
 
 
 def test_strays_are_files_that_no_job_wrote(predictions):
@@ -41,6 +55,8 @@ def test_strays_are_files_that_no_job_wrote(predictions):
         "results/predictions/a/fold-7/predictions.json",
         "results/predictions/a/fold-0/c9.nii.gz",
         "results/predictions/a/fold-0/.tmp-x",
+        "results/predictions/a/fold-0/probabilities/c9.nii.gz",
+        "results/report/figures/old.svg",
         "results/.checkpoints/a/fold-0.npz",
         "logs/train/a-0.log",
     ):
@@ -48,8 +64,10 @@ def test_strays_are_files_that_no_job_wrote(predictions):
         Path(name).touch()
     assert [str(p) for p in handover.strays(predictions, PARAMS)] == [
         "results/predictions/a/fold-0/c9.nii.gz",
+        "results/predictions/a/fold-0/probabilities/c9.nii.gz",
         "results/predictions/a/fold-7/predictions.json",
         "results/predictions/gone/fold-0/c1.nii.gz",
+        "results/report/figures/old.svg",
     ]
 
 

@@ -263,6 +263,7 @@ def test_trees_count_files_and_rows(pair):
 def test_trees_find_missing_and_extra_files_but_not_leftovers(pair):
     first, second = pair
     (first / "results/models/.tmp-1-card.json").write_text("half")
+    (second / "results/models/.snakemake_timestamp").touch()
     (first / "results/models/unet/model.keras").write_text("m")
     (second / "results/models/unet/history.csv").write_text("epoch,loss\n1,2\n")
     found = trees.compare(first, second, ["results/models"])

@@ -64,7 +64,9 @@ def write(
     """
     names = sorted({c for by_case in scores.values() for c in by_case})
     patients = patients or {c: c for c in names}
+    unions = (params or {}).get("evaluate", {}).get("regions", {})
     labels = list(dict.fromkeys(x for by_case in scores.values() for by_label in by_case.values() for x in by_label))
+    labels = [x for x in labels if x not in unions]
     data, results = root / "data", root / "results"
     given = {"dataset": {"name": "toy", "source": "raw"}, "split": {"folds": folds}}
     given |= {"methods": {m: {"kind": "threshold"} for m in scores}}

@@ -112,7 +112,25 @@ def test_a_tolerance_of_its_own_takes_nsd_out(tmp_path):
     a = write(tmp_path / "a", {"m": A}, params={"evaluate": {"nsd_tolerance": 2.0}})
     _, [pair], cautions, _ = compared(a, write(tmp_path / "b", {"m": B}))
     assert {r["metric"] for r in pair.rows} == {"dice", "hd95_penalised"}
-    assert "Not compared: NSD" in told(cautions)
+    assert "Not compared: NSD, since evaluate.nsd_tolerance is not the same in all runs." in told(cautions)
+
+
+def test_metrics_that_mean_something_else_are_left_out(tmp_path):
+    a = write(tmp_path / "a", {"m": A}, params={"evaluate": {"lesion_iou": 0.5, "calibration_margin": 1.0}})
+    b = write(tmp_path / "b", {"m": B})
+    for folder in (a, b):
+        path = folder / "results/metrics/cases.csv"
+        rows = read_csv(path)
+        write_csv(path, COLUMNS, rows + [{**r, "metric": "lesion_f1"} for r in rows if r["metric"] == "dice"])
+    assert "lesion_f1" in {r["metric"] for r in compared(b, b)[1][0].rows}
+    _, [pair], cautions, _ = compared(a, b)
+    assert {r["metric"] for r in pair.rows} == {"dice", "hd95_penalised", "nsd"}
+    assert "since evaluate.lesion_iou is not the same in all runs." in told(cautions)
+
+
+def test_every_key_of_evaluate_is_thought_of():
+    elsewhere = {"regions", "lesions", "calibration_margin"}  # told apart by name, or of no metric that is compared
+    assert {*words.KEYS, *pairs.DEFINES, *elsewhere} == set(Evaluate.model_fields)
 
 
 def test_empty_masks(tmp_path):
@@ -180,6 +198,20 @@ def test_means_are_over_the_labels_of_both(tmp_path):
     assert pair.labels == ["x"]
     assert pair.changes[0].dice["mean"] == (0.52, 0.52)
     assert "A alone has y; B alone has z" in told(cautions)
+
+
+def test_regions_are_compared_where_they_are_the_same(tmp_path):
+    folders = []
+    for name, scores, union in (("a", A, ["x", "y"]), ("b", B, ["y", "x"]), ("c", B, ["x"])):
+        scores = {c: {**v, "r": v["x"] / 2} for c, v in scores.items()}
+        folders.append(write(tmp_path / name, {"m": scores}, params={"evaluate": {"regions": {"r": union}}}))
+    _, [pair], cautions, _ = compared(*folders[:2])
+    assert pair.row("r", "dice")["difference"] == pytest.approx(np.mean(GAIN) / 2, abs=1e-6)
+    assert pair.row("mean", "dice")["difference"] == pytest.approx(np.mean(GAIN) / 2, abs=1e-6), "of x and y alone"
+    assert "Not compared" not in told(cautions)
+    _, [pair], cautions, _ = compared(folders[0], folders[2])
+    assert {r["label"] for r in pair.rows} == {"mean", "x", "y"}
+    assert "Not compared: r, which A and B do not take as one region of the same labels" in told(cautions)
 
 
 def test_other_label_maps_and_other_bytes(tmp_path):

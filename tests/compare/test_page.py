@@ -67,6 +67,7 @@ def test_the_page_says_what_the_tables_say(made):
     assert (x["mean_a"], x["mean_b"], x["difference"]) == ("0.666667", "0.700000", "0.033333")
     line = next(r for t in reader.tables for r in t if r[:2] == ["Dice", "x"])
     assert line[2:6] == ["3", "0.6667", "0.7000", "+0.0333"]
+    assert " alone</small>" not in html, "with one comparison there is nothing to correct"
     cases = read_csv(out.with_name("p.cases.csv"))
     assert len(cases) == 9
     row = next(r for r in cases if r["case"] == ODD and r["label"] == "mean")
@@ -100,6 +101,7 @@ def test_three_runs_on_one_page(two, project, tmp_path):
     out = tmp_path / "p.html"
     table, _ = page.compare([str(f) for f in (*two, third)], ["m=m=k"], str(out), project)
     assert "m of A, k of C, C less A" in table
+    assert re.search(r"<small>0\.\d{4} alone</small>", out.read_text(encoding="utf-8")), "before the correction"
     reader = read(out.read_text(encoding="utf-8"))
     assert len(reader.ids) == len(set(reader.ids)) and set(reader.links) <= set(reader.ids)
 

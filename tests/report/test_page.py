@@ -630,3 +630,11 @@ def test_tables_of_another_split_are_refused(copy):
     write_json(path, read_json(path) | {"split": "0" * 64})
     with pytest.raises(RefoldError, match=r"hashes\.json was made with another split"):
         render(copy)
+
+
+def test_methods_that_failed_are_told_first(volumes):
+    e = inputs.read(["unet"], volumes.folds, volumes.folders, {"otsu": "fold 1 has no metrics"})
+    reader = parse(page.render(e).html)
+    assert "method otsu" in reader.text
+    assert "It failed and has no row in any table: fold 1 has no metrics." in reader.text
+    assert all(r["Method"] == "unet" for r in reader.table("Method", "Label", "n"))

@@ -28,6 +28,17 @@ def test_it_ends_with_the_path_of_the_report(done):
     assert (folder / "results/report/report.html").stat().st_size > 10_000
 
 
+def test_the_report_of_snakemake_holds_tables_and_figures_with_captions(done):
+    folder, _ = done
+    snakemake(folder, "--report", "appendix.html")
+    text = (folder / "appendix.html").read_text(encoding="utf-8")
+    for caption in ("Paired differences between methods", "refold's own report, with everything", "in the colours for"):
+        assert caption in text
+    for name in ("results/metrics/summary.csv", "strip-cross-validation-dice.svg", "results/report/report.html"):
+        assert name in text
+    assert wanted(folder) == {}
+
+
 def test_nothing_is_to_be_done_afterwards_and_a_dry_run_takes_seconds(done):
     folder, _ = done
     start = time.monotonic()

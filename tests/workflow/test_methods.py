@@ -93,6 +93,9 @@ def test_a_failing_method_names_itself_and_leaves_the_others_rows(classical, tmp
     assert set(names[:2]) == {"a", "b"} and table[3].split() == ["-", "bad", "failed"]
     assert "bad: fold 1 has no metrics" in done.stdout and "error: RuntimeError: no luck" in done.stdout
     assert "logs/train/bad-1.log" in done.stdout
+    page = (project.folder / "results/incomplete/report.html").read_text(encoding="utf-8")
+    assert "report of the others: results/incomplete/report.html" in done.stdout
+    assert "It failed and has no row in any table: fold 1 has no metrics." in page
     rows = pd.read_csv(project.folder / "results/incomplete/summary.csv")
     # b as it is now: the table that is a result still has b as it was
     now = json.loads((project.folder / "results/metrics/folds/b/fold-0.json").read_text())

@@ -132,6 +132,17 @@ def prediction_threads(wildcards):
     return P.predict.threads if asks_networks(wildcards) else 1
 
 
+def appendix(path, category, **options):
+    """An output that `snakemake --report` shows, with the caption of its name."""
+    name = Path(path)
+    return report(
+        directory(path) if options else path,
+        caption=f"../captions/{name.stem}.rst",
+        category=category,
+        **options or {"labels": {"file": name.name}},
+    )
+
+
 def artifacts(phase):
     """Every declared file of a phase."""
     each = dict(method=METHODS, fold=FOLDS)
@@ -210,6 +221,12 @@ def show_the_others_rows():
         print(done.stderr, file=sys.stderr)
     elif done.stdout.strip():
         print(f"\n{done.stdout}tables: results/incomplete\n", file=sys.stderr)
+        command = [sys.executable, "-m", "refold.report", "--incomplete"]
+        command += ["results/incomplete", "--methods", *METHODS]
+        command += ["--folds", *map(str, FOLDS)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        page = "report of the others: results/incomplete/report.html\n"
+        print(done.stderr if done.returncode else page, file=sys.stderr)
 
 
 def say_where_the_report_is():

@@ -38,8 +38,7 @@ rule tables:
             kind=["csv", "json"],
         ),
     output:
-        stages.EVALUATED,
-        stages.METRICS,
+        [appendix(path, "Tables") for path in (*stages.EVALUATED, stages.METRICS)],
     log:
         "logs/evaluate/tables.log",
     benchmark:

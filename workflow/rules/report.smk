@@ -20,11 +20,11 @@ rule report_html:
         predictions=artifacts("predict"),
         metrics=artifacts("evaluate"),
     output:
-        "results/report/report.html",
+        appendix("results/report/report.html", "Report"),
         "results/report/learning-curves.csv",
         "results/report/dice.csv",
         directory("results/report/tables"),
-        directory("results/report/figures"),
+        appendix("results/report/figures", "Figures", patterns=["{figure}.svg"]),
         "results/provenance.json",
         "results/ro-crate-metadata.json",
     log:

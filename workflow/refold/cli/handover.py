@@ -199,7 +199,8 @@ def strays(outputs: Iterable[tools.Output], params: Params) -> list[Path]:
         for root in roots
         if root.is_dir() and root != raw
         for path in sorted(root.rglob("*"))
-        if path.is_file() and path not in known and not path.name.startswith(".tmp-")
+        # what lies in a folder that is an output as a whole was written by its job
+        if path.is_file() and not known & {path, *path.parents} and not path.name.startswith(".tmp-")
     ]
 
 
@@ -207,10 +208,12 @@ def _listed(outputs: Iterable[tools.Output]) -> list[tuple[Path, Path, str]]:
     """(list, file, hash) of each file that stands behind a list; lists that are not there yet have none."""
     lists = [Path(o.path) for o in outputs if o.rule in ("preprocess_shard", "predict_fold")]
     return [
-        (listing, listing.parent / Path(entry["file"]).name, entry["sha256"])
+        (listing, listing.parent / about["file"], about["sha256"])
         for listing in lists
         if listing.is_file()
         for entry in read_json(listing)["cases"].values()
+        for about in (entry, entry.get("probabilities"))
+        if about
     ]
 
 

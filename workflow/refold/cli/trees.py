@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 TEMPORARY = ".tmp-"
+NO_RESULT = (TEMPORARY, ".snakemake_timestamp")  # the latter says when Snakemake wrote a folder
 BLOCK = 1 << 20
 WIDTH = 100  # characters shown of one value
 
@@ -73,14 +74,14 @@ class Comparison:
 
 
 def listing(root: str | Path, outs: Iterable[str]) -> list[str]:
-    """Files at and below ``outs`` (relative to ``root``), sorted; without what a killed job left half-written."""
+    """Files at and below ``outs`` (relative to ``root``), sorted; without half-written ones and times of folders."""
     root = Path(root)
     found = set()
     for out in outs:
         if (root / out).is_file():
             found.add(Path(out).as_posix())
         for folder, _, names in os.walk(root / out):
-            found.update((Path(folder) / n).relative_to(root).as_posix() for n in names if not n.startswith(TEMPORARY))
+            found.update((Path(folder) / n).relative_to(root).as_posix() for n in names if not n.startswith(NO_RESULT))
     return sorted(found)
 
 

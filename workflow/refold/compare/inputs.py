@@ -5,6 +5,7 @@ from __future__ import annotations
 import string
 import tempfile
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -50,23 +51,24 @@ class Run:
     evaluate: Evaluate | None
     provenance: dict[str, Any] | None
 
-    @property
+    @cached_property
     def methods(self) -> list[str]:
-        return list(dict.fromkeys(self.scores["method"]))
+        return self.scores["method"].unique().tolist()
 
-    @property
+    @cached_property
     def labels(self) -> list[str]:
-        return list(dict.fromkeys(self.scores["label"]))
+        return self.scores["label"].unique().tolist()
 
-    @property
+    @cached_property
     def sets(self) -> list[str]:
-        there = set(self.scores["set"])
+        there = self.scores["set"].unique()
         return [s for s in (CV, HOLDOUT) if s in there]
 
-    @property
+    @cached_property
     def patients(self) -> dict[str, str]:
         """The patient of each case with a score."""
-        return dict(zip(self.scores["case"], self.scores["patient"], strict=True))
+        rows = self.scores.drop_duplicates("case")
+        return dict(zip(rows["case"], rows["patient"], strict=True))
 
     @property
     def source(self) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def hold(runs: list[Run], methods: list[str]) -> Comparison:
     """Hold the later runs against the first; ``methods`` and what is raised as of `refold.compare.pairs.choose`."""
     chosen = pairs.choose(runs, methods)
     evaluate, differing = pairs.judge(runs)
-    leave = {"nsd"} if "nsd_tolerance" in differing else set()
+    leave = {metric for key in differing for metric in pairs.DEFINES.get(key, ())}
     found, keys = pairs.compare(chosen, evaluate, leave), differences.parameters(runs, chosen)
     return Comparison(runs, chosen, evaluate, differing, leave, found, keys)
 

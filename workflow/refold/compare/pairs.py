@@ -18,6 +18,8 @@ from refold.evaluate.metrics import METRICS
 from refold.evaluate.statistics import holm
 from refold.report.inputs import CV, HOLDOUT, MEAN
 
+# keys of section evaluate, and the metrics that mean something else where they differ
+DEFINES = {"nsd_tolerance": ("nsd",), "lesion_iou": ("lesion_f1", "panoptic_quality")}
 STATES = ("missed", "false_positive", "both_empty")
 
 
@@ -162,17 +164,27 @@ def _states(table: pd.DataFrame, labels: list[str]) -> dict[str, dict[str, int]]
     return found
 
 
+def shared(first: Run, second: Run) -> tuple[list[str], list[str], list[str]]:
+    """Names that both runs have scores of, in the first one's order.
+
+    Returns:
+        labels; regions, where they are unions of the same labels; and names that mean something else in each.
+    """
+    unions = [r.evaluate.regions if r.evaluate else {} for r in (first, second)]
+    both = [x for x in first.labels if x in second.labels]
+    labels = [x for x in both if not any(x in u for u in unions)]
+    regions = [x for x in both if all(x in u and set(u[x]) == set(unions[0][x]) for u in unions)]
+    return labels, regions, [x for x in both if x not in labels and x not in regions]
+
+
 def _pair(
     number: int, runs: tuple[Run, Run], methods: tuple[str, str], set_: str, evaluate: Evaluate, leave: set[str]
 ) -> Pair | None:
     """None where no case is in both."""
     parts = [_part(r, m, set_) for r, m in zip(runs, methods, strict=True)]
-    tested = [list(dict.fromkeys(p["case"])) for p in parts]
+    tested = [p["case"].unique().tolist() for p in parts]
     cases = sorted(set(tested[0]) & set(tested[1]))
-    unions = [r.evaluate.regions if r.evaluate else {} for r in runs]
-    labels = [x for x in runs[0].labels if x in runs[1].labels and not any(x in u for u in unions)]
-    # a region is compared where it is the same union in both
-    regions = [x for x in runs[0].labels if all(x in u and set(u[x]) == set(unions[0][x]) for u in unions)]
+    labels, regions, _ = shared(*runs)
     if not cases or not labels:
         return None
     both = [p[p["case"].isin(cases) & p["label"].isin([*labels, *regions])] for p in parts]

@@ -74,9 +74,9 @@ def metrics(pairs: list[Pair], every: bool = False) -> Table:
 
 
 def _p(row: dict[str, Any]) -> Cell:
-    """The corrected p value, beneath it the other."""
-    cell = p_value(row["p_holm"])
-    alone = "" if math.isnan(row["p"]) else words.alone(p_value(row["p"]).text)
+    """The corrected p value, beneath it the other where that is another."""
+    cell, before = p_value(row["p_holm"]), p_value(row["p"])
+    alone = "" if cell.text == before.text else words.alone(before.text)
     return Cell(cell.text, cell.key if cell.key is not None else cell.text, alone, True)
 
 
@@ -87,12 +87,14 @@ def _key(value: float, digits: int) -> str:
 
 def failures(pairs: list[Pair]) -> Table | None:
     """Missed, invented and both-empty predictions of the cases compared; None where the tables do not tell."""
+    sets = len({p.set for p in pairs}) > 1
     rows = []
     for pair in pairs:
         for label, (a, b) in (pair.empty or {}).items():
             counts = [number(side[state], 0) for state in STATES for side in (a, b)]
-            rows.append(Row([Cell(words.evaluation(pair)), Cell(words.method(pair)), label_name(label), *counts]))
-    return Table(words.failure_columns(*pairs[0].runs), rows) if rows else None
+            head = [Cell(words.evaluation(pair))] if sets else []
+            rows.append(Row([*head, Cell(words.method(pair)), label_name(label), *counts]))
+    return Table(words.failure_columns(sets, *pairs[0].runs), rows) if rows else None
 
 
 def cases(pair: Pair) -> Table:

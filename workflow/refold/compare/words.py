@@ -7,7 +7,7 @@ from typing import Any
 
 from refold.compare.differences import Keys
 from refold.compare.inputs import Run
-from refold.compare.pairs import Change, Pair
+from refold.compare.pairs import DEFINES, Change, Pair, shared
 from refold.compare.places import COMMIT, EXPERIMENT
 from refold.core.language import N_, _, joined, listed, plural
 from refold.core.sections import Evaluate
@@ -18,8 +18,7 @@ from refold.report.words import percent
 
 SHOWN = 6  # changed files named
 FEW = 20  # patients; fewer is worth a caution, as in the report
-KEYS = {
-    "nsd_tolerance": N_("the tolerance of NSD"),
+KEYS = {  # of section evaluate, that say how differences are tested
     "confidence": N_("the level of the intervals"),
     "interval": N_("the kind of interval"),
     "bootstrap": N_("the number of bootstrap samples"),
@@ -95,8 +94,10 @@ def date(run: Run) -> str:
 
 def line(run: Run) -> str:
     """Which run a letter is, on the terminal."""
-    known = f", commit {commit(run)} of {date(run)}" if run.place.commit or run.source.get("commit") else ""
-    return f"{run.mark}: {run.place.given} ({kind(run)}{known})"
+    if not (run.place.commit or run.source.get("commit")):
+        return f"{run.mark}: {run.place.given} ({kind(run)})"
+    name, _comma, changes = commit(run).partition(",")
+    return f"{run.mark}: {run.place.given} ({kind(run)}, commit {name} of {date(run)}{',' * bool(changes)}{changes})"
 
 
 def warning(caution: Caution) -> str:
@@ -359,6 +360,15 @@ def _labels(runs: list[Run]) -> list[Caution]:
                 differences=_("; ").join(alone),
             )
             found.append(Caution(_("labels"), text, True))
+        if other := shared(first, run)[2]:
+            text = _(
+                "Not compared: {names}, which {first} and {run} do not take as one region of the same labels "
+                "(evaluate.regions).",
+                names=listed(other),
+                first=first.mark,
+                run=run.mark,
+            )
+            found.append(Caution(_("labels"), text, True))
     return found
 
 
@@ -391,11 +401,12 @@ def _evaluation(runs: list[Run], pairs: list[Pair], differing: list[str], leave:
     found = []
     if leave:
         text = _(
-            "Not compared: {metrics}, whose tolerance (evaluate.nsd_tolerance) is not the same in all runs.",
-            metrics=listed(_(METRICS[m].title) for m in sorted(leave)),
+            "Not compared: {metrics}, since {keys} is not the same in all runs.",
+            metrics=listed(_(METRICS[m].title) for m in METRICS if m in leave),
+            keys=listed(f"evaluate.{k}" for k in differing if k in DEFINES),
         )
         found.append(Caution(_("evaluate"), text, True))
-    if others := [k for k in differing if k != "nsd_tolerance"]:
+    if others := [k for k in differing if k in KEYS]:
         mark = next(r.mark for r in runs if r.evaluate)
         text = _(
             "The runs differ in {settings}; here the settings of {run} hold for all.",
@@ -516,10 +527,10 @@ def metric_columns(sets: bool, several: bool, first: Run, second: Run) -> list[s
     ]
 
 
-def failure_columns(first: Run, second: Run) -> list[str]:
+def failure_columns(sets: bool, first: Run, second: Run) -> list[str]:
     states = (_("Missed"), _("Invented"), _("Both empty"))
     counts = [_("{what} in {run}", what=state, run=r.mark) for state in states for r in (first, second)]
-    return [_("Evaluation"), _("Method"), _("Label"), *counts]
+    return [*([_("Evaluation")] if sets else []), _("Method"), _("Label"), *counts]
 
 
 def case_columns(labels: list[str], first: Run, second: Run) -> list[str]:

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from refold.core import hashes, log, sources
 from refold.core.errors import RefoldError
-from refold.core.files import read_json, sha256_file, sha256_json
+from refold.core.files import read_json, sha256_file, sha256_json, write_json
 from refold.core.params import Stamps
 from refold.evaluate import aggregate, ranking
 from refold.methods import module
 
 FOLDER = Path("results/incomplete")
+FAILED = "failed.json"  # the methods that have no row, and why
 
 
 def lacking(method: str, folds: list[str], stamps: Stamps, folder: Path) -> str | None:
@@ -68,4 +69,5 @@ def run(
     evaluate = stamps.read("evaluate").evaluate
     aggregate.run(whole, folds, stamps, folder, output)
     failed = {m: why for m, why in reasons.items() if why is not None}
+    write_json(output / FAILED, failed)
     return ranking.text(output / "summary.csv", evaluate.confidence, failed)

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 
 from refold.core import errors, log
+from refold.core.files import read_json, write_text
+from refold.evaluate import incomplete
 from refold.report import inputs, page, plots, provenance
 
 
@@ -19,10 +21,21 @@ def main() -> None:
     )
     parser.add_argument("--params", type=Path, default=Path("results/.params"), help="folder of the frozen parameters")
     parser.add_argument("--out", type=Path, default=Path("results/report/report.html"), help="file written")
+    parser.add_argument(
+        "--incomplete",
+        type=Path,
+        help="after a failure: folder of the tables of the other methods; nothing else is written",
+    )
     args = parser.parse_args()
 
-    experiment = inputs.read(args.methods, args.folds, inputs.Folders(args.data, args.results, args.params))
+    failed = read_json(args.incomplete / incomplete.FAILED) if args.incomplete else {}
+    methods = [m for m in args.methods if m not in failed]
+    folders = inputs.Folders(args.data, args.results, args.params, args.incomplete)
+    experiment = inputs.read(methods, args.folds, folders, failed)
     facts = provenance.gather(experiment)
+    if args.incomplete:
+        write_text(args.incomplete / args.out.name, page.render(experiment, facts).html)
+        return
     page.write(experiment, args.out, facts)
     plots.write(experiment, args.out.parent)
     provenance.write(experiment, facts, args.out)

@@ -59,7 +59,14 @@ def _gathered(where: str, entries: list[Any]) -> list[Caution]:
 
 def collect(e: Experiment) -> list[Caution]:
     """All cautions, the serious ones first within their kinds."""
-    found: list[Caution] = []
+    found = [
+        Caution(
+            _("method {method}").format(method=method),
+            _("It failed and has no row in any table: {why}.").format(why=why),
+            True,
+        )
+        for method, why in e.failed.items()
+    ]
     ran, there = e.fold_numbers, e.splits["folds"]
     if len(ran) < len(there):
         found.append(

@@ -54,11 +54,16 @@ SCORE_KEYS = ("method", "fold", "case", "patient", "label", "metric", "value")
 
 @dataclass(frozen=True)
 class Folders:
-    """Where the inputs lie, relative to the project root."""
+    """Where the inputs lie, relative to the project root. metrics: the tables, if not in ``results``."""
 
     data: Path = Path("data")
     results: Path = Path("results")
     params: Path = Path("results/.params")
+    metrics: Path | None = None
+
+    @property
+    def tables(self) -> Path:
+        return self.metrics or self.results / "metrics"
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,11 @@ class Scored:
 
 @dataclass(frozen=True)
 class Experiment:
-    """All inputs of a report. ``folds`` are those run, as text, with ``holdout`` last where there is a held-out set."""
+    """All inputs of a report.
+
+    folds: those run, as text, with ``holdout`` last where there is a held-out set. failed: methods that have no row,
+    and why.
+    """
 
     folders: Folders
     description: case_table.Description
@@ -121,6 +130,7 @@ class Experiment:
     cards: dict[tuple[str, str], dict[str, Any]]
     histories: dict[tuple[str, str], list[dict[str, float]]]
     predictions: dict[tuple[str, str], dict[str, Any]]
+    failed: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def shown(self) -> dict[str, Any]:
@@ -272,20 +282,23 @@ def _check_complete(
                 )
 
 
-def read(methods: list[str], folds: list[int], folders: Folders | None = None) -> Experiment:
+def read(
+    methods: list[str], folds: list[int], folders: Folders | None = None, failed: dict[str, str] | None = None
+) -> Experiment:
     """Read an experiment.
 
     Args:
         methods: names of the methods, in the order they are shown.
         folds: the folds that were run.
         folders: where the inputs lie.
+        failed: other methods, which have no tables, and why.
 
     Raises:
         RefoldError: a file is missing (named), damaged, or two files do not belong together: the table of cases lacks
             a case of a fold, a patient is on two sides of the split, or the tables were made with another split.
     """
     folders = folders or Folders()
-    data, metrics_folder = folders.data, folders.results / "metrics"
+    data, metrics_folder = folders.data, folders.tables
     description = case_table.Description.read(data / "dataset.json")
     cases = {c.case: c for c in case_table.read(data / "cases.csv")}
     split_file = folders.results / "splits.json"
@@ -299,7 +312,7 @@ def read(methods: list[str], folds: list[int], folders: Folders | None = None) -
     _check_split(splits, {c.case: c.patient for c in cases.values()}, split_file)
     names = [str(f) for f in sorted(folds)] + ([HOLDOUT] if splits.get("holdout") else [])
 
-    params, stamps = _params(folders.params, methods)
+    params, stamps = _params(folders.params, [*methods, *(failed or {})])
 
     scored = _scored(metrics_folder / "cases.csv", methods, names, params.evaluate.regions)
     _check_complete(scored, methods, names, splits, description.labels.foreground, metrics_folder / "cases.csv")
@@ -347,6 +360,7 @@ def read(methods: list[str], folds: list[int], folders: Folders | None = None) -
         cards=cards,
         histories=histories,
         predictions=predictions,
+        failed=failed or {},
     )
 
 

@@ -46,7 +46,7 @@ def gather(e: Experiment) -> dict[str, Any]:
     results = e.folders.results
     kinds = [methods.module(kind) for kind in sorted({m.kind for m in e.params.methods.values()})]
     code = {p: sources.closure(f"refold.{p}.__main__", *(kinds if p in ("train", "predict") else [])) for p in PHASES}
-    metrics = results / "metrics"
+    metrics = e.folders.tables
     data = {name: sha256_file(e.folders.data / name) for name in ("cases.csv", "dataset.json", "fingerprint.json")}
     return {
         "code": {p: hashes.of_code(files, sources.ROOT.parent) for p, files in code.items()},
