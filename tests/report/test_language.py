@@ -16,7 +16,7 @@ from refold.core.files import read_csv
 from refold.core.language import Catalogue, _, joined, listed, plural, speaking
 from refold.core.params import KINDS, Params
 from refold.core.sections import Report, Section
-from refold.report import inputs, language, page, viewer, words
+from refold.report import inputs, language, page, tables, viewer, words
 from tests.report.test_page import VOID, parse
 
 LANGUAGES = [name for name in Report.model_fields["language"].annotation.__args__ if name != "en"]
@@ -203,6 +203,12 @@ def test_english_would_be_found(volumes):
     shown = Shown()
     shown.feed(page.render(translated(volumes, "en")).html)
     assert len([run for text in shown.texts for run in english(text, [])]) > 400
+
+
+def test_what_the_split_phase_writes_is_known():
+    """Its words for the strata stand in splits.json."""
+    source = (page.HERE.parent / "split/folds.py").read_text(encoding="utf-8")
+    assert f'by = {{"{tables.STRATA}": ' in source
 
 
 def test_the_viewer_speaks_it_too(volumes):

@@ -615,6 +615,9 @@ def data(e: Experiment) -> dict[str, Any]:
     }
 
 
+STRATA = N_("labels present and quantile of foreground volume")  # as the split phase writes it
+
+
 def split(e: Experiment) -> dict[str, Any]:
     """Who is trained on and who is tested on, fold by fold."""
     rows = []
@@ -637,7 +640,7 @@ def split(e: Experiment) -> dict[str, Any]:
         )
     seed, what = e.splits.get("seed"), e.splits.get("stratified_by")
     if isinstance(what, dict):
-        what = listed(what)
+        what = listed(_(STRATA) if kind == STRATA else kind for kind in what)
     return {
         "rows": rows,
         "hash": e.split_hash,
