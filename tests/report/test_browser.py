@@ -45,6 +45,7 @@ def files(volumes, pictures, held_out, five, tmp_path_factory):
         "held_out": read(held_out),
         "few": read(volumes, viewer_mb=0.05),
         "five": inputs.read(list("abcd"), five.folds, five.folders, {"otsu": "fold 0 has no metrics"}),
+        "chinese": read(volumes, language="zh"),
     }
     for name, e in made.items():
         page.write(e, folder / f"{name}.html")
@@ -72,7 +73,7 @@ def phone(chromium, files):
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["volumes", "pictures", "held_out", "few", "five"])
+@pytest.mark.parametrize("name", ["volumes", "pictures", "held_out", "few", "five", "chinese"])
 def test_opens_without_an_error_and_asks_for_nothing(chromium, files, name, size, scheme):
     with Opened(chromium, files[name], size, color_scheme=scheme) as o:
         o.ready()
@@ -80,6 +81,26 @@ def test_opens_without_an_error_and_asks_for_nothing(chromium, files, name, size
         o.settled()
         # nothing is wider than the screen, what is wide scrolls within itself
         assert o.page.evaluate("() => document.documentElement.scrollWidth") <= size[0]
+        assert (o.faults, o.asked) == ([], [])
+
+
+def test_scripts_speak_chinese(chromium, files):
+    """What scripts add to the page: the viewer's lines, and the titles of buttons that sort."""
+    with Opened(chromium, files["chinese"]) as o:
+        o.ready()
+        said = o.page.evaluate(
+            """() => {
+              const part = (name) => document.querySelector(`[data-part="${name}"]`).textContent;
+              const buttons = [...document.querySelectorAll("th button")].map((button) => button.title);
+              const alt = document.querySelector("canvas").getAttribute("aria-label");
+              return { shown: part("shown"), where: part("where"), notes: part("notes"), alt, buttons };
+            }"""
+        )
+        assert re.search(r"，第 \d 折：平均 Dice 0\.\d{4}$", said["shown"])
+        assert re.fullmatch(r"横断面，第 \d+ 层，共 \d+ 层", said["where"])
+        assert re.fullmatch(r"T1：\S+ 为黑，\S+ 为白；此处保留.*体素。", said["notes"])
+        assert "轮廓：真值、unet。与 unet 相比：漏检" in said["alt"]
+        assert set(said["buttons"]) == {"按此列排序"}
         assert (o.faults, o.asked) == ([], [])
 
 

@@ -16,12 +16,12 @@ from refold.core.files import read_csv
 from refold.core.language import Catalogue, _, joined, listed, plural, speaking
 from refold.core.params import KINDS, Params
 from refold.core.sections import Report, Section
-from refold.report import inputs, language, page, viewer, words
+from refold.report import inputs, language, page, tables, viewer, words
 from tests.report.test_page import VOID, parse
 
 LANGUAGES = [name for name in Report.model_fields["language"].annotation.__args__ if name != "en"]
-SOURCES = ("report", "methods", "core/language.py")
-TEMPLATES = ("parts.html.j2", "report.html.j2")
+SOURCES = ("report", "methods", "compare", "core/language.py")
+TEMPLATES = ("report/parts.html.j2", "report/report.html.j2", "compare/compare.html.j2")
 
 
 def called(name: str, arguments: list[object]) -> list[str]:
@@ -48,7 +48,7 @@ def in_sources() -> set[str]:
 def in_templates() -> set[str]:
     found = set()
     for name in TEMPLATES:
-        tree = Environment().parse((page.HERE / name).read_text(encoding="utf-8"))
+        tree = Environment().parse((page.HERE.parent / name).read_text(encoding="utf-8"))
         for node in tree.find_all(nodes.Call):
             if isinstance(node.node, nodes.Name):
                 arguments = [a.value if isinstance(a, nodes.Const) else a for a in node.args]
@@ -82,6 +82,10 @@ def made(request):
 
 
 # ---------------------------------------------------------------- the catalogue
+
+
+def test_languages_are_those_of_the_parameter():
+    assert language.known() == ["en", *LANGUAGES]
 
 
 @pytest.mark.parametrize("name", LANGUAGES)
@@ -199,6 +203,12 @@ def test_english_would_be_found(volumes):
     shown = Shown()
     shown.feed(page.render(translated(volumes, "en")).html)
     assert len([run for text in shown.texts for run in english(text, [])]) > 400
+
+
+def test_what_the_split_phase_writes_is_known():
+    """Its words for the strata stand in splits.json."""
+    source = (page.HERE.parent / "split/folds.py").read_text(encoding="utf-8")
+    assert f'by = {{"{tables.STRATA}": ' in source
 
 
 def test_the_viewer_speaks_it_too(volumes):

@@ -16,6 +16,7 @@ from refold.compare.inputs import Run
 from refold.compare.pairs import Pair
 from refold.core.errors import RefoldError
 from refold.core.files import write_text
+from refold.core.language import _, speaking
 from refold.core.sections import Evaluate
 from refold.report import language
 from refold.report.cautions import Caution
@@ -55,14 +56,30 @@ def _changed(pair: Pair, count: int) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs held against each other. chosen: which methods of which. keys: parameters that differ, where known."""
+    """Runs held against each other.
+
+    chosen: which methods of which. differing: keys of `evaluate` that do. leave: metrics that cannot be compared. keys:
+    parameters that differ, where known.
+    """
 
     runs: list[Run]
     chosen: list[tuple[Run, Run, str, str]]
     evaluate: Evaluate
+    differing: list[str]
+    leave: set[str]
     pairs: list[Pair]
     keys: differences.Keys | None
-    cautions: list[Caution]
+
+    @property
+    def cautions(self) -> list[Caution]:
+        """In the language spoken."""
+        return words.cautions(self.runs, self.pairs, self.evaluate, self.differing, self.leave, self.keys)
+
+    @property
+    def language(self) -> str:
+        """Of the page: that of the first run's report, if this version of refold speaks it."""
+        wanted = ((self.runs[0].params or {}).get("report") or {}).get("language")
+        return wanted if wanted in language.known() else language.ENGLISH
 
 
 def hold(runs: list[Run], methods: list[str]) -> Comparison:
@@ -71,14 +88,13 @@ def hold(runs: list[Run], methods: list[str]) -> Comparison:
     evaluate, differing = pairs.judge(runs)
     leave = {metric for key in differing for metric in pairs.DEFINES.get(key, ())}
     found, keys = pairs.compare(chosen, evaluate, leave), differences.parameters(runs, chosen)
-    cautions = words.cautions(runs, found, evaluate, differing, leave, keys)
-    return Comparison(runs, chosen, evaluate, found, keys, cautions)
+    return Comparison(runs, chosen, evaluate, differing, leave, found, keys)
 
 
 def context(comparison: Comparison, count: int) -> dict[str, Any]:
     """Everything the template shows."""
     runs, found, evaluate, keys = comparison.runs, comparison.pairs, comparison.evaluate, comparison.keys
-    versions = differences.versions(runs)
+    versions, code = differences.versions(runs), differences.code(runs)
     said = words.settings(evaluate)
     seconds = list(dict.fromkeys(p.runs[1].mark for p in found))
     groups = [[p for p in found if p.runs[1].mark == mark] for mark in seconds]
@@ -87,7 +103,7 @@ def context(comparison: Comparison, count: int) -> dict[str, Any]:
         "title": words.title(runs),
         "runs": runs,
         "whose": words.whose,
-        "facts": [(words.FACTS[name], values) for name, values in tables.facts(runs)],
+        "facts": [(_(words.FACTS[name]), values) for name, values in tables.facts(runs)],
         "findings": [words.finding(p, said["level"]) for p in found],
         "cautions": comparison.cautions,
         "level": said["level"],
@@ -120,7 +136,8 @@ def context(comparison: Comparison, count: int) -> dict[str, Any]:
         "parameters": tables.parameters(keys, runs) if keys else None,
         "renamed": [(r.mark, b, a) for r in runs for b, a in names[r.mark].items()],
         "versions": tables.parameters(versions, runs) if versions else None,
-        "code": differences.code(runs),
+        "code": None if code is None else [_(phase) for phase in code],
+        "language": comparison.language,
     }
 
 
@@ -135,7 +152,7 @@ def render(values: dict[str, Any]) -> str:
     )
     language.equip(environment)
     css = "".join(p.read_text(encoding="utf-8") for p in (REPORT / "report.css", HERE / "compare.css"))
-    js = (REPORT / "report.js").read_text(encoding="utf-8")
+    js = language.script((REPORT / "report.js").read_text(encoding="utf-8"))
     return environment.get_template("compare.html.j2").render(values, css=Markup(css), js=Markup(js)) + "\n"
 
 
@@ -178,7 +195,7 @@ def compare(
         count: cases pictured in each direction.
 
     Returns:
-        what the terminal shows, and the files written.
+        what the terminal shows, always in English, and the files written.
 
     Raises:
         RefoldError: a run is not found, damaged or has nothing in common with the first.
@@ -191,6 +208,7 @@ def compare(
     with places.opened(wanted) as found:
         page = destination(out, found, here)
         made = hold(inputs.read_all(found), methods)
-        write_text(page, render(context(made, count)))
+        with speaking(language.catalogue(made.language)):
+            write_text(page, render(context(made, count)))
         files = tables.write(page, made.runs, made.pairs, made.keys)
         return tables.short(made.runs, made.pairs, made.cautions), [page, *files]

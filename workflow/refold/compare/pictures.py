@@ -13,6 +13,7 @@ from refold.core import cases as case_table
 from refold.core import images, log
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file
+from refold.core.language import _
 from refold.report.pictures import CHANNELS, Plane, planes, raw, turned
 
 
@@ -47,7 +48,7 @@ def _prediction(run: Run, method: str, fold: str, case: str) -> np.ndarray:
         if sha256_file(path) != entry["sha256"] or any(evaluated.get(k, v) != v for k, v in models.items()):
             raise NotAtHand(words.another_prediction(run))
     except (AttributeError, KeyError, TypeError):
-        raise NotAtHand(words.UNREADABLE) from None
+        raise NotAtHand(_(words.UNREADABLE)) from None
     return images.read(path, label=True).data
 
 
@@ -55,7 +56,7 @@ def _as_first(data: np.ndarray, first: Run, run: Run, labels: list[str]) -> np.n
     """A label map of ``run`` with the first run's values of the labels; labels not compared are background."""
     theirs, ours = run.description.labels, first.description.labels
     if not set(labels) <= set(theirs.names) & set(ours.names):
-        raise NotAtHand(words.UNREADABLE)
+        raise NotAtHand(_(words.UNREADABLE))
     found = np.zeros(data.shape, np.int64)
     for name in labels:
         found[data == theirs.values[theirs.names.index(name)]] = ours.values[ours.names.index(name)]
@@ -79,7 +80,7 @@ def picture(pair: Pair, change: Change) -> Picture:
             for run, method, folds in zip(pair.runs, pair.methods, change.folds, strict=True)
         ]
         if any(m.shape != truth.data.shape for m in masks):
-            raise NotAtHand(words.ANOTHER_GRID)
+            raise NotAtHand(_(words.ANOTHER_GRID))
         kept = images.Image(_as_first(truth.data, first, first, pair.labels), truth.affine)
         shown = raw(first.description, case, root, CHANNELS, kept)
         masks = [shown.truth, *(turned(m, truth.affine) for m in masks)]
@@ -88,4 +89,4 @@ def picture(pair: Pair, change: Change) -> Picture:
         return Picture(change, change.most, [], str(reason))
     except RefoldError as error:
         log.get().warning("no picture of %s: %s", change.case, error)
-        return Picture(change, change.most, [], words.UNREADABLE)
+        return Picture(change, change.most, [], _(words.UNREADABLE))

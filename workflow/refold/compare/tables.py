@@ -11,6 +11,7 @@ from refold.compare.differences import Keys
 from refold.compare.inputs import Run
 from refold.compare.pairs import STATES, Pair
 from refold.core.files import write_csv
+from refold.core.language import _, joined
 from refold.report.cautions import Caution
 from refold.report.inputs import MEAN
 from refold.report.tables import (
@@ -57,9 +58,9 @@ def metrics(pairs: list[Pair], every: bool = False) -> Table:
             small = words.interval(r, digits)
             difference = Cell(words.signed(r["difference"], digits), _key(r["difference"], digits), small, True)
             cells = [
-                *([Cell(words.SETS[pair.set])] if sets else []),
+                *([Cell(words.evaluation(pair))] if sets else []),
                 *([Cell(words.method(pair))] if several else []),
-                Cell(metric(r["metric"]).title, None, unit(r["metric"], size)),
+                Cell(_(metric(r["metric"]).title), None, unit(r["metric"], size)),
                 label_name(r["label"]),
                 number(r["cases"], 0, words.patients(r["n"])),
                 number(r["mean_a"], digits),
@@ -91,7 +92,7 @@ def failures(pairs: list[Pair]) -> Table | None:
     for pair in pairs:
         for label, (a, b) in (pair.empty or {}).items():
             counts = [number(side[state], 0) for state in STATES for side in (a, b)]
-            head = [Cell(words.SETS[pair.set])] if sets else []
+            head = [Cell(words.evaluation(pair))] if sets else []
             rows.append(Row([*head, Cell(words.method(pair)), label_name(label), *counts]))
     return Table(words.failure_columns(sets, *pairs[0].runs), rows) if rows else None
 
@@ -196,12 +197,12 @@ def facts(runs: list[Run]) -> list[tuple[str, list[Any]]]:
         ("kind", [words.kind(r) for r in runs]),
         ("commit", [words.commit(r) for r in runs]),
         ("date", [words.date(r) for r in runs]),
-        ("dataset", [r.description.name if r.description else words.NOT_KNOWN for r in runs]),
+        ("dataset", [r.description.name if r.description else _(words.NOT_KNOWN) for r in runs]),
         ("cases", [c for c, _ in n]),
         ("patients", [p for _, p in n]),
-        ("methods", [", ".join(r.methods) for r in runs]),
-        ("labels", [", ".join(r.labels) for r in runs]),
-        ("evaluations", [", ".join(words.SETS[s] for s in r.sets) for r in runs]),
+        ("methods", [joined(r.methods) for r in runs]),
+        ("labels", [joined(r.labels) for r in runs]),
+        ("evaluations", [joined(_(words.SETS[s]) for s in r.sets) for r in runs]),
         ("data", words.agreement(runs, "data")),
         ("split", words.agreement(runs, "split")),
     ]

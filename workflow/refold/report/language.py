@@ -11,6 +11,12 @@ from refold.core.files import read_json
 from refold.core.language import N_, Catalogue, _, joined, plural
 
 LOCALE = Path(__file__).parent / "locale"
+ENGLISH = "en"
+
+
+def known() -> list[str]:
+    """What `report.language` may be."""
+    return [ENGLISH, *sorted(p.stem for p in LOCALE.glob("*.json"))]
 
 
 def catalogue(language: str) -> Catalogue | None:
@@ -19,7 +25,7 @@ def catalogue(language: str) -> Catalogue | None:
     Raises:
         RefoldError: its file is missing or damaged.
     """
-    return None if language == "en" else Catalogue(read_json(LOCALE / f"{language}.json"))
+    return None if language == ENGLISH else Catalogue(read_json(LOCALE / f"{language}.json"))
 
 
 def equip(environment: Environment) -> None:

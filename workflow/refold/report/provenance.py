@@ -25,8 +25,9 @@ from refold.core.language import N_, _, joined, plural
 from refold.report import tables
 from refold.report.inputs import HOLDOUT, Experiment
 
-PHASES = ("data", "preprocess", "split", "train", "predict", "evaluate", "report")
-SHOWN = (N_("train"), N_("predict"))  # phases whose machines are told
+PHASES = (
+    N_("data"), N_("preprocess"), N_("split"), N_("train"), N_("predict"), N_("evaluate"), N_("report"),
+)  # fmt: skip
 PACKAGES = (
     "numpy", "scipy", "pandas", "scikit-image", "scikit-learn", "tensorflow", "tensorflow-cpu", "keras", "nibabel",
     "h5py", "pillow", "tifffile", "matplotlib", "jinja2", "pydantic", "rocrate", "snakemake",
@@ -114,7 +115,7 @@ def seeds(e: Experiment) -> dict[str, int]:
 def machines(e: Experiment) -> dict[str, list[dict[str, Any]]]:
     """By phase, the kinds of machine that its jobs ran on, each with the jobs as ``method/fold-k``."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for phase, records in zip(SHOWN, (e.cards, e.predictions), strict=True):
+    for phase, records in (("train", e.cards), ("predict", e.predictions)):
         kinds = found.setdefault(phase, [])
         for method in e.methods:
             for fold in e.folds:

@@ -479,14 +479,22 @@ def p_value(value: float) -> Cell:
     return number(value)
 
 
+def winner(row: dict[str, Any], alpha: float = 0.05) -> str | None:
+    """Which method is better by a corrected test; empty where there is no clear difference, None without a test."""
+    if math.isnan(row["difference"]) or math.isnan(row["p_holm"]):
+        return None
+    if row["p_holm"] >= alpha:
+        return ""
+    first = (row["difference"] > 0) == (metric(row["metric"]).better > 0)
+    return row["method_a" if first else "method_b"]
+
+
 def verdict(row: dict[str, Any], alpha: float = 0.05) -> str:
     """Which method is better by a corrected test, in words."""
-    if math.isnan(row["difference"]) or math.isnan(row["p_holm"]):
+    better = winner(row, alpha)
+    if better is None:
         return _("not tested")
-    if row["p_holm"] >= alpha:
-        return _("no clear difference")
-    first = (row["difference"] > 0) == (metric(row["metric"]).better > 0)
-    return _("{method} better", method=row["method_a" if first else "method_b"])
+    return _("{method} better", method=better) if better else _("no clear difference")
 
 
 def all_cases(e: Experiment) -> Table:
@@ -607,6 +615,9 @@ def data(e: Experiment) -> dict[str, Any]:
     }
 
 
+STRATA = N_("labels present and quantile of foreground volume")  # as the split phase writes it
+
+
 def split(e: Experiment) -> dict[str, Any]:
     """Who is trained on and who is tested on, fold by fold."""
     rows = []
@@ -629,7 +640,7 @@ def split(e: Experiment) -> dict[str, Any]:
         )
     seed, what = e.splits.get("seed"), e.splits.get("stratified_by")
     if isinstance(what, dict):
-        what = listed(what)
+        what = listed(_(STRATA) if kind == STRATA else kind for kind in what)
     return {
         "rows": rows,
         "hash": e.split_hash,
