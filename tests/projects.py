@@ -131,7 +131,8 @@ class Project:
         lock = yaml.safe_load((self.folder / "dvc.lock").read_text())
         roots = [self.folder / o["path"] for s in lock["stages"].values() for o in s["outs"]]
         files = [p for r in roots for p in (r.rglob("*") if r.is_dir() else [r]) if p.is_file()]
-        return {str(p.relative_to(self.folder)): p.read_bytes() for p in files}
+        # .dvcignore leaves it out
+        return {str(p.relative_to(self.folder)): p.read_bytes() for p in files if p.name != ".snakemake_timestamp"}
 
 
 PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
