@@ -317,3 +317,15 @@ def test_prediction_on_another_grid_is_refused(volumes):
             viewer.make(e)
     finally:
         path.write_bytes(before)
+
+
+def test_the_page_as_a_whole_keeps_its_size(volumes, monkeypatch):
+    whole = len(page.render(read(volumes)).html)
+    rest = len(page.render(read(volumes, viewer_mb=0)).html)
+    assert whole - rest > 170_000  # the cases, and the viewer's own part of the page
+    monkeypatch.setattr(viewer, "LEAST", 0.1)
+    monkeypatch.setattr(page, "LARGEST", rest / 1e6 + 0.12)
+    small = page.render(read(volumes)).html
+    assert len(small) < rest + 100_000 + 60_000 < whole and "0.1 MB (report.viewer_mb)" in small
+    # who asks for more gets it
+    assert len(page.render(read(volumes, viewer_mb=11)).html) >= whole

@@ -494,7 +494,8 @@ class Report(Section):
         ge=0,
         le=100,
         description="Size in MB of the images and outlines to scroll through in the report. The worst, median and best "
-        "cases go in first, then the worst of the rest, as many as fit; 0: none.",
+        "cases go in first, then the worst of the rest, as many as fit; up to 10 also no more than keeps the page "
+        "under 10 MB; 0: none.",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ HERE = Path(__file__).parent
 Draw = Callable[[figures.Drawing], Markup]
 Keep = Callable[[str, tables.Table | None], tables.Table | None]
 STRIPS = ("dice", "nsd", "hd95")
+LARGEST = 9.8  # MB of the whole page, unless the rest alone is more
 MOST = 8  # methods in a figure that has one line or panel a method
 
 
@@ -151,7 +153,7 @@ def context(e: Experiment, facts: dict[str, Any], draw: Draw, keep: Keep) -> dic
         "folds": keep("folds", tables.by_fold(e)),
         "variance": keep("variance", tables.variance(e)),
         "all_cases": keep("all-cases", tables.all_cases(e)),
-        "viewer": viewer.make(e),
+        "viewer": None,
         "pictures": _pictures(e),
         "most": MOST,
         "agreement": keep("agreement", tables.agreement(e)),
@@ -198,8 +200,11 @@ def render(e: Experiment, facts: dict[str, Any] | None = None) -> Page:
     catalogue = language.catalogue(e.params.report.language)
     with speaking(catalogue):
         shown = context(e, facts, draw, keep)
-        js = language.script("\n".join(scripts))
-        text = template.render(shown, css=Markup(style), js=Markup(js)) + "\n"
+        shown |= {"css": Markup(style), "js": Markup(language.script("\n".join(scripts)))}
+        # the viewer gets what the rest leaves of the page
+        rest = len(template.render(shown).encode()) / 1e6
+        room = LARGEST - rest if e.params.report.viewer_mb <= 10 else math.inf
+        text = template.render(shown | {"viewer": viewer.make(e, room)}) + "\n"
     if catalogue is not None:
         drawn.clear()
         with speaking(None):

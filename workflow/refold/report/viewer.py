@@ -107,6 +107,9 @@ class Coded:
         return len(self.data) + len(_json(self.meta))
 
 
+LEAST = 0.5  # MB, however full the page is
+
+
 @dataclass(frozen=True)
 class Viewer:
     """What the template needs. index: JSON for a script element. data: base64, a text for each case of the index."""
@@ -319,8 +322,11 @@ def _outline(number: int) -> dict[str, str]:
     return {"colour": OUTLINES[number % count][0], "dash": OUTLINES[(number + number // count) % count][1]}
 
 
-def make(e: Experiment) -> Viewer | None:
+def make(e: Experiment, room: float = math.inf) -> Viewer | None:
     """The viewer of an experiment; None where ``report.viewer_mb`` is 0.
+
+    Args:
+        room: MB that the page has left for it; it takes at least `LEAST`.
 
     Raises:
         RefoldError: a file is missing or damaged, or a prediction's grid is not the label's.
@@ -328,6 +334,8 @@ def make(e: Experiment) -> Viewer | None:
     budget = e.params.report.viewer_mb
     if not budget:
         return None
+    if room < budget:
+        budget = min(budget, max(LEAST, math.floor(10 * room) / 10))
     coded = choose(e, budget * 1e6)
     total = len({s.case for s in e.scored})
     which = "all" if len(coded) == total else "some" if len(coded) >= len(pictured(e)) else "few" if coded else "none"
