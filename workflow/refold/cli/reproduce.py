@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from refold.cli import clones, stages, trees
 from refold.cli.clones import say
@@ -188,6 +189,17 @@ def _slurm(project: Path, log: Path) -> None:
         _command(project, log, *start, "--profile", "profiles/slurm")
 
 
+def _of_the_tests() -> Any:
+    """The module that starts a Slurm for the tests."""
+    root = str(sources.ROOT.parent)
+    sys.path.insert(0, root)
+    try:
+        from tests.slurm import cluster
+    finally:
+        sys.path.remove(root)
+    return cluster
+
+
 @contextmanager
 def _cluster() -> Iterator[tuple[str, ...]]:
     """The command to start Snakemake with where a Slurm answers; one of the tests' own where there is none.
@@ -205,11 +217,7 @@ def _cluster() -> Iterator[tuple[str, ...]]:
     tests = sources.ROOT.parent / "tests" / "slurm"
     if not (tests / "cluster.py").is_file():
         raise LeftOut("no Slurm answers here (sinfo), and there is no tests/slurm to start one")
-    sys.path.insert(0, str(tests))
-    try:
-        import cluster
-    finally:
-        sys.path.remove(str(tests))
+    cluster = _of_the_tests()
     own = cluster.Cluster()
     try:
         own.__enter__()
