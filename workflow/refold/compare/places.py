@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -26,7 +27,7 @@ FOLDER, COMMIT, EXPERIMENT = "folder", "commit", "experiment"
 
 
 @dataclass(frozen=True)
-class Place:
+class Place(ABC):
     """A run's files, named as in its project: ``results/...``, ``data/...``, ``params.yaml``.
 
     given: the run as the user named it. name: short, for headings. kind: one of `FOLDER`, `COMMIT`, `EXPERIMENT`.
@@ -39,17 +40,17 @@ class Place:
     commit: str | None = None
     date: str | None = None
 
+    @abstractmethod
     def file(self, path: str) -> Path | None:
         """Where one of its files can be read now; None where it cannot."""
-        raise NotImplementedError
 
+    @abstractmethod
     def text(self, path: str) -> str | None:
         """Content of a file that is in Git; None where there is none."""
-        raise NotImplementedError
 
+    @abstractmethod
     def raw(self, root: str, case: Case) -> Path | None:
         """The folder that holds a case's image and label, ``root`` being that of data/dataset.json; None if not all."""
-        raise NotImplementedError
 
 
 def _whole(root: Path, case: Case) -> Path | None:

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.ndimage import find_objects
 
 from refold.core.errors import RefoldError
+from refold.core.images import STEPS
 from refold.evaluate.lesions import Matched, match
 from refold.evaluate.parts import Part
 from refold.evaluate.sureness import Sureness
@@ -148,5 +149,5 @@ def _sum(probabilities: np.ndarray, labels: Sequence[int]) -> np.ndarray:
     total = probabilities[..., labels[0] - 1]
     for label in labels[1:]:
         other = probabilities[..., label - 1]
-        total = total + np.minimum(other, 255 - total)  # rounded one by one, they may add up to more than 255
+        total = total + np.minimum(other, STEPS - total)  # rounded one by one, they may add up to more than 1
     return total
