@@ -42,6 +42,7 @@ def one_of_each_kind() -> dict[str, dict]:
         "ensemble": {"kind": "ensemble", "members": sorted(trained)},
         "postprocessing": {"kind": "postprocessing", "of": "ensemble"},
         "missing_channels": {"kind": "missing_channels", "of": "unet", "channels": [1]},
+        "prediction": {"kind": "prediction", "of": "unet", "predict": {"mirror_axes": ["x"]}},
         "external": {"kind": "external", "folder": "theirs"},
     }
     assert {**trained, **derived}.keys() == kinds().keys()

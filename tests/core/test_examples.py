@@ -23,11 +23,11 @@ KEYS = {k for k in explain.keys(Params) if not k.startswith("methods.")} | {
     if key not in ("train", "augment")  # changes to sections that are shown whole
 }
 
-# an example may show any kind, and change what it likes of `train` and `augment` for one method
+# an example may show any kind, and change what it likes of `train`, `augment` and `predict` for one method
 VALID = (
     KEYS | {"methods.<name>"} | {f"methods.<name>.{k}" for kind in params.KINDS.values() for k in explain.keys(kind)}
 )
-VALID |= {f"methods.<name>.{k}" for k in KEYS if k.partition(".")[0] in ("train", "augment")}
+VALID |= {f"methods.<name>.{k}" for k in KEYS if k.partition(".")[0] in ("train", "augment", "predict")}
 
 
 def _id(path: Path) -> str:

@@ -4,6 +4,8 @@ import pytest
 
 from refold.core.errors import RefoldError
 from refold.core.params import validate
+from refold.core.sections import Predict, PredictChanges
+from refold.methods.base import Part
 
 UNET, OTSU = {"kind": "unet"}, {"kind": "threshold", "channel": 1}
 
@@ -13,18 +15,34 @@ def answer(name="x", **methods):
 
 
 def test_who_answers():
-    assert answer("u").models == (("u", frozenset()),)
+    assert answer("u").models == (Part("u"),)
     both = answer(x={"kind": "ensemble", "members": ["u", "t"]})
-    assert both.models == (("u", frozenset()), ("t", frozenset())) and both.entries == ("x", "u", "t")
+    assert both.models == (Part("u"), Part("t")) and both.entries == ("x", "u", "t")
     without = answer(x={"kind": "missing_channels", "of": "u", "channels": [1]})
-    assert without.models == (("u", frozenset({1})),)
+    assert without.models == (Part("u", frozenset({1})),)
     chain = answer(
         e={"kind": "ensemble", "members": ["u", "t"]},
         p={"kind": "postprocessing", "of": "e"},
         x={"kind": "missing_channels", "of": "p", "channels": [0]},
     )
-    assert chain.models == (("u", frozenset({0})), ("t", frozenset({0})))
+    assert chain.models == (Part("u", frozenset({0})), Part("t", frozenset({0})))
     assert chain.postprocessing == ("p",) and chain.entries == ("x", "p", "e", "u", "t")
+
+
+def test_predicting_otherwise():
+    def otherwise(of, **predict):
+        return {"kind": "prediction", "of": of, "predict": predict}
+
+    chain = answer(a=otherwise("u", mirror_axes=["x"], overlap=0.25), x=otherwise("a", overlap=0.75))
+    assert chain.models == (Part("u", predict=PredictChanges(mirror_axes=["x"], overlap=0.75)),)
+    assert chain.entries == ("x", "a", "u")
+    plain = Predict(tile="whole", threads=3, overlap=0.1, mirror_axes=["y"])
+    assert chain.models[0].predict.on(plain) == Predict(tile="whole", threads=3, overlap=0.75, mirror_axes=["x"])
+    # the same model in two ways is averaged; in the same way it is refused (below)
+    both = answer(a=otherwise("u", mirror_axes=["x"]), x={"kind": "ensemble", "members": ["u", "a"]})
+    assert both.models == (Part("u"), Part("u", predict=PredictChanges(mirror_axes=["x"])))
+    blind = answer(x=otherwise("b", tile="whole"), b={"kind": "missing_channels", "of": "u", "channels": [1]})
+    assert blind.models == (Part("u", frozenset({1}), PredictChanges(tile="whole")),)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +71,31 @@ def test_who_answers():
         (
             {"x": {"kind": "missing_channels", "of": "u", "channels": [0, 1]}},
             "none of the 2 channels of phantom would be left",
+        ),
+        ({"x": {"kind": "prediction", "of": "u"}}, "methods.x.predict: says nothing, so that it would be u again"),
+        (
+            {"x": {"kind": "prediction", "of": "t", "predict": {"overlap": 0.2}}},
+            "methods.x.of: t has no network",
+        ),
+        (
+            {"x": {"kind": "prediction", "of": "u", "predict": {"threads": 2}}},
+            "methods.x.predict.threads: unknown key",
+        ),
+        (
+            {"x": {"kind": "prediction", "of": "f", "predict": {"mirror_axes": ["z"]}}, "f": {**UNET, "dimension": 2}},
+            "methods.x.predict.mirror_axes: z is no axis of a 2-D network",
+        ),
+        (
+            {"x": {"kind": "prediction", "of": "u", "predict": {"tile": [16, 16]}}},
+            "methods.x.predict.tile: [16, 16] has 2 numbers, methods.u is 3-D",
+        ),
+        (
+            {
+                "x": {"kind": "ensemble", "members": ["a", "b"]},
+                "a": {"kind": "prediction", "of": "u", "predict": {"tile": "whole"}},
+                "b": {"kind": "prediction", "of": "u", "predict": {"tile": "whole"}},
+            },
+            "u would be counted twice",
         ),
         (
             {

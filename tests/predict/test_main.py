@@ -11,7 +11,8 @@ from refold.core import cases, geometry, images, store
 from refold.core.cases import Case, Description, Labels
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file, write_json
-from refold.core.params import KINDS, Stamps, validate
+from refold.core.params import KINDS, Params, Stamps, validate
+from refold.core.sections import Predict
 from refold.predict import __main__ as predict
 from refold.train import __main__ as train
 
@@ -126,6 +127,26 @@ def test_twice_the_same_bytes_and_no_leftovers(project):
     (folder / "old.nii.gz").write_bytes(b"of an earlier split")
     predict.run(arguments("0"))
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+
+
+def test_a_method_that_predicts_otherwise(project, monkeypatch):
+    """The same model, made with the section `predict` as it changes it; read as plain values, without the checks."""
+    other = {"kind": "prediction", "of": "otsu", "predict": {"overlap": 0.25, "mirror_axes": ["x"]}}
+    methods = {"otsu": {"kind": "threshold"}, "other": other}
+    Stamps().write(Params.model_validate({"methods": methods, "predict": {"overlap": 0.75, "threads": 2}}))
+    trained(0)
+    threshold, seen = KINDS["threshold"], []
+    create = threshold.create
+    monkeypatch.setattr(threshold, "create", lambda self, how: seen.append(how) or create(self, how))
+    for method in ("otsu", "other"):
+        predict.run(arguments("0", method=method))
+    assert seen == [
+        Predict(overlap=0.75, threads=2),
+        Predict(overlap=0.25, threads=2, mirror_axes=["x"]),
+    ]
+    manifest = read_json("results/predictions/other/fold-0/predictions.json")
+    assert manifest["hashes"]["models"] == {"0": sha256_file("results/models/otsu/fold-0/model.json")}
+    assert set(manifest["hashes"]["params"]) == {"methods.other", "methods.otsu", "predict"}
 
 
 def test_held_out_cases_by_the_mean_of_the_folds(project):

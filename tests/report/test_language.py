@@ -285,6 +285,7 @@ def test_every_kind_of_method_speaks_it(volumes):
         "ensemble": {"members": ["a", "b"]},
         "postprocessing": {"of": "a"},
         "missing_channels": {"of": "a", "channels": [0]},
+        "prediction": {"of": "a", "predict": {"tile": "whole", "overlap": 0.25, "mirror_axes": []}},
         "external": {"folder": "x"},
     }
     settings = validate({"methods": {"a": {"kind": "unet"}, "b": {"kind": "cnn"}}}).methods

@@ -106,7 +106,7 @@ BEGAN = {f: sha256_file(f) for f in code(config["only_phase"])} if FOR_DVC else 
 def models_of(wildcards):
     """Model files that a prediction needs: of its fold, or of every fold for the held-out test set."""
     folds = FOLDS if wildcards.fold == "holdout" else [wildcards.fold]
-    methods = dict.fromkeys(m for m, _ in ANSWERS[wildcards.method].models)
+    methods = dict.fromkeys(m.method for m in ANSWERS[wildcards.method].models)
     return [
         f"results/models/{m}/fold-{f}/{name}"
         for m in methods
@@ -121,7 +121,7 @@ def stamps_of(wildcards):
 
 
 def asks_networks(wildcards):
-    return any(m in NETWORKS for m, _ in ANSWERS[wildcards.method].models)
+    return any(m.method in NETWORKS for m in ANSWERS[wildcards.method].models)
 
 
 def training_threads(wildcards):

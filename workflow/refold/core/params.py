@@ -16,6 +16,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Union, get_args
@@ -43,6 +44,7 @@ from refold.core.sections import (
 )  # fmt: skip
 from refold.methods import kinds
 from refold.methods.base import Answer, Settings, answer
+from refold.methods.prediction import Prediction
 
 KINDS = kinds()
 WEIGHTED = ("ce", "ce_dice", "focal", "focal_dice")  # losses that know class weights
@@ -304,7 +306,9 @@ def _check_methods(p: Params) -> Iterator[tuple[str, tuple[str, ...], str]]:
     for name, m in p.methods.items():
         if not m.trained:
             try:
-                p.answer(name)
+                models = p.answer(name).models
+                if isinstance(m, Prediction) and not any(p.methods[part.method].network for part in models):
+                    raise RefoldError(f"{m.of} has no network, and others answer the same whatever `predict` says")
             except RefoldError as error:
                 yield f"methods.{name}.{m.where}", ("methods",), str(error)
         for key, text in m.faults():
@@ -327,10 +331,24 @@ def _check_methods(p: Params) -> Iterator[tuple[str, tuple[str, ...], str]]:
             )
 
 
+def _predictions(p: Params, networks: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, dict[str, Any]]]:
+    """(what is set, its section, the networks that it is for) of `predict` and of each method that predicts anew."""
+    yield p.predict.model_dump(), "predict", networks
+    for name, m in p.methods.items():
+        if isinstance(m, Prediction):
+            with suppress(RefoldError):  # told by `_check_methods`
+                parts = {part.method for part in p.answer(name).models}
+                yield (
+                    m.predict.model_dump(),
+                    f"methods.{name}.predict",
+                    {n: v for n, v in networks.items() if n in parts},
+                )
+
+
 def _check_axes(p: Params) -> Iterator[tuple[str, tuple[str, ...], str]]:
     """Numbers of axes that contradict each other, and patches that cannot be pooled."""
     data, networks = _data_dimension(p), _networks(p)
-    spacing, tile = p.preprocess.spacing, p.predict.tile
+    spacing = p.preprocess.spacing
     rests = ("dataset.source", "preprocess.spacing")
     if p.dataset.source is None and isinstance(spacing, list) and len(spacing) != 3:
         yield rests[1], rests, f"{len(spacing)} numbers, {p.dataset.name} has 3 axes; give [x, y, z]"
@@ -347,18 +365,23 @@ def _check_axes(p: Params) -> Iterator[tuple[str, tuple[str, ...], str]]:
                 yield rests[0], rests, f"{patch} has {len(patch)} numbers, {key} is {axes}-D; give {axes}, or auto"
             elif fault := _unpoolable(patch, m.planned_stages, spacing):
                 yield rests[0], rests, f"{fault}; for {key}"
-        if isinstance(tile, list):
-            rests = ("predict.tile", "dataset.source", "preprocess.spacing", patch_key, f"{key}.dimension")
+    flat = [("augment.flip.axes", p.augment.flip.axes, networks)]
+    for predict, of, these in _predictions(p, networks):
+        tile = predict.get("tile")
+        for name, (_, axes) in these.items() if isinstance(tile, list) else ():
+            key = f"methods.{name}"
+            patch_key = _key(p, name, "train", "patch")
+            rests = (f"{of}.tile", "dataset.source", "preprocess.spacing", patch_key, f"{key}.dimension")
             sliced = axes == 2 and data in (3, None)  # answers slice by slice, whatever the tile
             if axes is not None and not sliced and len(tile) != axes:
                 yield rests[0], rests, f"{tile} has {len(tile)} numbers, {key} is {axes}-D; give {axes}, or auto"
-            elif axes == 2 and data == 3 and len(networks) == 1:
+            elif axes == 2 and data == 3 and len(these) == 1:
                 yield rests[0], rests, f"{key} is 2-D and answers whole slices of 3-D data; write auto"
-    if networks and all(axes == 2 for _, axes in networks.values()):
-        for key, axes in (("augment.flip.axes", p.augment.flip.axes), ("predict.mirror_axes", p.predict.mirror_axes)):
-            if "z" in axes:
-                rests = (key, "methods", "preprocess.spacing", "train.patch", "dataset.source")
-                yield key, rests, "z is no axis of a 2-D network; allowed: x, y"
+        flat.append((f"{of}.mirror_axes", predict.get("mirror_axes", ()), these))
+    for key, axes, these in flat:
+        if "z" in axes and these and all(dimension == 2 for _, dimension in these.values()):
+            rests = (key, "methods", "preprocess.spacing", "train.patch", "dataset.source")
+            yield key, rests, "z is no axis of a 2-D network; allowed: x, y"
 
 
 def _unpoolable(patch: list[int], stages: str | int, spacing: str | list[float]) -> str | None:

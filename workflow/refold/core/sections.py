@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, field_validator, model_serializer
@@ -515,6 +516,10 @@ class Changes(Section):
         """``section`` with these changes; also of sections within it."""
         return type(section).model_validate(_merged(section.model_dump(), self.model_dump()))
 
+    def over(self, earlier: Changes) -> Any:
+        """Both changes, these where both have a key."""
+        return type(self).model_validate(_merged(earlier.model_dump(), self.model_dump()))
+
     def gives(self, key: str) -> bool:
         """Whether a key such as ``loss.kind`` stands here."""
         first, _, rest = key.partition(".")
@@ -532,10 +537,12 @@ def _without_default(schema: dict[str, Any]) -> None:
     schema.pop("default", None)
 
 
-def changes_of(section: type[Section]) -> type[Changes]:
-    """The model of `Changes` to ``section``: the same keys with the same ranges, none of them needed."""
+def changes_of(section: type[Section], without: Collection[str] = ()) -> type[Changes]:
+    """The model of `Changes` to ``section``: its keys but ``without``, with the same ranges, none of them needed."""
     fields: dict[str, Any] = {}
     for name, field in section.model_fields.items():
+        if name in without:
+            continue
         if isinstance(field.default, Section):
             inner = changes_of(type(field.default))
             fields[name] = (inner, Field(inner(), description=field.description, json_schema_extra=_without_default))
@@ -549,4 +556,5 @@ def changes_of(section: type[Section]) -> type[Changes]:
 
 TrainChanges = changes_of(Train)
 AugmentChanges = changes_of(Augment)
-PredictChanges = changes_of(Predict)
+# the rest is of the whole job
+PredictChanges = changes_of(Predict, without=("threads", "instructions", "keep_probabilities"))

@@ -28,7 +28,7 @@ def lacking(method: str, folds: list[str], stamps: Stamps, folder: Path) -> str 
     params = stamps.methods(method)
     answer = params.answer(method)
     predict, evaluate = (stamps.read(s).section(s) for s in ("predict", "evaluate"))
-    kinds = {params.methods[m].kind for m, _ in answer.models}
+    kinds = {params.methods[m.method].kind for m in answer.models}
     root = sources.ROOT.parent
     wanted = {
         "data": sha256_file("data/cases.csv"),

@@ -18,7 +18,7 @@ from pydantic import ConfigDict
 from refold.core.errors import RefoldError
 from refold.core.explain import nearest
 from refold.core.language import _
-from refold.core.sections import Predict, Section, Train
+from refold.core.sections import Predict, PredictChanges, Section, Train
 
 if TYPE_CHECKING:
     from refold.train.fold import Fold
@@ -120,16 +120,24 @@ class Classical(Settings):
 
 
 @dataclass(frozen=True)
+class Part:
+    """A trained method that answers: without which channels, and with which changes to the section `predict`."""
+
+    method: str
+    missing: frozenset[int] = frozenset()
+    predict: PredictChanges = field(default_factory=PredictChanges)
+
+
+@dataclass(frozen=True)
 class Answer:
     """How a method comes to its label maps.
 
-    models: the trained methods whose probabilities are averaged, each with the channels that it must do without; none
-    where label maps are read.
+    models: the trained methods whose probabilities are averaged; none where label maps are read.
     entries: all methods that have a part in it, itself among them. postprocessing: those of them that change the label
     map, in their order.
     """
 
-    models: tuple[tuple[str, frozenset[int]], ...]
+    models: tuple[Part, ...]
     entries: tuple[str, ...]
     postprocessing: tuple[str, ...] = ()
 
@@ -157,7 +165,7 @@ def answer(methods: Mapping[str, Settings], name: str, within: tuple[str, ...] =
         raise RefoldError(f"{name!r} is no method{nearest(name, methods)}; methods are {', '.join(methods)}")
     entry = methods[name]
     if not isinstance(entry, Derived):
-        return Answer(((name, frozenset()),) if entry.trained else (), (name,))
+        return Answer((Part(name),) if entry.trained else (), (name,))
     parts = {part: answer(methods, part, (*within, name)) for part in entry.parts}
     if without := [part for part, found in parts.items() if not found.models]:
         raise RefoldError(

@@ -34,8 +34,8 @@ class Ensemble(Derived):
                     "postprocess the ensemble"
                 )
         models = [model for part in parts for model in part.models]
-        if twice := next((m for m, missing in models if models.count((m, missing)) > 1), None):
-            raise RefoldError(f"{twice} would be counted twice; an ensemble of ensembles names each method once")
+        if twice := next((model for model in models if models.count(model) > 1), None):
+            raise RefoldError(f"{twice.method} would be counted twice; an ensemble of ensembles names each method once")
         return Answer(tuple(models), entries(name, parts))
 
     def words(self, about: About) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -25,7 +26,7 @@ class MissingChannels(Derived):
         return [self.of]
 
     def answer(self, name: str, parts: list[Answer]) -> Answer:
-        models = tuple((m, missing | frozenset(self.channels)) for m, missing in parts[0].models)
+        models = tuple(replace(m, missing=m.missing | frozenset(self.channels)) for m in parts[0].models)
         return Answer(models, entries(name, parts), parts[0].postprocessing)
 
     def words(self, about: About) -> str:

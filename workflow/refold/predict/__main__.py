@@ -15,7 +15,7 @@ from refold.core.intensity import Statistics
 from refold.core.params import Params, Stamps
 from refold.core.sections import Predict
 from refold.methods import module
-from refold.methods.base import Settings, no_channel
+from refold.methods.base import Part, Settings, no_channel
 from refold.methods.external import External
 from refold.predict import external, postprocess
 from refold.predict.models import Model, mean_probabilities
@@ -83,17 +83,17 @@ class Output:
         write_json(self.folder / "predictions.json", about)
 
 
-def _load(folder: Path, method: str, entry: Settings, predict: Predict, split: str, missing: frozenset[int]) -> Model:
+def _load(folder: Path, part: Part, entry: Settings, predict: Predict, split: str) -> Model:
     card = read_json(folder / "card.json")
-    if card["method"] != method:
-        raise RefoldError(f"{folder / 'card.json'} is of method {card['method']!r}, not {method!r}; train again")
+    if card["method"] != part.method:
+        raise RefoldError(f"{folder / 'card.json'} is of method {card['method']!r}, not {part.method!r}; train again")
     if card["hashes"]["split"] != split:
         raise RefoldError(f"{folder} was trained on another split than results/splits.json; train again")
-    segmenter = entry.create(predict)
+    segmenter = entry.create(part.predict.on(predict))
     if sha256_file(folder / segmenter.file) != card["hashes"]["model"]:
         raise RefoldError(f"{folder / segmenter.file} is not the model that card.json describes; train again")
     segmenter.load(folder, card)
-    return Model(method, segmenter, Statistics.from_json(card["statistics"]), card, missing)
+    return Model(part.method, segmenter, Statistics.from_json(card["statistics"]), card, part.missing)
 
 
 def _wanted(splits: dict[str, Any], fold: str, cards: list[dict[str, Any]]) -> list[str]:
@@ -118,23 +118,23 @@ def _wanted(splits: dict[str, Any], fold: str, cards: list[dict[str, Any]]) -> l
     return sorted(wanted)
 
 
-def _folders(params: Params, method: str, fold: str, given: list[str] | None) -> list[tuple[Path, str, frozenset[int]]]:
-    """(folder of a model, its method, missing channels) for all models that answer."""
+def _folders(params: Params, method: str, fold: str, given: list[str] | None) -> list[tuple[Path, Part]]:
+    """(folder of a model, how it answers) for all models that answer."""
     files = [Path(f) for f in given or []]
     found = []
-    for name, missing in params.answer(method).models:
-        mine = {f.parent for f in files if f.parent.parent.name == name}
+    for part in params.answer(method).models:
+        mine = {f.parent for f in files if f.parent.parent.name == part.method}
         if not given:
-            mine = {Path(f"results/models/{name}/fold-{fold}")}
+            mine = {Path(f"results/models/{part.method}/fold-{fold}")}
         if not mine:
-            raise RefoldError(f"--models names no model of {name}, which is a part of {method}")
-        found += [(folder, name, missing) for folder in sorted(mine)]
+            raise RefoldError(f"--models names no model of {part.method}, which is a part of {method}")
+        found += [(folder, part) for folder in sorted(mine)]
     return found
 
 
-def _setup(params: Params, models: list[tuple[Path, str, frozenset[int]]], predict: Predict) -> dict[str, Any]:
+def _setup(params: Params, models: list[tuple[Path, Part]], predict: Predict) -> dict[str, Any]:
     """TensorFlow set up where a network answers; the facts of this machine."""
-    if not any(params.methods[name].network for _, name, _ in models):
+    if not any(params.methods[part.method].network for _, part in models):
         return machine.facts()
     from refold.train.runtime import configure, device
 
@@ -181,7 +181,7 @@ def run(a: argparse.Namespace) -> None:
     for text in doubts:
         log.get().warning(text)
     split = sha256_file(a.splits)
-    models = [_load(f, name, params.methods[name], predict, split, missing) for f, name, missing in wanted_models]
+    models = [_load(f, part, params.methods[part.method], predict, split) for f, part in wanted_models]
     for model in models:
         if beyond := [c for c in model.missing if c >= len(description.channels)]:
             raise RefoldError(f"methods.{a.method}: {no_channel(beyond[0], 'the data set', len(description.channels))}")
