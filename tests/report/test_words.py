@@ -170,6 +170,16 @@ def test_what_was_fitted(experiment):
     assert any("decided when to stop" in t for t in cautions.fitted(stopped))
 
 
+def test_networks_trained_in_several_ways_say_what_was_fitted_once(experiment):
+    """Also with values that are lists: a network's own class weights once stopped the report."""
+    ways = {
+        "unet": {"kind": "unet", "train": {"loss": {"class_weights": [1, 2]}}},
+        "otsu": {"kind": "unet", "train": {"seed": 2, "patch": [32, 32]}},
+    }
+    told = cautions.fitted(changed(experiment, methods=ways))
+    assert sum("learning curves" in t for t in told) == 1
+
+
 def test_many_warnings_of_one_check_are_one():
     entries = [{"check": "empty-label", "case": f"c{i}", "message": f"label of c{i} is empty"} for i in range(30)]
     (one,) = cautions._gathered("data", entries)

@@ -19,6 +19,7 @@ import numpy as np
 from refold.core.errors import RefoldError
 
 SAME = 1e-6  # relative difference below which two spacings are the same
+LEAST = 1e-5  # added to probabilities before their logarithm: what a network is sure of has one too
 _PAD = 12  # voxels of edge padding before the spline prefilter, as in scipy.ndimage; its poles have died out by then
 
 
@@ -331,10 +332,11 @@ def _argmax(layers, shape: Sequence[int]) -> np.ndarray:
     return label
 
 
-def resample_label(label: np.ndarray, shape: Sequence[int], order: int = 1, coarse: int | None = None) -> np.ndarray:
+def resample_label(label: np.ndarray, shape: Sequence[int], order: int = 3, coarse: int | None = None) -> np.ndarray:
     """Resample a label map of indices (x, y[, z]) to ``shape``: each label's indicator, then the argmax; uint8.
 
-    Label values are never averaged. Where labels are equally near, the lower index wins.
+    Label values are never averaged. Where labels are equally near, the lower index wins. By cubic splines small
+    structures keep their volume; interpolated linearly (order 1, nnU-Net's) the convex ones shrink.
     """
     if tuple(label.shape) == tuple(shape):
         return np.asarray(label, np.uint8)
@@ -348,14 +350,16 @@ def to_original(
 ) -> np.ndarray:
     """Probabilities on the stored grid to a label map on the raw file's own grid.
 
-    Each label's probability is resampled linearly to the cropped canonical grid before the argmax; the lower index wins
-    where two are equal. Outside the box stands background. Label by label with a running maximum, so that memory does
-    not grow with the number of labels: beside the input about five float32 volumes of the cropped grid.
+    Where the grids differ, the logarithm of each label's probability is resampled by cubic splines to the cropped
+    canonical grid before the argmax; the lower index wins where two are equal. Probabilities themselves are flat but
+    for a voxel or two at a border, and small convex structures would shrink. Outside the box stands background. Label
+    by label with a running maximum, so that memory does not grow with the number of labels: beside the input about six
+    float32 volumes of the cropped grid.
 
     Args:
         probabilities: (x, y[, z], labels) of the record's stored shape; or any array that ``[..., i]`` reads.
         each: called for every label in turn with its index and its probability on the raw file's grid, (x, y[, z])
-            float32 from 0 to 1; 0 outside the box, but 1 for the background.
+            float32 from 0 to 1, summing to 1 over the labels; 0 outside the box, but 1 for the background.
 
     Returns:
         uint8 indices, shape ``record.raw_shape``.
@@ -365,23 +369,25 @@ def to_original(
     """
     if tuple(probabilities.shape[:-1]) != record.stored_shape:
         raise RefoldError(f"probabilities of shape {probabilities.shape} for a stored grid of {record.stored_shape}")
+    resampled = record.stored_shape != record.cropped_shape
+    total = np.zeros(record.cropped_shape, np.float32) if resampled and each is not None else None
+
+    def layer(i: int) -> np.ndarray:
+        stored = np.asarray(probabilities[..., i], np.float32)
+        return _resample(np.log(stored + LEAST), record.cropped_shape, 3, None) if resampled else stored
 
     def layers() -> Iterator[tuple[int, np.ndarray]]:
         for i in range(probabilities.shape[-1]):
-            layer = _resample(np.asarray(probabilities[..., i], np.float32), record.cropped_shape, 1, None)
-            if each is not None:
-                padded = np.full(record.canonical_shape, np.float32(i == 0))
-                padded[slices(record.crop)] = layer
-                each(i, decanonical(padded, record.transform))
-            yield i, layer
+            values = layer(i)
+            if total is not None:
+                np.add(total, np.exp(values), out=total)
+            yield i, values
 
     whole = np.zeros(record.canonical_shape, np.uint8)
     whole[slices(record.crop)] = _argmax(layers(), record.cropped_shape)
-    return np.ascontiguousarray(decanonical(whole, record.transform))
-
-
-def label_to_original(label: np.ndarray, record: Record) -> np.ndarray:
-    """Like `to_original` for a label map of indices on the stored grid."""
-    whole = np.zeros(record.canonical_shape, np.uint8)
-    whole[slices(record.crop)] = resample_label(label, record.cropped_shape)
+    for i in range(probabilities.shape[-1]) if each is not None else ():
+        padded = np.full(record.canonical_shape, np.float32(i == 0))
+        # once more: to keep all labels would take their number of volumes
+        padded[slices(record.crop)] = layer(i) if total is None else np.exp(layer(i)) / total
+        each(i, decanonical(padded, record.transform))
     return np.ascontiguousarray(decanonical(whole, record.transform))

@@ -142,7 +142,13 @@ class Preprocess(Section):
     )
     crop_nonzero: bool = Field(True, description="Crop to the box of non-zero voxels of any channel.")
     image_order: int = Field(3, ge=0, le=5, description="Spline order for resampling images.")
-    label_order: int = Field(1, ge=0, le=1, description="Spline order for resampling each label's indicator.")
+    label_order: int = Field(
+        3,
+        ge=0,
+        le=5,
+        description="Spline order for resampling each label's indicator. By cubic splines small structures keep their "
+        "volume; 1 is nnU-Net's, with which they shrink.",
+    )
     anisotropy: float = Field(
         3.0,
         gt=1,

@@ -182,7 +182,8 @@ def fitted(e: Experiment) -> list[str]:
         ),
         _("Weights, thresholds and intensity statistics of a fold were learnt from its training cases only."),
     ]
-    for t in dict.fromkeys(e.params.train_of(m) for m in e.methods if e.params.methods[m].network):
+    inner = []
+    for t in (e.params.train_of(m) for m in e.methods if e.params.methods[m].network):
         share = percent(t.validation_fraction)
         if not t.validation_fraction:
             text = _("There was no inner validation; the number of epochs was fixed beforehand.")
@@ -196,7 +197,8 @@ def fitted(e: Experiment) -> list[str]:
                 "{share} of each fold's training patients were its inner validation, for the learning curves only.",
                 share=share,
             )
-        texts.append(text)
+        inner.append(text)
+    texts += dict.fromkeys(inner)
     if e.params.preprocess.spacing == "median":
         texts.append(
             _(

@@ -521,7 +521,10 @@ def _prediction(prose: Prose, p: Params) -> None:
         _("Predictions were averaged over mirror images along {axes}.", axes=listed(q.mirror_axes))
         if q.mirror_axes
         else "",
-        _("Class probabilities were resampled to each case's own grid before the most probable label was taken."),
+        _(
+            "Logarithms of the class probabilities were resampled to each case's own grid by cubic splines before the "
+            "most probable label was taken."
+        ),
     )
 
 
