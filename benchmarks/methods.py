@@ -46,7 +46,7 @@ def main() -> None:
 
 def asks_networks(params: Params, method: str) -> bool:
     """Whether networks answer for a method, alone or together."""
-    return any(params.methods[m].network for m, _ in params.answer(method).models)
+    return any(params.methods[m.method].network for m in params.answer(method).models)
 
 
 if __name__ == "__main__":
