@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 from refold.core.files import read_csv
-from refold.core.params import Params, load
+from refold.core.params import load
 
 
 def main() -> None:
@@ -37,16 +37,11 @@ def main() -> None:
     for method in ranked:
         row = means[method]
         told = "–"
-        if asks_networks(params, method):
+        if params.asks_networks(method):
             left = [c for c in classical if not (pairs[method, c][0] > 0 and pairs[method, c][1] < 0.05)]
             told = ", ".join(f"{c} ({pairs[method, c][0]:+.4f}, p {pairs[method, c][1]:.3f})" for c in left) or "none"
         interval = f"{float(row['ci_low']):.4f} to {float(row['ci_high']):.4f}"
         print(f"| `{method}` | {float(row['mean']):.4f} | {interval} | {row['n']} | {told} |")
-
-
-def asks_networks(params: Params, method: str) -> bool:
-    """Whether networks answer for a method, alone or together."""
-    return any(params.methods[m.method].network for m in params.answer(method).models)
 
 
 if __name__ == "__main__":

@@ -353,8 +353,8 @@ def to_original(
     Where the grids differ, the logarithm of each label's probability is resampled by cubic splines to the cropped
     canonical grid before the argmax; the lower index wins where two are equal. Probabilities themselves are flat but
     for a voxel or two at a border, and small convex structures would shrink. Outside the box stands background. Label
-    by label with a running maximum, so that memory does not grow with the number of labels: beside the input six or seven
-    float32 volumes of the cropped grid.
+    by label with a running maximum, so that memory does not grow with the number of labels: beside the input six
+    float32 volumes of the cropped grid, or seven with ``each``.
 
     Args:
         probabilities: (x, y[, z], labels) of the record's stored shape; or any array that ``[..., i]`` reads.

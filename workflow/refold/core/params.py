@@ -108,6 +108,10 @@ class Params(Section):
         """
         return answer(self.methods, name)
 
+    def asks_networks(self, name: str) -> bool:
+        """Whether networks answer for a method, alone or together with others. Raises as `answer` does."""
+        return any(self.methods[part.method].network for part in self.answer(name).models)
+
     def section(self, name: str) -> dict[str, Any]:
         """One section as plain JSON values, defaults filled in."""
         return self.model_dump(mode="json")[name]
@@ -306,8 +310,8 @@ def _check_methods(p: Params) -> Iterator[tuple[str, tuple[str, ...], str]]:
     for name, m in p.methods.items():
         if not m.trained:
             try:
-                models = p.answer(name).models
-                if isinstance(m, Prediction) and not any(p.methods[part.method].network for part in models):
+                p.answer(name)
+                if isinstance(m, Prediction) and not p.asks_networks(name):
                     raise RefoldError(f"{m.of} has no network, and others answer the same whatever `predict` says")
             except RefoldError as error:
                 yield f"methods.{name}.{m.where}", ("methods",), str(error)

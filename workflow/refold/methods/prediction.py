@@ -12,6 +12,13 @@ from refold.core.sections import PredictChanges
 from refold.methods.base import About, Answer, Derived, entries
 
 
+def in_tiles(tile: str | list[int]) -> str:
+    """``predict.tile`` in the report's words, where it is not ``whole``."""
+    if tile == "auto":
+        return _("in tiles of the patch's size or, where little larger, whole")
+    return _("in tiles of {size} voxels", size=" x ".join(map(str, tile)))
+
+
 class Prediction(Derived):
     """Another method's models with other settings of the section `predict`: what does averaging at prediction gain?"""
 
@@ -35,12 +42,8 @@ class Prediction(Derived):
 
     def words(self, about: About) -> str:
         given, how = self.predict.model_dump(), []
-        if (tile := given.get("tile")) == "whole":
-            how.append(_("each case whole"))
-        elif tile == "auto":
-            how.append(_("in tiles of the patch's size or, where little larger, whole"))
-        elif tile is not None:
-            how.append(_("in tiles of {size} voxels", size=" x ".join(map(str, tile))))
+        if (tile := given.get("tile")) is not None:
+            how.append(_("each case whole") if tile == "whole" else in_tiles(tile))
         if (overlap := given.get("overlap")) is not None:
             how.append(_("with tiles that overlap by {overlap}", overlap=f"{overlap:.0%}"))
         if (axes := given.get("mirror_axes")) is not None:

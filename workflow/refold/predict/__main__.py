@@ -132,9 +132,9 @@ def _folders(params: Params, method: str, fold: str, given: list[str] | None) ->
     return found
 
 
-def _setup(params: Params, models: list[tuple[Path, Part]], predict: Predict) -> dict[str, Any]:
+def _setup(params: Params, method: str, predict: Predict) -> dict[str, Any]:
     """TensorFlow set up where a network answers; the facts of this machine."""
-    if not any(params.methods[part.method].network for _, part in models):
+    if not params.asks_networks(method):
         return machine.facts()
     from refold.train.runtime import configure, device
 
@@ -176,7 +176,7 @@ def run(a: argparse.Namespace) -> None:
         _take_over(a, entry, params, splits, output)
         return
     wanted_models = _folders(params, a.method, a.fold, a.models)
-    here = _setup(params, wanted_models, predict)
+    here = _setup(params, a.method, predict)
     doubts = machine.doubts(here["instructions"], "predict.instructions")
     for text in doubts:
         log.get().warning(text)

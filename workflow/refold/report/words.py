@@ -10,6 +10,7 @@ from refold.core.language import N_, _, joined, listed, plural
 from refold.core.params import KINDS, Params
 from refold.core.sections import MSD_TASKS, Augment, Loss, Train
 from refold.methods.base import About
+from refold.methods.prediction import in_tiles
 from refold.report.inputs import CV, HOLDOUT, MEAN, Experiment
 
 REFERENCES = {
@@ -504,14 +505,9 @@ def _prediction(prose: Prose, p: Params) -> None:
     if q.tile == "whole":
         tiles = _("Networks predicted cases whole.")
     else:
-        how = (
-            _("in tiles of the patch's size or, where little larger, whole")
-            if q.tile == "auto"
-            else _("in tiles of {size} voxels", size=" x ".join(map(str, q.tile)))
-        )
         tiles = _(
             "Networks predicted cases {how}; tiles overlapped by {overlap} under Gaussian weights{cite}.",
-            how=how,
+            how=in_tiles(q.tile),
             overlap=percent(q.overlap),
             cite=prose.cite("nnunet"),
         )
