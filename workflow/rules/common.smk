@@ -120,12 +120,16 @@ def stamps_of(wildcards):
     return stamps(*(f"methods.{m}" for m in ANSWERS[wildcards.method].entries))
 
 
+def asks_networks(wildcards):
+    return P.asks_networks(wildcards.method)
+
+
 def training_threads(wildcards):
     return P.train_of(wildcards.method).threads
 
 
 def prediction_threads(wildcards):
-    return P.predict.threads if P.asks_networks(wildcards.method) else 1
+    return P.predict.threads if asks_networks(wildcards) else 1
 
 
 def appendix(path, category, **options):
