@@ -80,6 +80,18 @@ def test_without_a_record_the_user_is_told_how_to_begin(tmp_path):
         tools.initialised(tmp_path)
 
 
+def test_a_note_of_dvc_that_a_kill_cut_short_is_deleted_and_a_whole_one_kept(tmp_path, capsys):
+    note = tmp_path / ".dvc/tmp/rwlock"
+    note.parent.mkdir(parents=True)
+    tools.unlock(tmp_path)
+    note.write_text('{"write": {}, "read": {}}')
+    tools.unlock(tmp_path)
+    assert note.exists() and not capsys.readouterr().err
+    note.write_text('{"write": {"a": {"pid"')
+    tools.unlock(tmp_path)
+    assert not note.exists() and "rwlock was cut short" in capsys.readouterr().err
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     return Project.create(tmp_path_factory.mktemp("cli") / "project", tiny())

@@ -6,6 +6,7 @@ import csv
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +95,27 @@ def fresh(folder: str | Path = ".") -> bool:
 # ---------------------------------------------------------------- DVC
 
 
+def unlock(folder: str | Path = ".") -> None:
+    """Delete DVC's note of who works on which file where a kill cut it short; every DVC command refuses such a note."""
+    path = Path(folder) / ".dvc" / "tmp" / "rwlock"
+
+    def cut() -> bool:
+        try:
+            json.loads(path.read_text())
+        except FileNotFoundError:
+            return False
+        except ValueError:
+            return True
+        return False
+
+    if not cut():
+        return
+    time.sleep(0.5)  # a DVC that is alive has written the rest by now
+    if cut():
+        path.unlink(missing_ok=True)
+        print(f"warning: {path} was cut short when DVC was killed; deleted", file=sys.stderr)
+
+
 def initialised(folder: str | Path = ".") -> None:
     """Raises `RefoldError` where DVC keeps no record, or one that would be overwritten in place."""
     if not (Path(folder) / ".dvc" / "config").is_file():
@@ -101,6 +123,7 @@ def initialised(folder: str | Path = ".") -> None:
     inside = git("rev-parse", "--is-inside-work-tree", folder=folder)
     if inside.returncode:
         raise RefoldError("this folder is no Git repository; DVC's record lives in one: `git init`, add and commit")
+    unlock(folder)
     types = dvc("config", "cache.type", folder=folder).stdout.strip()
     if "hardlink" in types.split(","):
         raise RefoldError(
