@@ -5,6 +5,11 @@
 Run it after the experiment of examples/hippocampus.yaml, with one fold or all five. Prints a markdown table: mean Dice
 by label and fold, the mean of both labels with its bootstrap interval, and the paired difference to nnU-Net with its
 interval (2000 samples of cases, percentiles).
+
+With ``--scores FILE`` the cases of this run first take the place of the same folds and methods in that file, so that
+folds run one at a time come together; where there are no results, the file alone is read:
+
+    python benchmarks/hippocampus.py --scores benchmarks/hippocampus-scores.csv --method two_seeds
 """
 
 from __future__ import annotations
@@ -27,6 +32,31 @@ def interval(values: np.ndarray, seed: int = 1, samples: int = 2000) -> tuple[fl
     return tuple(np.percentile(means, [2.5, 97.5]))
 
 
+COLUMNS = ["method", "fold", "case", "label", "dice"]
+
+
+def measured(results: Path) -> pd.DataFrame:
+    """Dice of each case and label of a run, one row each."""
+    rows = pd.read_csv(results / "metrics/cases.csv", dtype={"fold": str})
+    rows = rows[(rows.metric == "dice") & rows.label.isin(NAMES)]
+    rows = rows.assign(label=rows.label.map(NAMES), fold=rows.fold.astype(int))
+    return rows.rename(columns={"value": "dice"})[COLUMNS]
+
+
+def joined(kept: Path, new: pd.DataFrame | None) -> pd.DataFrame:
+    """The kept rows with the new folds in place of the same ones, written back."""
+    old = pd.read_csv(kept) if kept.is_file() else pd.DataFrame(columns=COLUMNS)
+    if new is None:
+        return old
+    done = set(zip(new.method, new.fold, strict=True))
+    old = old[[key not in done for key in zip(old.method, old.fold, strict=True)]]
+    rows = pd.concat([old, new]).sort_values(COLUMNS[:-1])
+    part = kept.with_name(f".{kept.name}.part")
+    rows.to_csv(part, index=False, float_format="%.6f")
+    part.replace(kept)
+    return rows
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=ROOT / "results")
@@ -34,15 +64,23 @@ def main() -> None:
         "--reference", type=Path, default=ROOT.parent / "shared/data/nnunetv2_hippocampus_reference.csv"
     )
     parser.add_argument("--method", default="unet")
+    parser.add_argument("--scores", type=Path, help="file of the cases of several runs")
     a = parser.parse_args()
-    for path in (a.results / "metrics/cases.csv", a.reference):
-        if not path.is_file():
-            sys.exit(f"error: {path} is missing; run the experiment of examples/hippocampus.yaml first")
-    rows = pd.read_csv(a.results / "metrics/cases.csv")
-    rows = rows[(rows.metric == "dice") & (rows.method == a.method) & rows.label.isin(NAMES)]
-    ours = rows.assign(label=rows.label.map(NAMES)).set_index(["fold", "case", "label"]).value.unstack()
+    ran = (a.results / "metrics/cases.csv").is_file()
+    if not a.reference.is_file():
+        sys.exit(f"error: {a.reference} is missing")
+    if not ran and not (a.scores and a.scores.is_file()):
+        sys.exit(
+            f"error: {a.results}/metrics/cases.csv is missing; run the experiment of examples/hippocampus.yaml first"
+        )
+    rows = measured(a.results) if ran else None
+    if a.scores:
+        rows = joined(a.scores, rows)
+    rows = rows[rows.method == a.method]
+    if rows.empty:
+        sys.exit(f"error: no cases of a method {a.method}")
+    ours = rows.set_index(["fold", "case", "label"]).dice.unstack()
     theirs = pd.read_csv(a.reference).set_index(["fold", "case", "label"]).dice.unstack()
-    ours.index = ours.index.set_levels(ours.index.levels[0].astype(int), level=0)
     missing = ours.index.difference(theirs.index)
     if len(missing):
         sys.exit(f"error: {len(missing)} cases lie in other folds than the published ones, such as {missing[0]}")

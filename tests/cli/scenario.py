@@ -15,7 +15,8 @@ def metrics(project: Project) -> dict:
     return json.loads((project.folder / "results/metrics/metrics.json").read_text())
 
 
-def play(classical: Project, folder: Path, cache_type: str) -> None:
+def begin(classical: Project, folder: Path, cache_type: str) -> tuple[Project, dict]:
+    """The finished experiment under this kind of links, and its numbers."""
     project = classical.copy(folder / "project")
     project.dvc("config", "cache.type", cache_type)
     project.dvc("checkout", "--relink", "--force")
@@ -27,9 +28,11 @@ def play(classical: Project, folder: Path, cache_type: str) -> None:
     assert project.fresh()
     assert project.ran() == set()
     project.commit(f"cache {cache_type}")
-    first = metrics(project)
+    return project, metrics(project)
 
-    # a parameter, by DVC
+
+def change(project: Project, first: dict) -> dict:
+    """A parameter by DVC, then one by Snakemake."""
     project.edit(methods={"a": {"kind": "threshold", "channel": 1, "classes": 4}})
     project.dvc("repro")
     assert project.phases_run() == AFTER_TRAINING
@@ -38,7 +41,6 @@ def play(classical: Project, folder: Path, cache_type: str) -> None:
     assert second["a"] != first["a"] and second["b"] == first["b"]
     project.commit("four classes")
 
-    # a parameter, by Snakemake first
     project.edit(evaluate={"nsd_tolerance": 3.0})
     project.snakemake("--cores", "2")
     assert project.phases_run() == {"evaluate", "report"}
@@ -50,8 +52,11 @@ def play(classical: Project, folder: Path, cache_type: str) -> None:
     third = metrics(project)
     assert third["a"]["mean"]["nsd"] > second["a"]["mean"]["nsd"]
     project.commit("tolerance")
+    return third
 
-    # back to an older commit and forth again
+
+def go_back_and_forth(project: Project, first: dict, third: dict) -> None:
+    """To an older commit and to the newest; then newer times on the same content."""
     project.git("checkout", "--quiet", "HEAD~2")
     project.dvc("checkout")
     assert not project.fresh()
@@ -66,13 +71,13 @@ def play(classical: Project, folder: Path, cache_type: str) -> None:
     project.refold("sync")
     assert project.fresh()
     assert metrics(project) == third
-
-    # newer times, the same content
     for name in ("params.yaml", "data/cases.csv", "workflow/refold/classical/threshold.py", "results/splits.json"):
         (project.folder / name).touch()
     assert project.fresh()
 
-    # an experiment elsewhere, then here
+
+def experiment(project: Project, third: dict) -> dict:
+    """Run elsewhere, then taken here and left again."""
     run = project.dvc("exp", "run", "--temp", "-S", "methods.a.classes=5", "-n", "five").stdout
     assert {p for p in AFTER_TRAINING if f"Running stage '{p}'" in run} == AFTER_TRAINING
     assert not [p for p in ("data", "preprocess", "split") if f"Running stage '{p}'" in run]
@@ -88,14 +93,17 @@ def play(classical: Project, folder: Path, cache_type: str) -> None:
     project.dvc("checkout")
     project.refold("sync")
     assert metrics(project) == third
+    return fourth
 
-    # a fold that fails, then goes on
+
+def fail_once(project: Project) -> None:
+    """A fold that fails, then goes on."""
     project.edit(methods={"a": {"kind": "threshold", "channel": 1, "classes": 5}})
     project.ran()
     log = project.folder / "logs/train/a-1.log"
     log.unlink()
     (log / "in the way").mkdir(parents=True)
-    # run anew, though DVC remembers the experiment above
+    # run anew, though DVC may remember an experiment of the same
     assert project.dvc("repro", "--no-run-cache", check=False).returncode
     assert project.refold("record", check=False).returncode == 1
     shutil.rmtree(log)
@@ -107,10 +115,10 @@ def play(classical: Project, folder: Path, cache_type: str) -> None:
     assert "report" in done and "predict-a-0" in done
     project.refold("record")
     assert project.clean()
-    assert metrics(project) == fourth
     project.commit("five classes")
 
-    # a clone elsewhere
+
+def clone_elsewhere(project: Project, folder: Path) -> None:
     project.dvc("remote", "add", "--default", "shelf", str(folder / "shelf"))
     project.commit("a remote")
     project.dvc("push")

@@ -1,8 +1,11 @@
 import pytest
 
-from tests.cli.scenario import play
+from tests.cli import scenario
 
 
 @pytest.mark.slow
-def test_snakemake_and_dvc_never_take_an_old_result_for_a_new_one(classical, tmp_path):
-    play(classical, tmp_path, "symlink")
+def test_results_that_are_links_into_the_cache_are_replaced_and_never_written_through(classical, tmp_path):
+    project, first = scenario.begin(classical, tmp_path, "symlink")
+    third = scenario.change(project, first)
+    scenario.go_back_and_forth(project, first, third)
+    scenario.fail_once(project)

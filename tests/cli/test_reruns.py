@@ -4,6 +4,7 @@ Here Snakemake is asked by dry runs, and DVC runs its stages with a stand-in tha
 ``python -m benchmarks.reruns`` runs both for real.
 """
 
+import json
 import re
 import stat
 import sys
@@ -46,6 +47,11 @@ def staged(finished, tmp_path_factory):
     (bin_ / "snakemake").chmod(0o755 | stat.S_IXUSR)
     project.env["PATH"] = f"{bin_}:{PATH}"
     return project
+
+
+def test_the_plots_of_dvc(finished):
+    plots = json.loads(finished.dvc("plots", "show", "--json").stdout)
+    assert {"Learning curves", "Dice by case"} <= set(plots.get("data", plots))
 
 
 def names(change: Change) -> str:
