@@ -10,6 +10,9 @@ With ``--scores FILE`` the cases of this run first take the place of the same fo
 folds run one at a time come together; where there are no results, the file alone is read:
 
     python benchmarks/hippocampus.py --scores benchmarks/hippocampus-scores.csv --method two_seeds
+
+``--curve FILE`` draws the Dice of fold 0 against the time of training, from the same file: of
+examples/hippocampus-minutes.yaml and of examples/hippocampus.yaml.
 """
 
 from __future__ import annotations
@@ -32,6 +35,8 @@ def interval(values: np.ndarray, seed: int = 1, samples: int = 2000) -> tuple[fl
     return tuple(np.percentile(means, [2.5, 97.5]))
 
 
+# epochs of 208 patches that each method was trained for, all its members together
+EPOCHS = {"epochs_12": 12, "epochs_24": 24, "epochs_49": 49, "unet": 98, "two_seeds": 196}
 COLUMNS = ["method", "fold", "case", "label", "dice"]
 
 
@@ -57,6 +62,29 @@ def joined(kept: Path, new: pd.DataFrame | None) -> pd.DataFrame:
     return rows
 
 
+def curve(rows: pd.DataFrame, theirs: pd.Series, rate: float, path: Path) -> None:
+    """Mean Dice of fold 0 against minutes of training at ``rate`` patches a second."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    rows = rows[(rows.fold == 0) & rows.method.isin(EPOCHS)]
+    dice = rows.groupby("method").dice.mean()
+    points = sorted((EPOCHS[m] * 208 / rate / 60, value, m) for m, value in dice.items())
+    print("\n| training | minutes | Dice of fold 0 |\n|---|---|---|")
+    for minutes, value, method in points:
+        print(f"| `{method}` | {minutes:.1f} | {value:.4f} |")
+    figure, axes = plt.subplots(figsize=(6, 3.2), layout="constrained")
+    axes.plot([p[0] for p in points], [p[1] for p in points], "o-", color="#0b6e99")
+    for minutes, value, method in points:
+        axes.annotate(method, (minutes, value), (4, -12), textcoords="offset points", fontsize=8)
+    axes.axhline(theirs.loc[0].mean(), color="#777", linestyle="--", linewidth=1)
+    axes.annotate("nnU-Net, 1000 epochs", (0, theirs.loc[0].mean()), (4, 4), textcoords="offset points", fontsize=8)
+    axes.set(xlabel="minutes of training on 2 cores", ylabel="mean Dice, fold 0 (52 cases)", xlim=(0, None))
+    figure.savefig(path, dpi=150)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=ROOT / "results")
@@ -65,6 +93,8 @@ def main() -> None:
     )
     parser.add_argument("--method", default="unet")
     parser.add_argument("--scores", type=Path, help="file of the cases of several runs")
+    parser.add_argument("--curve", type=Path, help="draw it into this file")
+    parser.add_argument("--rate", type=float, default=11.5, help="patches a second of the training (%(default)s)")
     a = parser.parse_args()
     ran = (a.results / "metrics/cases.csv").is_file()
     if not a.reference.is_file():
@@ -76,6 +106,10 @@ def main() -> None:
     rows = measured(a.results) if ran else None
     if a.scores:
         rows = joined(a.scores, rows)
+    if a.curve:
+        published = pd.read_csv(a.reference).groupby(["fold", "case"]).dice.mean()
+        curve(rows, published, a.rate, a.curve)
+        return
     rows = rows[rows.method == a.method]
     if rows.empty:
         sys.exit(f"error: no cases of a method {a.method}")
