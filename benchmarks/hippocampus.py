@@ -26,6 +26,9 @@ import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[1]
 NAMES = {"Anterior": 1, "Posterior": 2}
+# epochs of 208 patches that each method was trained for, all its members together
+EPOCHS = {"epochs_12": 12, "epochs_24": 24, "epochs_49": 49, "unet": 98, "two_seeds": 196}
+COLUMNS = ["method", "fold", "case", "label", "dice"]
 
 
 def interval(values: np.ndarray, seed: int = 1, samples: int = 2000) -> tuple[float, float]:
@@ -33,11 +36,6 @@ def interval(values: np.ndarray, seed: int = 1, samples: int = 2000) -> tuple[fl
     rng = np.random.default_rng(seed)
     means = values[rng.integers(0, len(values), (samples, len(values)))].mean(axis=1)
     return tuple(np.percentile(means, [2.5, 97.5]))
-
-
-# epochs of 208 patches that each method was trained for, all its members together
-EPOCHS = {"epochs_12": 12, "epochs_24": 24, "epochs_49": 49, "unet": 98, "two_seeds": 196}
-COLUMNS = ["method", "fold", "case", "label", "dice"]
 
 
 def measured(results: Path) -> pd.DataFrame:
