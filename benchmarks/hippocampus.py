@@ -71,16 +71,14 @@ def curve(rows: pd.DataFrame, theirs: pd.Series, rate: float, path: Path) -> Non
     dice = rows[rows.fold == 0].groupby("method").dice.mean()
     figure, axes = plt.subplots(figsize=(6, 3.2), layout="constrained")
     print("\n| training | minutes | Dice of fold 0 |\n|---|---|---|")
-    # seeds that are averaged begin with one network
-    lines = {"one network": EPOCHS, "averaged": {"unet": EPOCHS["unet"], **AVERAGED}}
-    for (name, epochs), marker in zip(lines.items(), ("o-", "s--"), strict=True):
-        points = [(epochs[m] * 208 / rate / 60, dice[m], m) for m in epochs if m in dice]
-        axes.plot([p[0] for p in points], [p[1] for p in points], marker, label=name)
-        for minutes, value, method in points:
-            if name == "averaged" and method == "unet":
-                continue
-            print(f"| `{method}` | {minutes:.1f} | {value:.4f} |")
-            axes.annotate(method, (minutes, value), (4, -12), textcoords="offset points", fontsize=8)
+    points = {m: (n * 208 / rate / 60, dice[m]) for m, n in (EPOCHS | AVERAGED).items() if m in dice}
+    for method, (minutes, value) in points.items():
+        print(f"| `{method}` | {minutes:.1f} | {value:.4f} |")
+        axes.annotate(method, (minutes, value), (4, -12), textcoords="offset points", fontsize=8)
+    # an average of seeds begins with one network
+    for name, marker, methods in (("one network", "o-", EPOCHS), ("averaged", "s--", ("unet", *AVERAGED))):
+        line = np.array([points[m] for m in methods if m in points])
+        axes.plot(*line.reshape(-1, 2).T, marker, label=name)
     axes.axhline(theirs.loc[0].mean(), color="#777", linestyle="--", linewidth=1)
     axes.annotate("nnU-Net, 1000 epochs", (0, theirs.loc[0].mean()), (4, 4), textcoords="offset points", fontsize=8)
     axes.set(xlabel="minutes of training on 2 cores", ylabel="mean Dice, fold 0 (52 cases)", xlim=(0, None))
