@@ -80,7 +80,7 @@ SINGLE = {
     "preprocess: {crop_nonzero: 1}": "preprocess.crop_nonzero: 1 is not allowed; allowed: true, false",
     # words
     "train: {optimizer: Adam}": "train.optimizer: \"Adam\" is not allowed (did you mean 'adam'?); "
-    "allowed: sgd, adam, adamw",
+    "allowed: sgd, adam, adamw, muon",
     "train: {precision: float16}": "train.precision: \"float16\" is not allowed (did you mean 'bfloat16'?); "
     "allowed: float32, bfloat16",
     "train: {schedule: step}": 'train.schedule: "step" is not allowed; allowed: constant, polynomial, cosine',

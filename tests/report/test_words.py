@@ -48,6 +48,7 @@ def test_references_are_numbered_as_mentioned(experiment):
     "sections, there, absent",
     [
         ({"train": {"optimizer": "sgd", "schedule": "polynomial"}}, "Nesterov momentum 0.99", "AdamW"),
+        ({"train": {"optimizer": "muon"}}, "for all other weights, weight decay 0.0001", "AdamW, weight"),
         ({"train": {"loss": {"kind": "ce"}}}, "to minimise cross-entropy.", "Dice loss"),
         ({"train": {"loss": {"kind": "tversky"}}}, "weights 0.3 for false positives and 0.7", "cross-entropy"),
         ({"train": {"loss": {"kind": "tversky"}}}, "false negatives) (over the whole batch).", "cross-entropy"),

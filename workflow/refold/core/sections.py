@@ -280,10 +280,12 @@ class Train(Section):
         description="Loss at every resolution of the decoder but the coarsest, weights 1/2^i; a network of under 4 "
         "stages has one such resolution and refuses it.",
     )
-    optimizer: Literal["sgd", "adam", "adamw"] = Field("adamw", description="`sgd` is with Nesterov momentum.")
+    optimizer: Literal["sgd", "adam", "adamw", "muon"] = Field(
+        "adamw", description="`sgd` is with Nesterov momentum; `muon` takes AdamW for biases and the last layer."
+    )
     learning_rate: float = Field(3e-3, gt=0, le=100, description="Peak learning rate.")
     weight_decay: float = Field(
-        1e-4, ge=0, le=100, description="For adamw decoupled; for sgd and adam added as an L2 gradient."
+        1e-4, ge=0, le=100, description="For adamw and muon decoupled; for sgd and adam added as an L2 gradient."
     )
     momentum: float = Field(0.99, ge=0, lt=1, description="Of sgd.")
     clip_norm: float | None = Field(

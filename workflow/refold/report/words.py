@@ -31,6 +31,9 @@ REFERENCES = {
     "CVPR 2021.",
     "adam": "Kingma DP, Ba J. Adam: a method for stochastic optimization. ICLR 2015.",
     "adamw": "Loshchilov I, Hutter F. Decoupled weight decay regularization. ICLR 2019.",
+    "muon": "Jordan K et al. Muon: an optimizer for hidden layers in neural networks. 2024. "
+    "https://kellerjordan.github.io/posts/muon/",
+    "moonlight": "Liu J et al. Muon is scalable for LLM training. arXiv:2502.16982, 2025.",
     "cosine": "Loshchilov I, Hutter F. SGDR: stochastic gradient descent with warm restarts. ICLR 2017.",
     "he": "He K et al. Delving deep into rectifiers. ICCV 2015.",
     "glorot": "Glorot X, Bengio Y. Understanding the difficulty of training deep feedforward neural networks. "
@@ -395,6 +398,11 @@ def _training(prose: Prose, t: Train, whose: list[str]) -> None:
         "sgd": _("stochastic gradient descent with Nesterov momentum {momentum:g}", momentum=t.momentum),
         "adam": f"Adam{prose.cite('adam')}",
         "adamw": f"AdamW{prose.cite('adamw')}",
+        "muon": _(
+            "Muon{muon} for kernels of hidden layers, AdamW{adamw} for all other weights",
+            muon=prose.cite("muon", "moonlight"),
+            adamw=prose.cite("adamw"),
+        ),
     }[t.optimizer]
     if t.clip_norm:
         optimizer = _(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,30 +15,12 @@ import tensorflow as tf
 
 from refold.core import log
 from refold.core.sections import Train
-from refold.train import checkpoint, losses
+from refold.train import checkpoint, losses, optimizers
 from refold.train.sampler import Feed, Sampler
 from refold.train.schedules import learning_rate
 
 # threads that prepare patches beside the training step; no result depends on them
 WORKERS = max(1, min(4, (os.cpu_count() or 2) // 2))
-
-
-def build_optimizer(settings: Train, variables: Sequence[keras.Variable]) -> keras.optimizers.Optimizer:
-    """SGD with Nesterov momentum, Adam or AdamW; decoupled weight decay on convolution kernels alone."""
-    common = {"learning_rate": settings.learning_rate, "global_clipnorm": settings.clip_norm}
-    if settings.optimizer == "sgd":
-        optimizer = keras.optimizers.SGD(momentum=settings.momentum, nesterov=True, **common)
-    elif settings.optimizer == "adam":
-        optimizer = keras.optimizers.Adam(**common)
-    else:
-        optimizer = keras.optimizers.AdamW(weight_decay=settings.weight_decay, **common)
-        optimizer.exclude_from_weight_decay(var_list=[v for v in variables if not is_kernel(v)])
-    optimizer.build(variables)
-    return optimizer
-
-
-def is_kernel(variable: keras.Variable) -> bool:
-    return variable.path.endswith("kernel")
 
 
 class Trainer:
@@ -67,7 +49,7 @@ class Trainer:
     ):
         self.network, self.settings, self.sampler, self.validate = network, settings, sampler, validate
         self.checkpoint_path, self.key, self.name = Path(checkpoint_path), key, name
-        self.optimizer = build_optimizer(settings, network.trainable_variables)
+        self.optimizer = optimizers.build(settings, network.trainable_variables)
         self.loss = losses.build(settings.loss)
         self.averages = [tf.Variable(v.value, trainable=False) for v in network.trainable_variables]
         self.history: list[dict[str, Any]] = []
@@ -96,9 +78,9 @@ class Trainer:
             if extra is not None:
                 loss += extra
         gradients = tape.gradient(loss, [v.value for v in variables])
-        if self.settings.optimizer != "adamw" and self.settings.weight_decay:
+        if self.settings.optimizer not in optimizers.DECOUPLED and self.settings.weight_decay:
             gradients = [
-                g + self.settings.weight_decay * v if is_kernel(v) else g
+                g + self.settings.weight_decay * v if optimizers.is_kernel(v) else g
                 for g, v in zip(gradients, variables, strict=True)
             ]
         self.optimizer.apply(gradients, variables)
