@@ -87,7 +87,11 @@ def curve(rows: pd.DataFrame, theirs: pd.Series, rate: float, path: Path) -> Non
     axes.plot(minutes, averaged, "s--", label="both averaged")
     axes.axhline(theirs.loc[0].mean(), color="#777", linestyle="--", linewidth=1)
     axes.annotate("nnU-Net, 1000 epochs", (0, theirs.loc[0].mean()), (4, 4), textcoords="offset points", fontsize=8)
-    axes.set(xlabel="minutes of training, two networks at a time on 2 cores", ylabel="mean Dice, fold 0 (52 cases)", xlim=(0, None))
+    axes.set(
+        xlabel="minutes of training, two networks at a time on 2 cores",
+        ylabel="mean Dice, fold 0 (52 cases)",
+        xlim=(0, None),
+    )
     axes.legend(loc="lower right")
     figure.savefig(path, dpi=150)
 
