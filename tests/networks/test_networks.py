@@ -14,6 +14,7 @@ import keras  # noqa: E402
 
 from refold.networks.layers import GroupNormalization  # noqa: E402
 from refold.networks.segmenter import NetworkSegmenter, save_network  # noqa: E402
+from refold.train import optimizers  # noqa: E402
 from refold.train.loop import Trainer  # noqa: E402
 
 NETWORKS = [name for name, kind in KINDS.items() if kind.network]
@@ -82,6 +83,23 @@ def test_any_size_goes_in_and_comes_out(kind, dimension):
         assert tuple(out.shape) == (2, *size[:dimension], 3) and out.dtype == tf.float32
     p = tf.nn.softmax(out).numpy().reshape(-1, 3)
     np.testing.assert_allclose(p[len(p) // 2], priors, atol=0.02)
+
+
+@pytest.mark.parametrize("kind, dimension", BOTH)
+def test_muon_steps_every_kernel_but_those_of_the_last_layers(kind, dimension):
+    model = settings_of(kind).build(problem(kind, dimension))
+    variables = model.trainable_variables
+    optimizer = optimizers.build(Train(optimizer="muon", weight_decay=0), variables)
+    random = np.random.default_rng(1)
+    before = [v.numpy().copy() for v in variables]
+    gradients = [random.choice([-1, 1], v.shape) * random.uniform(0.5, 1.5, v.shape) for v in variables]
+    optimizer.apply([tf.constant(g, tf.float32) for g in gradients], variables)
+    for v, old in zip(variables, before, strict=True):
+        change = np.abs(v.numpy() - old)
+        assert np.isfinite(change).all() and change.any(), v.path
+        # AdamW's first step is as large as the rate in every weight
+        adamw = np.allclose(change, 3e-3, rtol=1e-2)
+        assert adamw == (not optimizers.is_kernel(v) or "logits" in v.path), v.path
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
