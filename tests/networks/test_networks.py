@@ -103,6 +103,16 @@ def test_muon_steps_every_kernel_but_those_of_the_last_layers(kind, dimension):
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
+def test_no_convolution_that_spoils_memory(kind):
+    """oneDNN's on AVX2: in 2-D, of size 1 with a stride, of under 8 channels (double free or corruption)."""
+    if kind == "convlstm_unet":
+        pytest.skip("knows 3-D alone")
+    for layer in settings_of(kind).build(problem(kind, 2)).layers:
+        if isinstance(layer, keras.layers.Conv2D) and layer.kernel_size == (1, 1) and max(layer.strides) > 1:
+            assert layer.input.shape[-1] >= 8, layer.name
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
 def test_the_seed_decides_the_first_weights(kind):
     make = lambda seed: settings_of(kind).build(problem(kind, seed=seed))  # noqa: E731
     assert weights(make(1)) == weights(make(1)) != weights(make(2))

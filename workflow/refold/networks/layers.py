@@ -141,6 +141,10 @@ def residual(make: Maker, x, width: int, stride: Sequence[int], name: str):
         x = norm(x) if norm else x
         x = make.act(x, f"{name}_act1") if i == 1 else x
     if shortcut.shape[-1] != width or any(s > 1 for s in stride):
+        if len(stride) == 2 and shortcut.shape[-1] < 8:
+            # oneDNN's 2-D convolution of size 1 with a stride and under 8 channels writes beyond its memory on AVX2
+            pick = layers.MaxPooling2D(1, tuple(stride), name=f"{name}_pick", dtype=shortcut.dtype)
+            shortcut, stride = pick(shortcut), (1, 1)
         shortcut = make.conv(width, 1, stride, use_bias=plain, name=f"{name}_short")(shortcut)
         norm = make.norm(f"{name}_norm_short")
         shortcut = norm(shortcut) if norm else shortcut
