@@ -25,7 +25,7 @@ def build(settings: Train, variables: Sequence[keras.Variable]) -> keras.optimiz
     elif settings.optimizer == "adamw":
         optimizer = keras.optimizers.AdamW(weight_decay=decay, **common)
     else:
-        optimizer = Muon(weight_decay=decay, adam_weight_decay=decay, exclude_layers=["logits"], **common)
+        optimizer = Muon(weight_decay=decay, adam_weight_decay=decay, **common)
     if settings.optimizer in DECOUPLED:
         optimizer.exclude_from_weight_decay(var_list=[v for v in variables if not is_kernel(v)])
     optimizer.build(variables)
@@ -41,13 +41,12 @@ class Muon(keras.optimizers.Muon):
 
     A kernel (x, y, z, maps, maps) counts as the matrix (x y z maps, maps). A step turns its averaged gradient into the
     nearest matrix whose singular values are all about 1, and has the root mean square of AdamW's steps (Liu et al.
-    2025), so that one learning rate and weight decay serve both. Biases, normalisation and the layers that
-    ``exclude_layers`` names take AdamW's steps.
+    2025), so that one learning rate and weight decay serve both. Biases, normalisation and the layers
+    that answer (``logits``) take AdamW's steps.
     """
 
     def _should_use_adamw(self, variable: keras.Variable) -> bool:
-        # asked about a matrix of the same name, it looks at the name alone
-        return not is_kernel(variable) or super()._should_use_adamw(_Matrix(variable.path))
+        return not is_kernel(variable) or "logits" in variable.path
 
     def zeropower_via_newtonschulz5(self, x: Any, steps: int) -> Any:
         matrix = keras.ops.reshape(x, (-1, x.shape[-1]))
@@ -55,10 +54,3 @@ class Muon(keras.optimizers.Muon):
 
     def lr_adjust(self, x: Any) -> Any:
         return x * (self.rms_rate * math.sqrt(max(math.prod(x.shape[:-1]), x.shape[-1])))
-
-
-class _Matrix:
-    shape = (1, 1)
-
-    def __init__(self, path: str):
-        self.path = path
