@@ -183,9 +183,25 @@ def test_a_second_run_and_changed_parameters_are_refused_while_one_goes_on(tmp_p
 # ---------------------------------------------------------------- training alone
 
 
-def train(folder, out, stamps):
+# `python -m refold.train` that dies when half of its n-th checkpoint is written
+DIES_SAVING = """
+import os, runpy, signal, sys
+left = int(sys.argv.pop(1))
+def hook(event, arguments):
+    global left
+    if event == "os.rename" and str(arguments[1]).endswith(".npz"):
+        left -= 1
+        if not left:
+            os.truncate(arguments[0], os.path.getsize(arguments[0]) // 2)
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(hook)
+runpy.run_module("refold.train", run_name="__main__", alter_sys=True)
+"""
+
+
+def train(folder, out, stamps, *how):
     return [
-        sys.executable, "-m", "refold.train", "--method", "unet", "--fold", "0",
+        sys.executable, *(how or ("-m", "refold.train")), "--method", "unet", "--fold", "0",
         "--params", str(stamps), "--out", str(out / "model"), "--checkpoints", str(out / "checkpoints"),
     ]  # fmt: skip
 
@@ -214,20 +230,17 @@ def test_a_training_killed_in_any_epoch_ends_with_the_same_weights(whole, tmp_pa
     last = len((once / "model/history.csv").read_text().splitlines()) - 1
     assert last >= 8, "too few epochs to be killed in"
     file = killed / "checkpoints/unet/fold-0.npz"
-    told = []
-    epochs = sorted(draw.sample(range(1, last - 3), 2))
-    for wanted_epoch, kind in zip(epochs, ("epoch", "saving"), strict=True):
-        process = subprocess.Popen(train(whole, killed, stamps), stderr=subprocess.DEVNULL)
-        while process.poll() is None and epoch(file) < wanted_epoch:
-            time.sleep(0.01)
-        delay = draw.uniform(0, 0.3)
-        if kind == "epoch":
-            time.sleep(delay)
-        else:
-            while process.poll() is None and not list(file.parent.glob(".tmp-*")):
-                pass
-        process.kill()
-        told.append(f"{kind} {wanted_epoch}, {delay:.3f} s; {epoch(file)} of {last}, status {process.wait()}")
+    wanted_epoch, delay, saves = draw.randrange(1, last - 5), draw.uniform(0, 0.3), draw.randint(1, 2)
+    process = subprocess.Popen(train(whole, killed, stamps), stderr=subprocess.DEVNULL)
+    while process.poll() is None and epoch(file) < wanted_epoch:
+        time.sleep(0.01)
+    time.sleep(delay)
+    process.kill()
+    told = [f"epoch {wanted_epoch}, {delay:.3f} s: {epoch(file)} of {last}"]
+    assert process.wait() == -signal.SIGKILL, (SEED, told)
+    process = subprocess.run(train(whole, killed, stamps, "-c", DIES_SAVING, str(saves)), stderr=subprocess.DEVNULL)
+    told.append(f"save {saves} after that: {epoch(file)} of {last}")
+    assert process.returncode == -signal.SIGKILL and list(file.parent.glob(".tmp-*")), (SEED, told)
     log = subprocess.run(train(whole, killed, stamps), check=True, capture_output=True, text=True).stderr
     assert "goes on after epoch" in log, (SEED, told, log)
     assert differences(contents(once, "model"), contents(killed, "model")) == [], (SEED, told)
