@@ -10,9 +10,11 @@ Each side runs in a process of its own, block by block in turn, after a warm-up.
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import sys
 from pathlib import Path
+from typing import Any
 
 from peers import Peer
 
@@ -23,7 +25,8 @@ OWN = """
 import json, sys, time
 sys.path.insert(0, sys.argv[1])
 from refold.train import runtime
-features, precision, threads, batch, patch = int(sys.argv[2]), sys.argv[3], *map(json.loads, sys.argv[4:7])
+precision, threads, batch, patch = sys.argv[3], *map(json.loads, sys.argv[4:7])
+network, more = json.loads(sys.argv[2]), json.loads(sys.argv[7])
 tf = runtime.configure(threads, 1, precision, "native")
 import numpy as np
 from refold.core.plan import plan_stages
@@ -32,9 +35,9 @@ from refold.methods.network import Problem
 from refold.methods.unet import UNet
 from refold.train.loop import Trainer
 
-settings = Train(precision=precision)
+settings = Train(precision=precision, **more)
 problem = Problem(plan_stages(patch, (1.0, 1.0, 1.0)), tuple(patch), 1, 3, settings)
-trainer = Trainer(UNet(features=features).build(problem), settings, None, None, "unused", "key", "step")
+trainer = Trainer(UNet(**network).build(problem), settings, None, None, "unused", "key", "step")
 random = np.random.default_rng(1)
 image = random.normal(size=(batch, *patch, 1)).astype("float32")
 label = random.integers(0, 3, (batch, *patch)).astype("uint8")
@@ -48,7 +51,8 @@ PEER = """
 import json, sys, time
 import torch
 from dynamic_network_architectures.architectures.unet import PlainConvUNet
-features, precision, threads, batch, patch = int(sys.argv[2]), sys.argv[3], *map(json.loads, sys.argv[4:7])
+precision, threads, batch, patch = sys.argv[3], *map(json.loads, sys.argv[4:7])
+features = json.loads(sys.argv[2])["features"]
 torch.set_num_threads(threads)
 torch.manual_seed(1)
 net = PlainConvUNet(
@@ -89,9 +93,15 @@ for line in sys.stdin:
 """
 
 
+def own(network: dict[str, Any], precision: str, threads: int, batch: int, **settings: Any) -> list[str]:
+    """What ``OWN`` and ``PEER`` read: the U-Net's parameters, and others of ``train`` than those here."""
+    values = [network, precision, threads, batch, PATCH, settings]
+    return [str(ROOT / "workflow"), *(v if isinstance(v, str) else json.dumps(v) for v in values)]
+
+
 def compare(features: int, precision: str, args: argparse.Namespace) -> dict[str, float]:
     """Patches a second of each side."""
-    arguments = [str(ROOT / "workflow"), str(features), precision, str(args.threads), str(args.batch), str([*PATCH])]
+    arguments = own({"features": features}, precision, args.threads, args.batch)
     sides = {"refold": Peer(sys.executable, OWN + ROUNDS, arguments)}
     if args.peer_python:
         sides["PyTorch"] = Peer(args.peer_python, PEER + ROUNDS, arguments)
