@@ -30,7 +30,6 @@ def main() -> None:
     args = parser.parse_args()
     params = yaml.safe_load(args.example.read_text())
     train, network = params["train"], {"widths": params["methods"]["unet"]["widths"]}
-    ways = {(optimizer, *way): [] for optimizer in args.optimizers for way in WAYS}
     sides = {
         (optimizer, count, threads): [
             Peer(
@@ -39,19 +38,21 @@ def main() -> None:
             )
             for _ in range(count)
         ]
-        for optimizer, count, threads in ways
+        for optimizer in args.optimizers for count, threads in WAYS
     }  # fmt: skip
+    times: dict[tuple, list[float]] = {way: [] for way in sides}
     with ThreadPoolExecutor(2) as pool:
         for _ in range(args.blocks):
             for way, peers in sides.items():
-                ways[way].append([t for times in pool.map(lambda p: p.block(args.steps), peers) for t in times])
+                for found in pool.map(lambda p: p.block(args.steps), peers):
+                    times[way] += found
     for peers in sides.values():
         for peer in peers:
             peer.close()
     print("| optimizer | trainings at a time | threads each | patches a second together |")
     print("|---|---|---|---|")
-    for (optimizer, count, threads), found in ways.items():
-        rate = count * train["batch_size"] / statistics.median(t for times in found for t in times)
+    for (optimizer, count, threads), found in times.items():
+        rate = count * train["batch_size"] / statistics.median(found)
         print(f"| {optimizer} | {count} | {threads} | {rate:.1f} |")
 
 
