@@ -36,7 +36,8 @@ def _id(path: Path) -> str:
 
 def test_the_examples_are_those_documented():
     assert [p.stem for p in EXAMPLES] == [
-        "ct", "hippocampus-ablation", "hippocampus-minutes", "hippocampus", "methods", "multichannel", "nuclei", "tiny",
+        "ct", "hippocampus-ablation", "hippocampus-hour", "hippocampus-minutes", "hippocampus", "methods", "multichannel",
+        "nuclei", "tiny",
     ]  # fmt: skip
 
 
@@ -107,10 +108,19 @@ def test_the_default_experiment():
     assert p.augment.flip.axes == [] == p.predict.mirror_axes  # the organ lies on one side
 
 
-def test_hippocampus_has_the_published_folds():
-    p = load(ROOT / "examples" / "hippocampus.yaml")
+@pytest.mark.parametrize("name", ["hippocampus", "hippocampus-hour"])
+def test_hippocampus_has_the_published_folds(name):
+    p = load(ROOT / "examples" / f"{name}.yaml")
     assert (p.dataset.name, p.split.kind, p.split.folds, p.split.seed) == ("Task04_Hippocampus", "kfold", 5, 12345)
     assert p.augment.flip.axes == ["x"] == p.predict.mirror_axes  # y would exchange anterior and posterior
+
+
+def test_the_hour_is_the_half_hour_and_more():
+    """So that models trained by the one stand in the other."""
+    half, hour = (load(ROOT / "examples" / f"hippocampus{name}.yaml") for name in ("", "-hour"))
+    assert half.model_dump(exclude={"methods"}) == hour.model_dump(exclude={"methods"})
+    assert all(hour.methods[name] == half.methods[name] for name in ("unet", "unet_seed2", "two_seeds"))
+    assert hour.methods["three"].members == ["unet", "unet_seed2", "residual"]
 
 
 def test_ct_and_multichannel():
