@@ -36,8 +36,8 @@ def _id(path: Path) -> str:
 
 def test_the_examples_are_those_documented():
     assert [p.stem for p in EXAMPLES] == [
-        "ct", "hippocampus-ablation", "hippocampus-hour", "hippocampus-minutes", "hippocampus", "methods", "multichannel",
-        "nuclei", "tiny",
+        "ct", "hippocampus-ablation", "hippocampus-hour", "hippocampus-minutes", "hippocampus", "methods",
+        "multichannel", "nuclei", "tiny",
     ]  # fmt: skip
 
 
