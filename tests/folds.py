@@ -31,9 +31,17 @@ def make_case(folder: Path, name: str, seed: int, shape: Sequence[int] = SHAPE, 
 
 @contextmanager
 def opened(
-    folder: Path, training: int = 4, validation: int = 1, shape: Sequence[int] = SHAPE, channels: int = 1
+    folder: Path,
+    training: int = 4,
+    validation: int = 1,
+    shape: Sequence[int] = SHAPE,
+    channels: int = 1,
+    patients: dict[str, str] | None = None,
 ) -> Iterator[Fold]:
-    """Fold 0 of ``training`` cases and ``validation`` cases of the inner validation, made in ``folder``."""
+    """Fold 0 of ``training`` cases and ``validation`` cases of the inner validation, made in ``folder``.
+
+    Each case is a patient of its own unless ``patients`` tells.
+    """
     cases = folder / "preprocessed"
     cases.mkdir(parents=True, exist_ok=True)
     names = [f"case{i}" for i in range(training + validation)]
@@ -50,6 +58,7 @@ def opened(
             fingerprint={"median": {"shape": list(shape), "spacing": [1.0] * len(shape)}},
             training={n: found[n] for n in names[:training]},
             validation={n: found[n] for n in names[training:]},
+            patients=patients or {n: n for n in names},
             statistics=intensity.fit([], ("zscore",) * channels),
             checkpoint=folder / "checkpoint.npz",
             key="key",

@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -31,8 +32,12 @@ def run(body: str) -> tuple[int, list[str]]:
         ("raise errors.RefoldError('p.yaml: 2 problems\\n  - a')", 1, "error: p.yaml: 2 problems (listed above)"),
         ("raise errors.RefoldError('größer 海马')", 1, "error: größer 海马"),
         ("raise KeyboardInterrupt", 130, "error: interrupted"),
-        ("raise MemoryError('1 GiB')", 2, "error: out of memory (1 GiB); lower predict.tile or train.batch_size"),
-        ("1 / 0", 2, "error: ZeroDivisionError: division by zero (a defect of refold: see the lines above)"),
+        (
+            "raise MemoryError('1 GiB')", 2,
+            "error: out of memory (1 GiB); give the job more, a coarser preprocess.spacing, or a network a smaller "
+            "train.patch or predict.tile",
+        ),
+        ("1 / 0", 2, "error: ZeroDivisionError: division by zero (unforeseen: see above)"),
         ("import sys; sys.exit(3)", 3, None),
     ],
 )  # fmt: skip
@@ -55,7 +60,11 @@ def test_an_error_for_people_has_no_traceback_and_lists_its_lines_first():
 def test_a_defect_shows_its_traceback():
     _, lines = run("{}['x']")
     assert lines[0] == "Traceback (most recent call last):"
-    assert lines[-1].startswith("error: KeyError: 'x'")
+    assert lines[-1] == "error: KeyError: 'x' (unforeseen: see above)"
+    _, lines = run("from refold.core import rng; rng.generator()")
+    assert lines[-1].startswith("error: TypeError: ") and "(unforeseen: " in lines[-1]
+    _, lines = run("from refold.core.plan import plan_patch; plan_patch(None, None, 1)")
+    assert re.search(r" \(unforeseen in workflow/refold/core/plan\.py, line \d+: see above\)$", lines[-1])
 
 
 def test_interrupt_from_outside():

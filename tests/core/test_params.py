@@ -292,6 +292,20 @@ COMBINED = {
         "train.patch: [16, 16, 16] can be pooled 3 times, stages: 8 asks for 7; at most 4 stages, or a larger patch; "
         "for methods.u"
     ),
+    # widths alone set the stages of an encoder that has 3 by default
+    "methods: {d: {kind: deeplab, widths: [8, 16]}}": (
+        "methods.d.widths: 2 numbers are not allowed; allowed: 3 to 6, one a stage"
+    ),
+    "methods: {d: {kind: deeplab, stages: 3, widths: [8, 16, 32, 64]}}": (
+        "methods.d.widths: 4 numbers for 3 stages; give as many, or leave out stages"
+    ),
+    "methods: {t: {kind: transunet, widths: [8, 16, 18]}}": (
+        "methods.t.heads: 4 heads cannot share the 18 maps of the coarsest stage; allowed: what divides them"
+    ),
+    "train: {patch: [33, 32, 9]}\nmethods: {c: {kind: convlstm_unet}}": (
+        "train.patch: [33, 32, 9] cannot be pooled 3 times: its axes must be multiples of [8, 8, 1]; the next that "
+        "fits is [40, 32, 9]; for methods.c"
+    ),
 }
 
 
@@ -310,6 +324,9 @@ POSSIBLE = [
     "train: {patch: [40, 56, 40]}",
     # flat voxels: the third axis waits while the others are pooled
     "train: {patch: [64, 64, 8]}\nmethods: {u: {kind: unet, stages: 6}}",
+    # no slice is left out, none is asked for
+    "train: {patch: [32, 32, 9]}\nmethods: {c: {kind: convlstm_unet}}",
+    "methods: {d: {kind: deeplab, widths: [8, 16, 32, 64]}}",
     f"train: {{patch: [64, 64]}}\n{NETS}",
     f"augment: {{flip: {{axes: [x, y]}}}}\n{NETS}",
     "augment: {flip: {axes: [z]}}\nmethods: {a: {kind: unet, dimension: 2}, b: {kind: unet}}",
@@ -538,8 +555,9 @@ def test_pooling_of_an_unknown_spacing_is_refused_only_if_no_spacing_can_do():
     with pytest.raises(RefoldError):
         plan({"median": {"shape": [64, 64, 8], "spacing": [1, 1, 1]}}, 3, [64, 64, 8], 7)
     plan({"median": {"shape": [64, 64, 8], "spacing": [1, 1, 16]}}, 3, [64, 64, 8], 7)
-    assert params._unpoolable([64, 64, 8], 7, "median") is None
-    assert "at most" in params._unpoolable([64, 64, 8], 7, [1.0, 1.0, 1.0])
+    unet = params.KINDS["unet"](stages=7)
+    assert params._unpoolable([64, 64, 8], unet, "median") is None
+    assert "at most" in params._unpoolable([64, 64, 8], unet, [1.0, 1.0, 1.0])
 
 
 @given(
@@ -549,8 +567,8 @@ def test_pooling_of_an_unknown_spacing_is_refused_only_if_no_spacing_can_do():
 )
 @settings(max_examples=60, deadline=None)
 def test_what_is_refused_for_any_spacing_is_refused_for_each(patch, mm, stages):
-    if params._unpoolable(patch, stages, "median") is not None:
-        assert params._unpoolable(patch, stages, mm) is not None
+    if params._unpoolable(patch, params.KINDS["unet"](stages=stages), "median") is not None:
+        assert params._unpoolable(patch, params.KINDS["unet"](stages=stages), mm) is not None
 
 
 @pytest.mark.parametrize(("epochs", "every"), [(20, 5), (21, 5), (7, 2), (4, 1), (3, 3), (2, 1), (100, 7)])

@@ -38,6 +38,12 @@ def test_thick_slices_are_pooled_later_by_hand():
     assert got == ((1, 1, 1), (2, 2, 1), (2, 2, 1), (2, 2, 2), (2, 2, 2))
 
 
+def test_an_axis_kept_whole_is_not_pooled_and_nobody_waits_for_it():
+    assert plan_stages((32, 32, 64), (1, 1, 0.2), whole=(2,)) == ((1, 1, 1), *[(2, 2, 1)] * 3)
+    got = plan(fingerprint((32, 32, 9), (1, 1, 5)), 3, [32, 32, 9], 4, whole=(2,))
+    assert got == Plan((32, 32, 9), ((1, 1, 1), *[(2, 2, 1)] * 3))
+
+
 def test_small_axes_are_not_pooled():
     assert plan_stages((64, 7), (1, 1)) == ((1, 1), (2, 1), (2, 1), (2, 1), (2, 1))
     assert plan_stages((7, 7), (1, 1)) == ((1, 1),)

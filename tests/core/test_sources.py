@@ -70,8 +70,9 @@ def test_every_module_that_is_really_loaded_is_in_the_closure(phase):
         check=True,
     )
     loaded = {str(Path(f).relative_to(ROOT)) for f in done.stdout.split()}
-    # settings of methods are read everywhere, and reach a phase by its stamps
+    # settings of methods are read everywhere, with the plan that networks make by them, and reach a phase by its stamps
     settings = {f"workflow/refold/methods/{name}.py" for name in (*methods.kinds(), *methods.HELPERS)}
+    settings.add("workflow/refold/core/plan.py")
     assert loaded - settings <= set(sources.closure(f"refold.{phase}.__main__"))
 
 

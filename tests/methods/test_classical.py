@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from refold.classical.features import features, halves, sample
+from refold.classical.features import features, parted, sample
 from refold.classical.forest import Forest
 from refold.classical.graph_cut import cut, energy, neighbours
 from refold.classical.place import Place
 from refold.classical.region_growing import grow
-from refold.classical.seeds import Appearance, mean_dice, mixed, seeds
+from refold.classical.seeds import Appearance, best_setting, label_dice, mixed, seeds
 from refold.classical.watershed import flood
+from refold.core import intensity
 from refold.core.errors import RefoldError
 from refold.core.params import KINDS
 from refold.core.sections import Predict
@@ -52,7 +55,7 @@ def test_it_learns_comes_back_and_has_the_same_bytes_twice(kind, dimension, tmp_
         assert p.shape == (*truth.shape, 3) and p.dtype == np.float32
         np.testing.assert_allclose(p.sum(-1), 1, atol=1e-5)
         assert p.min() >= 0
-        assert mean_dice([(p.argmax(-1), truth)], 3) > LEAST[kind]
+        assert np.mean(label_dice(p.argmax(-1), truth, 3)) > LEAST[kind]
         model.save(tmp_path / "a")
         again = create(kind)
         again.fit(fold)
@@ -140,12 +143,55 @@ def test_the_sample_takes_labels_alike_and_weights_make_up_for_it(tmp_path):
         np.testing.assert_array_equal(np.bincount(few), np.minimum(sizes, 30_000))
 
 
-def test_choosing_cases_are_others_than_those_that_teach():
-    names = [f"c{i}" for i in range(9)]
-    learn, check = halves(names, 0.25, 1, 0)
-    assert len(check) == 2 and sorted(learn + check) == names
-    assert halves(names, 0.25, 1, 0) == (learn, check) != halves(names, 0.25, 2, 0)
-    assert halves(["one"], 0.25, 1, 0) == (["one"], ["one"])
+def test_choosing_cases_are_others_than_those_that_teach(tmp_path):
+    with folds.opened(tmp_path / "nine", 9, 0, shape=SHAPES[2]) as fold:
+        learn, check = parted(fold, 0.25, 1)
+        assert len(check) == 2 and sorted(learn + check) == sorted(fold.training)
+        assert parted(fold, 0.25, 1) == (learn, check)
+        assert {tuple(parted(fold, 0.25, seed)[1]) for seed in range(5)} != {tuple(check)}
+    with folds.opened(tmp_path / "one", 1, 0, shape=SHAPES[2]) as fold:
+        assert parted(fold, 0.25, 1) == (["case0"], ["case0"])
+
+
+def test_choosing_cases_are_of_other_patients(tmp_path):
+    """Two scans of each of four patients: a patient's second scan looks like the first."""
+    patients = {f"case{i}": f"p{i // 2}" for i in range(8)}
+    with folds.opened(tmp_path, 8, 0, shape=SHAPES[2], patients=patients) as fold:
+        for seed in range(10):
+            learn, check = parted(fold, 0.25, seed)
+            assert len(check) == 2 and not {patients[n] for n in learn} & {patients[n] for n in check}
+
+
+def test_a_rare_label_is_on_both_sides(tmp_path):
+    """Label 2 in two of eight cases: one teaches it, on the other settings are chosen."""
+    with folds.opened(tmp_path, 8, 0, shape=SHAPES[2]) as fold:
+        labels = {n: case.label[...] for n, case in fold.training.items()}
+        bare = {n: SimpleNamespace(label=np.where(v == 2, 0, v) if n > "case1" else v) for n, v in labels.items()}
+        fold = dataclasses.replace(fold, training=bare)
+        for seed in range(10):
+            learn, check = parted(fold, 0.25, seed)
+            assert len({"case0", "case1"} & set(learn)) == len({"case0", "case1"} & set(check)) == 1
+        # where only one case has it, the draw is as even as it can be: all teach but two
+        fold = dataclasses.replace(fold, training={n: c for n, c in bare.items() if n != "case1"})
+        assert len(parted(fold, 0.25, 1)[1]) == 2
+
+
+def test_the_best_setting_by_hand_and_one_case_at_a_time():
+    """Answers of so many voxels, of which 2 are right: Dice 2 / 3, 1 and 4 / 5 for 1, 2 and 3."""
+    truth, held = np.array([1, 1, 0, 0]), []
+
+    def cases():
+        for _ in range(3):
+            held.append(1)
+            yield held, truth
+
+    def answer(given, value):
+        return (np.arange(4) < value).astype(int)
+
+    assert best_setting([3, 1, 2], answer, cases(), 2) == (2, 1.0)
+    assert best_setting([1, 3], answer, cases(), 2) == (3, pytest.approx(0.8))
+    assert best_setting([0.5, 0.2], answer, cases(), 2)[0] == 0.2  # of equals the smallest
+    assert best_setting([1.0], answer, [], 2) == (1.0, 0.0)
 
 
 # ---------------------------------------------------------------- forest and support vectors
@@ -174,7 +220,7 @@ def test_the_machine_answers_as_scikit_learns(tmp_path):
         model = create("svm", samples=100)
         model.fit(fold)
         s = model.settings
-        learn, _ = halves(list(fold.training), 0.25, s.seed, fold.fold)
+        learn, _ = parted(fold, 0.25, s.seed)
         x, y, weight = sample({n: fold.training[n] for n in learn}, fold, 100, s.balance, s.sigmas, s.position, s.seed)
     x = (x - x.mean(0, dtype=float)) / x.std(0, dtype=float)
     kernel = Nystroem("rbf", gamma=1 / x.shape[1], n_components=60, random_state=1)
@@ -269,6 +315,33 @@ def test_the_posterior_is_bayes_rule(tmp_path):
         [look.histograms[:, c, bins[c]] for c in range(2)], axis=0
     )
     np.testing.assert_allclose(posterior[5, 6], by_hand / by_hand.sum(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("mode", ["none", "minmax"])
+@pytest.mark.parametrize("kind", ["region_growing", "watershed"])
+def test_seeds_need_no_z_scores(kind, mode, tmp_path):
+    """Intensities as a scanner gives them, or between 0 and 1, are as good as z-scores."""
+    scale = {"none": (300.0, 40.0), "minmax": (0.5, 0.1)}[mode]
+    with folds.opened(tmp_path, 6, 1, shape=SHAPES[2], channels=2) as fold:
+        (case,) = fold.validation.values()
+        model = create(kind)
+        model.fit(fold)
+        wanted = np.mean(label_dice(model.predict_proba(fold.image(case)).argmax(-1), case.label[...], 3))
+
+        def scaled(stored):
+            image = (stored.image[...] * scale[1] + scale[0]).astype(np.float32)
+            return SimpleNamespace(image=image, label=stored.label[...])
+
+        statistics = intensity.fit([], (mode,) * 2)
+        training = {n: scaled(c) for n, c in fold.training.items()}
+        other = dataclasses.replace(fold, training=training, statistics=statistics)
+        model = create(kind)
+        model.fit(other)
+        model.save(tmp_path)
+        again = create(kind)
+        again.load(tmp_path, {})
+        found = np.mean(label_dice(again.predict_proba(other.image(scaled(case))).argmax(-1), case.label[...], 3))
+    assert found > wanted - 0.05
 
 
 def test_a_region_grows_over_like_voxels_that_touch_it():

@@ -108,6 +108,26 @@ def test_the_method_of_the_page_works(add, tmp_path):
     assert "T1" in settings.words(About(lambda *k: "", ["T1"], 3))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [(14, 16), (14, 16, 12)])
+def test_the_network_of_the_page_works(add, tmp_path, shape):
+    pytest.importorskip("tensorflow")
+    add("tiny_net", dict(EXAMPLES)["tiny_net"])
+    patch = [16, 16, 8][: len(shape)]
+    settings = methods.kinds()["tiny_net"](train={"epochs": 2, "samples_per_epoch": 8, "patch": patch})
+    with folds.opened(tmp_path / "data", shape=shape) as fold:
+        model = settings.create(Predict())
+        facts = model.fit(fold)
+        image = fold.image(fold.validation["case4"])
+        p = model.predict_proba(image)
+        model.save(tmp_path)
+    assert p.shape == (*shape, 3) and model.history[1]["loss"] < model.history[0]["loss"]
+    again = settings.create(Predict())
+    again.load(tmp_path, {"training": facts})
+    np.testing.assert_array_equal(again.predict_proba(image), p)
+    assert "plain network" in settings.words(About(lambda *k: "", ["T1"], 3))
+
+
 def test_changes_of_one_method_reach_its_training_alone():
     p = validate(
         {

@@ -92,9 +92,13 @@ def test_training_leaves_out_constant_cases_and_says_so(tmp_path):
     constant = np.full((6, 6, 6, 2), 4, np.float32), np.zeros((6, 6, 6), np.uint8)
     model = ThresholdSegmenter(3, 1).learn([constant, levels()], 2)
     assert model.assignment == [0, 1, 0] and model.training_cases == 1
-    assert len(model.warnings) == 1 and model.warnings[0].startswith("training case 1: left out")
+    assert len(model.warnings) == 1 and model.warnings[0].startswith("threshold method: training case 1: left out")
     model.save(tmp_path)
-    assert json.loads((tmp_path / "model.json").read_text())["warnings"] == model.warnings
+    again = ThresholdSegmenter(3, 1)
+    again.load(tmp_path, {})
+    assert again.warnings == []  # they stand in the card
+    named = ThresholdSegmenter(3, 1).learn([constant, levels()], 2, ["anna", "berta"])
+    assert named.warnings[0].startswith("threshold method: training case anna: left out")
     with pytest.raises(RefoldError, match="no training case"):
         ThresholdSegmenter(3, 1).learn([constant], 2)
 

@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 
+from refold.core.cases import Description
 from refold.core.errors import RefoldError
+from refold.core.files import read_json
 from refold.core.params import KINDS
 from refold.core.sections import Augment, AugmentChanges, Predict, Train
 from refold.methods.network import Problem
+from refold.train.fold import open_fold
 from tests import folds
 
 tf = pytest.importorskip("tensorflow")
@@ -308,16 +311,14 @@ def segmenter(kind: str, train: Train, **more) -> NetworkSegmenter:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", NETWORKS)
-def test_learns_two_cases_by_heart(kind, tmp_path):
+@pytest.mark.parametrize("kind, dimension", BOTH)
+def test_learns_two_cases_by_heart(kind, dimension, tmp_path):
+    shape, patch = ((14, 16), [16, 16]) if dimension == 2 else ((14, 16, 12), [16, 16, 12])
     settings = Train(
-        epochs=STEPS.get(kind, 60), samples_per_epoch=8, patch=[16, 16], learning_rate=0.01, averaging=0,
-        warmup_epochs=1, validation_fraction=0, foreground_fraction=0,
+        epochs=60, samples_per_epoch=8, patch=patch, learning_rate=0.01, averaging=0, warmup_epochs=1,
+        validation_fraction=0, foreground_fraction=0,
     )  # fmt: skip
-    flat = kind != "convlstm_unet"
-    if not flat:
-        settings = settings.model_copy(update={"patch": [16, 16, 8]})
-    with folds.opened(tmp_path, 2, 0, shape=(14, 16) if flat else (14, 16, 8)) as fold:
+    with folds.opened(tmp_path, 2, 0, shape=shape) as fold:
         s = segmenter(kind, settings, **({"features": [16, 32]} if kind == "cnn" else {"features": 8}))
         s.fit(fold)
         for case in fold.training.values():
@@ -328,7 +329,88 @@ def test_learns_two_cases_by_heart(kind, tmp_path):
                     assert 2 * both / ((answer == label).sum() + (truth == label).sum()) > 0.95, label
 
 
-STEPS: dict[str, int] = {}
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_on_the_embedded_data_it_learns_and_gives_the_same_bytes_twice(kind, classical, tmp_path):
+    """Loss falls, on fold 0 of the phantom; trained twice, saved and loaded it gives the same answer to a test case."""
+    root = classical.folder
+    splits, fingerprint = (read_json(root / f) for f in ("results/splits.json", "data/fingerprint.json"))
+    description = Description.read(root / "data/dataset.json")
+    settings = Train(epochs=3, patch=[16, 16, 16], samples_per_epoch=8, learning_rate=0.01, validation_fraction=0)
+    where = kind, 0, root / "data/preprocessed", splits, description, fingerprint
+    files, answers = [], []
+    for i in range(2):
+        (tmp_path / str(i)).mkdir()
+        with open_fold(*where, 0, 1, tmp_path / str(i) / "checkpoint.npz", "key") as fold:
+            s = segmenter(kind, settings)
+            facts = s.fit(fold)
+            image = fold.image(fold.training[sorted(fold.training)[0]])
+        s.save(tmp_path / str(i))
+        files.append((tmp_path / str(i) / s.file).read_bytes())
+        answers.append(s.predict_proba(image))
+    assert files[0] == files[1]
+    assert s.history[-1]["loss"] < s.history[0]["loss"]
+    loaded = segmenter(kind, settings)
+    loaded.load(tmp_path / "0", {"training": facts})
+    answers.append(loaded.predict_proba(image))
+    for answer in answers[1:]:
+        np.testing.assert_array_equal(answer, answers[0])
+    np.testing.assert_allclose(answers[0].sum(-1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "muon"])
+def test_without_its_branch_the_residual_network_is_trained_by_any_optimizer(optimizer, tmp_path):
+    """`vae_weight: 0`: no weight is there that has no gradient."""
+    settings = Train(epochs=1, patch=[16, 16], samples_per_epoch=4, optimizer=optimizer, warmup_epochs=0)
+    with folds.opened(tmp_path, shape=(14, 16)) as fold:
+        s = segmenter("segresnet_vae", settings, vae_weight=0)
+        s.fit(fold)
+    assert np.isfinite(s.history[0]["loss"]) and not any("vae" in v.path for v in s.network.variables)
+
+
+def test_a_step_leaves_weights_without_a_gradient_as_they_are(tmp_path):
+    """A user's network may have some: an auxiliary branch that is idle."""
+    inputs = keras.Input((None, None, 1))
+    shared = keras.layers.Conv2D(2, 1)(inputs)
+    network = keras.Model(inputs, [keras.layers.Conv2D(3, 1)(shared), keras.layers.Conv2D(3, 1)(shared)])
+    idle = keras.Model(inputs, network.outputs[0])
+    idle.idle = keras.layers.Conv2D(3, 1, name="idle")
+    idle.idle.build((None, None, None, 2))
+    trainer = Trainer(idle, Train(optimizer="sgd", averaging=0), None, None, tmp_path / "c", "k", "n")
+    before = [w.numpy().copy() for w in idle.idle.weights]
+    image = tf.ones((1, 4, 4, 1))
+    trainer._step(image, tf.zeros((1, 4, 4), tf.uint8), *(tf.constant(v) for v in (0.1, 0.0, 0.0)))
+    for weight, old in zip(idle.idle.weights, before, strict=True):
+        np.testing.assert_array_equal(weight, old)
+
+
+def test_mirror_axes_that_a_flat_network_has_not_are_told(tmp_path):
+    settings = Train(epochs=1, patch=[16, 16], samples_per_epoch=2, warmup_epochs=0, validation_fraction=0)
+    with folds.opened(tmp_path, 2, 0) as fold:
+        flat = settings_of("unet", dimension=2)
+        facts = NetworkSegmenter(flat, settings, STILL.on(Augment()), Predict()).fit(fold)
+        first = NetworkSegmenter(flat, settings, STILL.on(Augment()), Predict())
+        first.fit(fold)
+        first.save(tmp_path)
+        image = fold.image(fold.training["case0"])
+    answers = {}
+    for axes in ((), ("z",), ("x",), ("x", "z")):
+        s = NetworkSegmenter(flat, settings, Augment(), Predict(mirror_axes=list(axes)))
+        s.load(tmp_path, {"training": facts})
+        told = ["mirror_axes: z is no axis of a 2-D network: not averaged over"] if "z" in axes else []
+        assert s.warnings == told
+        answers[axes] = s.predict_proba(image)
+    np.testing.assert_array_equal(answers["z",], answers[()])
+    np.testing.assert_array_equal(answers["x", "z"], answers["x",])
+    assert not np.array_equal(answers["x",], answers[()])
+
+
+def test_what_cannot_be_built_names_its_method(tmp_path):
+    settings = Train(patch=[16, 16, 12], deep_supervision=True)
+    with folds.opened(tmp_path, 2, 0) as fold, pytest.raises(RefoldError, match=r"^methods\.unet: train\.deep_super"):
+        segmenter("unet", settings, stages="auto").fit(fold)
+    with folds.opened(tmp_path, 2, 0) as fold, pytest.raises(RefoldError, match=r"^methods\.unet: heads: the coarsest"):
+        segmenter("transunet", Train(patch=[16, 16, 12]), stages="auto", heads=3).fit(fold)
 
 
 @pytest.mark.slow

@@ -181,6 +181,42 @@ def test_probabilities_of_the_folds_are_averaged(project, monkeypatch):
     np.testing.assert_allclose(seen[0], [0.35, 0.3, 0.35], atol=1e-6)
 
 
+def test_a_fallback_names_its_case(project, monkeypatch, caplog):
+    trained(0)
+    seen = []
+    create = KINDS["threshold"].create
+
+    class Watched:
+        """The threshold method, which does not know the first image it sees."""
+
+        def __init__(self, inner):
+            self.inner, self.file, self.warnings = inner, inner.file, inner.warnings
+
+        def load(self, folder, card):
+            self.inner.load(folder, card)
+            self.warnings.append("loaded as well as could be")
+
+        def predict_proba(self, image):
+            seen.append(image)
+            return self.inner.predict_proba(image * (len(seen) > 1))
+
+    monkeypatch.setattr(KINDS["threshold"], "create", lambda self, how: Watched(create(self, how)))
+    predict.run(arguments("0"))
+    manifest = read_json("results/predictions/otsu/fold-0/predictions.json")
+    general, own = manifest["warnings"]
+    assert general == "loaded as well as could be"
+    assert own["case"] == "case2" and "predicted as background: channel 0 has fewer than" in own["message"]
+    assert "case2: threshold method: predicted as background" in caplog.text
+
+
+def test_the_two_names_of_a_models_file_must_be_one(project, monkeypatch):
+    """A user sets them in two classes; Snakemake would wait for a file that nobody writes."""
+    monkeypatch.setattr(KINDS["threshold"], "file", "means.npz")
+    with pytest.raises(RefoldError, match=r"methods/threshold\.py: .* 'means\.npz', ThresholdSegmenter 'model\.json'"):
+        trained(0)
+    assert not predict.Path("results/models/otsu/fold-0/card.json").exists()
+
+
 def test_a_model_that_saw_the_patient_is_refused(project):
     trained(0)
     card = read_json("results/models/otsu/fold-0/card.json")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from skimage import measure
 
 from refold.methods.postprocessing import Postprocessing
-from refold.predict.postprocess import Operations, apply, best, dice, training_side
+from refold.predict.postprocess import Operations, apply, best, cropped, dice, training_side
 
 
 def picture(*rows: str) -> np.ndarray:
@@ -70,6 +70,29 @@ def test_against_scikit_image(seed, dimension, size, largest, holes):
     todo = {1: Operations(size, largest, holes)}
     once = apply(mask.astype(int), todo, 1)
     assert np.array_equal(apply(once, todo, 1), once)
+
+
+@given(st.integers(0, 10**6), st.integers(2, 3))
+@settings(max_examples=60, deadline=None)
+def test_in_the_box_of_the_foreground_the_choice_is_the_same(seed, dimension):
+    """Also where the foreground touches the image's border, or is none."""
+    random = np.random.default_rng(seed)
+
+    def one():
+        answer, truth = np.zeros((2, *(9,) * dimension), np.int64)
+        box = tuple(slice(*sorted(random.integers(0, 10, 2))) for _ in range(dimension))
+        answer[box] = random.choice([0, 1, 1, 2], answer[box].shape)
+        truth[box] = random.choice([0, 1, 2], truth[box].shape)
+        return answer, truth, 2.0
+
+    pairs = [one() for _ in range(3)]
+    small = [(*cropped(a, t), voxel) for a, t, voxel in pairs]
+    wanted = Postprocessing(of="a", min_size=[4.0, 20.0], min_gain=0)
+    assert best(small, 3, wanted) == best(pairs, 3, wanted)
+    for (a, t, _), (b, u, _) in zip(pairs, small, strict=True):
+        assert b.dtype == u.dtype == np.uint8 and (b.size < a.size or ((a > 0) | (t > 0)).any())
+        for label in (1, 2):
+            assert ((a == label).sum(), (t == label).sum()) == ((b == label).sum(), (u == label).sum())
 
 
 def test_dice_of_empty_masks_rewards_not_inventing():

@@ -1,3 +1,4 @@
+import re
 import shutil
 import subprocess
 import sys
@@ -90,6 +91,10 @@ def stamps(*sections):
 def code(phase):
     """Source files of a phase and all that they import: code is an input too."""
     return stages.code(phase)
+
+
+def as_word(text):
+    return re.sub(r"\W", "_", text)
 
 
 def code_of(phase):

@@ -35,7 +35,7 @@ for file in sorted({MODEL[m] for m in CLASSICAL}):
 
     rule:
         name:
-            f"train_classical_{Path(file).suffix.strip('.')}"
+            f"train_classical_{as_word(file.removeprefix('model.'))}"
         input:
             code=code_of("train"),
             method="results/.params/methods.{method}.json",

@@ -83,14 +83,29 @@ def sample(
     return np.concatenate(x), truth, weight / weight.mean()
 
 
-def halves(names: Sequence[str], share: float, seed: int, fold: int) -> tuple[list[str], list[str]]:
-    """Training cases to learn from, and others, ``share`` of them but at least one, to choose a setting on.
+DRAWS = 50  # of which one is taken that leaves no label out on either side
 
-    A single case is in both. The draw is a function of seed and fold.
+
+def parted(fold: Fold, share: float, seed: int) -> tuple[list[str], list[str]]:
+    """Training cases to learn from, and others to choose a setting on: all scans of ``share`` of the patients.
+
+    At least one patient is on each side; a single patient's cases are on both. Of several draws the first is taken that
+    has every label on both sides, or else the one that lacks fewest. The draw is a function of seed, fold and patients.
     """
-    names = sorted(names)
-    if len(names) == 1:
+    names = sorted(fold.training)
+    patients = sorted({fold.patients[n] for n in names})
+    if len(patients) == 1:
         return names, names
-    count = min(max(1, round(share * len(names))), len(names) - 1)
-    chosen = set(rng.generator(seed, "choosing", fold).permutation(names)[:count].tolist())
-    return [n for n in names if n not in chosen], [n for n in names if n in chosen]
+    count = min(max(1, round(share * len(patients))), len(patients) - 1)
+    present = {n: set(np.unique(fold.training[n].label[...]).tolist()) for n in names}
+    generator = rng.generator(seed, "choosing", fold.fold)
+    best: tuple[int, list[str], list[str]] | None = None
+    for _ in range(DRAWS):
+        chosen = set(generator.permutation(patients)[:count].tolist())
+        sides = [n for n in names if fold.patients[n] not in chosen], [n for n in names if fold.patients[n] in chosen]
+        missing = sum(fold.labels - len(set.union(*(present[n] for n in side))) for side in sides)
+        if best is None or missing < best[0]:
+            best = missing, *sides
+        if not missing:
+            break
+    return best[1], best[2]

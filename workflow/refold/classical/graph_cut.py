@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from refold.classical import arrays
-from refold.classical.features import features, halves, sample
+from refold.classical.features import features, parted, sample
 from refold.classical.forest import Forest
 from refold.classical.seeds import best_setting, mixed
 from refold.methods.base import Segmenter
@@ -109,14 +109,15 @@ class GraphCutSegmenter(Segmenter):
 
     def fit(self, fold: Fold) -> dict[str, Any]:
         s = self.settings
-        learn, check = halves(list(fold.training), 0.25, s.seed, fold.fold)
+        learn, check = parted(fold, 0.25, s.seed)
         cases = {n: fold.training[n] for n in learn}
         voxels = sample(cases, fold, s.samples, s.balance, s.sigmas, s.position, s.seed)
         self.forest = Forest.grow(*voxels, fold.labels, s.trees, s.depth, s.leaf, s.seed)
-        choosing = []
-        for name in check:
-            image = fold.image(fold.training[name])
-            choosing.append(((image, self._forest(image)), fold.training[name].label[...]))
+
+        def prepared(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return image, self._forest(image)
+
+        choosing = ((prepared(fold.image(fold.training[n])), fold.training[n].label[...]) for n in check)
         self.smoothness, self.choosing_dice = best_setting(
             s.smoothness, lambda parts, smoothness: self._cut(*parts, smoothness), choosing, fold.labels
         )

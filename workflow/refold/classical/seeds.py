@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ from refold.classical.place import Place
 from refold.train.fold import Fold
 
 BINS = 64
-LIMITS = (-4.0, 4.0)  # of z-scored intensities; what lies beyond falls into the outer bins
+# of the histograms, by normalisation; what lies beyond falls into the outer bins
+LIMITS = {"zscore": (-4.0, 4.0), "ct": (-4.0, 4.0), "minmax": (0.0, 1.0)}
+PERCENTILES = (0.5, 99.5)  # of each training case, where intensities are as they come
 NODES = 24
 
 
@@ -24,18 +26,20 @@ class Appearance:
     Attributes:
         place: where the labels lie, stretched to each image.
         histograms: (labels, channels, BINS) share of the label's training voxels in each bin of intensity, smoothed
-            over neighbouring bins and never 0. Intensities outside 0..1 or z-scores outside -4..4 fall into outer bins.
+            over neighbouring bins and never 0.
+        limits: (channels, 2) float32, lowest and highest intensity of the bins; what lies beyond is in the outer ones.
     """
 
-    def __init__(self, place: Place, histograms: np.ndarray):
-        self.place, self.histograms = place, histograms
+    def __init__(self, place: Place, histograms: np.ndarray, limits: np.ndarray):
+        self.place, self.histograms, self.limits = place, histograms, limits
 
     @classmethod
     def learn(cls, fold: Fold) -> Appearance:
-        counts = np.zeros((fold.labels, len(fold.description.channels), BINS))
+        limits = _limits(fold)
+        counts = np.zeros((fold.labels, len(limits), BINS))
         for case in fold.training.values():
             label = case.label[...].ravel().astype(np.intp)
-            bins = _bins(fold.image(case)).reshape(len(label), -1)
+            bins = _bins(fold.image(case), limits).reshape(len(label), -1)
             for c in range(bins.shape[1]):
                 flat = np.bincount(label * BINS + bins[:, c], minlength=fold.labels * BINS)
                 counts[:, c] += flat[: fold.labels * BINS].reshape(fold.labels, BINS)
@@ -43,12 +47,12 @@ class Appearance:
         smooth += 1e-4 * smooth.sum(-1, keepdims=True) + 1e-9
         histograms = (smooth / smooth.sum(-1, keepdims=True)).astype(np.float32)
         labels = (case.label[...] for case in fold.training.values())
-        return cls(Place.learn(labels, fold.labels, NODES, "image"), histograms)
+        return cls(Place.learn(labels, fold.labels, NODES, "image"), histograms, limits)
 
     def posterior(self, image: np.ndarray) -> np.ndarray:
         """(x, y[, z], labels) float64, summing to 1, of a normalised image (x, y[, z], channels)."""
         p = self.place.probabilities(image.shape[:-1])
-        bins = _bins(image)
+        bins = _bins(image, self.limits)
         for c in range(image.shape[-1]):
             # by label first: a gather along the last axis
             p *= np.moveaxis(self.histograms[:, c][:, bins[..., c]], 0, -1)
@@ -57,18 +61,34 @@ class Appearance:
         return p / np.where(total == 0, 1, total)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        return {"place": self.place.grid, "histograms": self.histograms}
+        return {"place": self.place.grid, "histograms": self.histograms, "limits": self.limits}
 
     @classmethod
     def of(cls, found: dict[str, np.ndarray], path: Path, kind: str) -> Appearance:
         """From what `arrays` gave. Raises `RefoldError` where the arrays do not fit together."""
-        fits = {"place", "histograms"} <= found.keys() and found["place"].shape[-1] == found["histograms"].shape[0]
+        fits = {"place", "histograms", "limits"} <= found.keys()
+        fits = fits and found["place"].shape[-1] == found["histograms"].shape[0]
+        fits = fits and found["limits"].shape == (found["histograms"].shape[1], 2)
         arrays.need(fits, path, kind)
-        return cls(Place(found["place"], None), found["histograms"])
+        return cls(Place(found["place"], None), found["histograms"], found["limits"])
 
 
-def _bins(image: np.ndarray) -> np.ndarray:
-    low, high = LIMITS
+def _limits(fold: Fold) -> np.ndarray:
+    """(channels, 2) float32: fixed where the normalisation gives a scale, else from the training cases."""
+    given = [LIMITS.get(mode) for mode in fold.statistics.modes]
+    if None in given:
+        spans = [
+            np.percentile(fold.image(case), PERCENTILES, axis=tuple(range(fold.description.dimension)))
+            for case in fold.training.values()
+        ]
+        low, high = np.min(spans, axis=0)[0], np.max(spans, axis=0)[1]
+        high = np.where(high > low, high, low + 1)
+        given = [pair or (low[c], high[c]) for c, pair in enumerate(given)]
+    return np.array(given, np.float32)
+
+
+def _bins(image: np.ndarray, limits: np.ndarray) -> np.ndarray:
+    low, high = limits[:, 0], limits[:, 1]
     return np.clip(((image - low) * (BINS / (high - low))).astype(np.intp), 0, BINS - 1)
 
 
@@ -89,30 +109,35 @@ def seeds(posterior: np.ndarray, certainty: float) -> np.ndarray:
     return found
 
 
-def mean_dice(pairs: Sequence[tuple[np.ndarray, np.ndarray]], labels: int) -> float:
-    """Mean over foreground labels and cases (answer, truth); a label that is in neither is left out."""
+def label_dice(answer: np.ndarray, truth: np.ndarray, labels: int) -> list[float]:
+    """Dice of each foreground label; one that is in neither is left out."""
     scores = []
-    for answer, truth in pairs:
-        for label in range(1, labels):
-            a, t = answer == label, truth == label
-            if total := int(a.sum()) + int(t.sum()):
-                scores.append(2 * int((a & t).sum()) / total)
-    return float(np.mean(scores)) if scores else 0.0
+    for label in range(1, labels):
+        a, t = answer == label, truth == label
+        if total := int(a.sum()) + int(t.sum()):
+            scores.append(2 * int((a & t).sum()) / total)
+    return scores
 
 
 def best_setting(
     values: Sequence[float],
     answer: Callable[[Any, float], np.ndarray],
-    cases: Sequence[tuple[Any, np.ndarray]],
+    cases: Iterable[tuple[Any, np.ndarray]],
     labels: int,
 ) -> tuple[float, float]:
-    """Of ``values`` the one whose answers have the best `mean_dice`, and that; of equals the smallest.
+    """Of ``values`` the one whose answers have the best mean Dice over cases and foreground labels, and that.
+
+    Of equals the smallest; a label that is neither in a case nor in its answer is left out.
 
     Args:
-        answer: label indices from what is given of a case, and a value. cases: (what is given, truth).
+        answer: label indices from what is given of a case, and a value. cases: (what is given, truth), one at a time:
+            whole volumes of all of them need not be in memory.
     """  # fmt: skip
-    scores = [(mean_dice([(answer(given, v), truth) for given, truth in cases], labels), -v) for v in values]
-    dice, negative = max(scores)
+    scores: dict[float, list[float]] = {v: [] for v in values}
+    for given, truth in cases:
+        for v in values:
+            scores[v] += label_dice(answer(given, v), truth, labels)
+    dice, negative = max((float(np.mean(found)) if found else 0.0, -v) for v, found in scores.items())
     return -negative, dice
 
 

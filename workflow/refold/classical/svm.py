@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from refold.classical import arrays
-from refold.classical.features import features, halves, sample
+from refold.classical.features import features, parted, sample
 from refold.core.errors import RefoldError
 from refold.methods.base import Segmenter
 from refold.train.fold import Fold
@@ -44,7 +44,7 @@ class SVMSegmenter(Segmenter):
         from sklearn.svm import LinearSVC
 
         s = self.settings
-        learn, check = halves(list(fold.training), 0.25, s.seed, fold.fold)
+        learn, check = parted(fold, 0.25, s.seed)
 
         def voxels(names: list[str]):
             cases = {n: fold.training[n] for n in names}

@@ -5,7 +5,7 @@ It says how far intensity alone goes. A method that does not beat it has learnt 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from skimage.filters import threshold_multiotsu
 
-from refold.core import log
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, write_json
 from refold.methods.base import Segmenter
@@ -23,7 +22,7 @@ BINS = 256
 BINS_OF_FIVE = 128  # the search takes BINS ** (classes - 1) / (classes - 1)! steps
 PERCENTILES = (0.5, 99.5)
 KEPT = (
-    "classes", "channel", "labels", "assignment", "frequencies", "training_dice", "training_cases", "warnings",
+    "classes", "channel", "labels", "assignment", "frequencies", "training_dice", "training_cases",
 )  # fmt: skip
 
 
@@ -64,26 +63,29 @@ class ThresholdSegmenter(Segmenter):
         Raises:
             RefoldError: no usable case, the channel or a label is out of range, or shapes differ.
         """
-        self.learn(((fold.image(s), s.label[...]) for s in fold.training.values()), fold.labels)
+        cases = ((fold.image(s), s.label[...]) for s in fold.training.values())
+        self.learn(cases, fold.labels, list(fold.training))
         return {"training_dice": round(self.training_dice, 6)}
 
-    def learn(self, cases: Iterable[tuple[np.ndarray, np.ndarray]], labels: int) -> ThresholdSegmenter:
-        """`fit` for pairs of an image (x, y[, z], channels) and its label indices (x, y[, z])."""
+    def learn(
+        self, cases: Iterable[tuple[np.ndarray, np.ndarray]], labels: int, names: Sequence[str] | None = None
+    ) -> ThresholdSegmenter:
+        """`fit` for pairs of an image (x, y[, z], channels) and its label indices; ``names``: of the cases."""
         if labels < 2:
             raise RefoldError(f"threshold method: {labels} labels; at least 2, background included, are needed")
         self.labels = labels
         tables = []
-        for number, (image, label) in enumerate(cases, start=1):
-            label = np.asarray(label)
+        for i, (image, label) in enumerate(cases):
+            label, name = np.asarray(label), names[i] if names else i + 1
             if image.shape[:-1] != label.shape:
                 raise RefoldError(
-                    f"training case {number}: image {image.shape[:-1]} and label {label.shape} differ in shape"
+                    f"training case {name}: image {image.shape[:-1]} and label {label.shape} differ in shape"
                 )
             if label.max(initial=0) >= self.labels:
                 raise RefoldError(
-                    f"training case {number} has label index {label.max()}; indices are 0 to {self.labels - 1}"
+                    f"training case {name} has label index {label.max()}; indices are 0 to {self.labels - 1}"
                 )
-            classes = self._classify(image, f"training case {number}: left out")
+            classes = self._classify(image, f"training case {name}: left out")
             if classes is not None:
                 # Row 0 counts the zero voxels, which are background whatever is learnt.
                 pairs = np.ravel_multi_index((classes.ravel(), label.ravel()), (self.classes + 1, self.labels))
@@ -103,7 +105,7 @@ class ThresholdSegmenter(Segmenter):
     def predict_proba(self, image: np.ndarray) -> np.ndarray:
         """One-hot decision (x, y[, z], labels) float32 for ``image`` (x, y[, z], channels); no calibrated probability.
 
-        An image with fewer different intensities than classes is all background; that is logged and goes to `warnings`.
+        An image with fewer different intensities than classes is all background, which goes to `warnings`.
         """
         if self.assignment is None:
             raise RefoldError("threshold method: predict_proba before fit or load")
@@ -153,17 +155,12 @@ class ThresholdSegmenter(Segmenter):
                     threshold_multiotsu(classes=self.classes, hist=(counts, centres)) + (edges[1] - edges[0]) / 2
                 )
         if thresholds is None:
-            self._warn(
-                f"{otherwise}: channel {self.channel} has fewer than {self.classes} different non-zero intensities"
-            )
+            few = f"channel {self.channel} has fewer than {self.classes} different non-zero intensities"
+            self.warnings.append(f"threshold method: {otherwise}: {few}")
             return None
         classes = np.zeros(values.shape, np.intp)
         classes[body] = 1 + np.digitize(inside, thresholds)
         return classes
-
-    def _warn(self, message: str) -> None:
-        log.get().warning("threshold method: %s", message)
-        self.warnings.append(message)
 
 
 def _best_assignment(counts: np.ndarray) -> tuple[list[int], float]:

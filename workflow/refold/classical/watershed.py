@@ -51,11 +51,11 @@ class WatershedSegmenter(Segmenter):
 
     def fit(self, fold: Fold) -> dict[str, Any]:
         self.appearance = Appearance.learn(fold)
-        cases = []
-        for case in fold.training.values():
-            image = fold.image(case)
-            markers = seeds(self.appearance.posterior(image), self.certainty)
-            cases.append(((image[..., self.channel], markers), case.label[...]))
+
+        def prepared(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return image[..., self.channel], seeds(self.appearance.posterior(image), self.certainty)
+
+        cases = ((prepared(fold.image(c)), c.label[...]) for c in fold.training.values())
         self.sigma, self.training_dice = best_setting(
             self.sigmas, lambda parts, sigma: flood(*parts, sigma), cases, fold.labels
         )

@@ -6,6 +6,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from hashlib import sha256
+from pathlib import Path
 
 from refold.core import life, sources
 
@@ -39,12 +40,20 @@ def _check_code(before: dict[str, bytes]) -> None:
             raise RefoldError(f"{', '.join(changed)} changed while this job ran; run snakemake again")
 
 
+def _place(error: Exception) -> str:
+    """The innermost line below ``workflow/refold`` that took part in ``error``."""
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if Path(frame.filename).is_relative_to(sources.ROOT / "refold") and frame.filename != __file__:
+            return f" in {Path(frame.filename).relative_to(sources.ROOT.parent)}, line {frame.lineno}"
+    return ""
+
+
 def run(main: Callable[[], None]) -> None:
     """Run a phase's ``main`` and turn its failure into a readable end.
 
     The last line written to standard error is always ``error: <cause>``. The exit status is 1 for a
-    `RefoldError` or when the Snakemake that started the command has died, 2 for a defect of refold itself (with its
-    traceback above), 130 when interrupted.
+    `RefoldError` or when the Snakemake that started the command has died, 2 for what nobody foresaw in refold or in a
+    method of the user's (with the traceback above), 130 when interrupted.
     """
     try:
         life.begin()
@@ -64,9 +73,10 @@ def run(main: Callable[[], None]) -> None:
         sys.exit(130)
     except MemoryError as error:
         traceback.print_exc()
-        print(f"error: out of memory ({error}); lower predict.tile or train.batch_size", file=sys.stderr)
+        remedy = "give the job more, a coarser preprocess.spacing, or a network a smaller train.patch or predict.tile"
+        print(f"error: out of memory ({error}); {remedy}", file=sys.stderr)
         sys.exit(2)
     except Exception as error:
         traceback.print_exc()
-        print(f"error: {type(error).__name__}: {error} (a defect of refold: see the lines above)", file=sys.stderr)
+        print(f"error: {type(error).__name__}: {error} (unforeseen{_place(error)}: see above)", file=sys.stderr)
         sys.exit(2)

@@ -24,7 +24,7 @@ from typing import Annotated, Any, Union, get_args
 from pydantic import Field, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
-from refold.core import explain, plan, yamlfile
+from refold.core import explain, yamlfile
 from refold.core.errors import AT_END, RefoldError, run
 from refold.core.explain import Words, nearest
 from refold.core.files import read_json, write_text
@@ -44,7 +44,6 @@ from refold.core.sections import (
 )  # fmt: skip
 from refold.methods import kinds
 from refold.methods.base import Answer, Settings, answer
-from refold.methods.prediction import Prediction
 
 KINDS = kinds()
 WEIGHTED = ("ce", "ce_dice", "focal", "focal_dice")  # losses that know class weights
@@ -311,7 +310,7 @@ def _check_methods(p: Params) -> Iterator[tuple[str, tuple[str, ...], str]]:
         if not m.trained:
             try:
                 p.answer(name)
-                if isinstance(m, Prediction) and not p.asks_networks(name):
+                if m.kind == "prediction" and not p.asks_networks(name):
                     raise RefoldError(f"{m.of} has no network, and others answer the same whatever `predict` says")
             except RefoldError as error:
                 yield f"methods.{name}.{m.where}", ("methods",), str(error)
@@ -339,7 +338,7 @@ def _predictions(p: Params, networks: dict[str, Any]) -> Iterator[tuple[dict[str
     """(what is set, its section, the networks that it is for) of `predict` and of each method that predicts anew."""
     yield p.predict.model_dump(), "predict", networks
     for name, m in p.methods.items():
-        if isinstance(m, Prediction):
+        if m.kind == "prediction":
             with suppress(RefoldError):  # told by `_check_methods`
                 parts = {part.method for part in p.answer(name).models}
                 yield (
@@ -367,7 +366,7 @@ def _check_axes(p: Params) -> Iterator[tuple[str, tuple[str, ...], str]]:
             rests = (patch_key, "dataset.source", "preprocess.spacing", f"{key}.dimension", f"{key}.stages")
             if axes is not None and len(patch) != axes:
                 yield rests[0], rests, f"{patch} has {len(patch)} numbers, {key} is {axes}-D; give {axes}, or auto"
-            elif fault := _unpoolable(patch, m.planned_stages, spacing):
+            elif fault := _unpoolable(patch, m, spacing):
                 yield rests[0], rests, f"{fault}; for {key}"
     flat = [("augment.flip.axes", p.augment.flip.axes, networks)]
     for predict, of, these in _predictions(p, networks):
@@ -388,8 +387,8 @@ def _check_axes(p: Params) -> Iterator[tuple[str, tuple[str, ...], str]]:
             yield key, rests, "z is no axis of a 2-D network; allowed: x, y"
 
 
-def _unpoolable(patch: list[int], stages: str | int, spacing: str | list[float]) -> str | None:
-    """Why no network of so many stages takes this patch; None if it may.
+def _unpoolable(patch: list[int], network: Settings, spacing: str | list[float]) -> str | None:
+    """Why this network cannot take this patch; None if it may.
 
     How an axis is pooled depends on how coarse it is beside the others. Where the spacing is not known yet, one of all
     orders of coarseness has to do.
@@ -397,7 +396,7 @@ def _unpoolable(patch: list[int], stages: str | int, spacing: str | list[float])
 
     def fault(mm: Sequence[float]) -> str | None:
         try:
-            plan.plan({"median": {"shape": patch, "spacing": mm}}, len(patch), patch, stages)
+            network.plan({"median": {"shape": patch, "spacing": mm}}, len(patch), patch)
         except RefoldError as error:
             return str(error).removeprefix("train.patch: ")
         return None

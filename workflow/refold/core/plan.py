@@ -62,7 +62,11 @@ def plan_patch(shape: Sequence[int], spacing: Sequence[float], max_voxels: int) 
 
 
 def plan_stages(
-    patch: Sequence[int], spacing: Sequence[float], smallest: int = SMALLEST, stages: int | None = None
+    patch: Sequence[int],
+    spacing: Sequence[float],
+    smallest: int = SMALLEST,
+    stages: int | None = None,
+    whole: Sequence[int] = (),
 ) -> tuple[tuple[int, ...], ...]:
     """Strides of each stage.
 
@@ -73,6 +77,7 @@ def plan_stages(
         spacing: mm.
         smallest: voxels below which no axis goes.
         stages: stop at this many.
+        whole: axes that are never halved and that no other waits for.
 
     Returns:
         one row a stage, one number an axis, 1 or 2.
@@ -80,7 +85,7 @@ def plan_stages(
     size, mm = list(patch), list(spacing)
     strides = [(1,) * len(size)]
     while stages is None or len(strides) < stages:
-        able = [a for a, n in enumerate(size) if n >= 2 * smallest]
+        able = [a for a, n in enumerate(size) if n >= 2 * smallest and a not in whole]
         if not able:
             break
         finest = min(mm[a] for a in able)
@@ -97,6 +102,7 @@ def plan(
     patch: str | Sequence[int] = "auto",
     stages: str | int = "auto",
     max_voxels: int | None = None,
+    whole: Sequence[int] = (),
 ) -> Plan:
     """Plan a network for a data set.
 
@@ -106,6 +112,7 @@ def plan(
         patch: ``auto`` or voxels an axis (``train.patch``).
         stages: ``auto`` or a number (``methods.<name>.stages``).
         max_voxels: of an ``auto`` patch; default `MAX_VOXELS`.
+        whole: axes that the network does not pool.
 
     Raises:
         RefoldError: 3-D network on 2-D data, or a patch that cannot be pooled as asked.
@@ -121,7 +128,7 @@ def plan(
             f"train.patch: {list(patch)} has {len(patch)} axes, the network has {dimension}; give as many"
         )
     size = tuple(patch) if given else plan_patch(shape, spacing, max_voxels or MAX_VOXELS[dimension])
-    strides = plan_stages(size, spacing, smallest, wanted)
+    strides = plan_stages(size, spacing, smallest, wanted, whole)
     what = f"train.patch: {list(size)}" if given else f"train.patch: auto, planned as {list(size)},"
     if wanted is not None and len(strides) < wanted:
         raise RefoldError(

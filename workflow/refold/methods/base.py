@@ -30,7 +30,8 @@ class Segmenter(ABC):
     Attributes:
         file: name of the model's file in its folder, which `save` writes and `load` reads.
         history: rows of history.csv, of methods that learn in epochs.
-        warnings: a line for every fallback, in `fit` or later; they stand in the log and in the report.
+        warnings: a line for every fallback, in `fit` or later; they stand in the log and in the report, those of
+            `predict_proba` with the case.
     """
 
     file: ClassVar[str] = "model.json"

@@ -24,6 +24,7 @@ class ConvLSTMUNet(Staged):
         "networks for 3D biomedical image segmentation. NeurIPS 2016.",
     }
     sources: ClassVar[tuple[str, ...]] = ("convlstm", "recurrent")
+    whole: ClassVar[tuple[int, ...]] = (2,)  # the recurrent layer goes from slice to slice
 
     kind: Literal["convlstm_unet"] = Field("convlstm_unet", description="U-Net with ConvLSTM across slices.")
     dimension: Literal["auto", 3] = Field("auto", description="Volumes alone: 3, or `auto` where the data are.")
@@ -31,10 +32,7 @@ class ConvLSTMUNet(Staged):
     def plan(self, fingerprint: dict[str, Any], dimension: int, patch: str | list[int]) -> Plan:
         if dimension != 3:
             raise RefoldError("kind convlstm_unet goes across the slices of a volume; the data are 2-D: use kind unet")
-        whole = super().plan(fingerprint, dimension, patch)
-        # slices stay: the recurrent layer goes from one to the next
-        strides = [s for s in ((*stride[:2], 1) for stride in whole.strides[1:]) if s != (1, 1, 1)]
-        return Plan(whole.patch, ((1, 1, 1), *strides))
+        return super().plan(fingerprint, dimension, patch)
 
     def build(self, problem: Problem):
         from refold.networks.convlstm_unet import convlstm_unet

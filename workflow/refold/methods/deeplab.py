@@ -24,10 +24,23 @@ class DeepLab(Staged):
     fewest_stages: ClassVar[int] = 3
 
     kind: Literal["deeplab"] = Field("deeplab", description="DeepLabV3+.")
-    stages: Annotated[int, Field(ge=3, le=6)] = Field(3, description="Resolutions of the encoder.")
+    stages: Literal["auto"] | Annotated[int, Field(ge=3, le=6)] = Field(
+        "auto", description="Resolutions of the encoder; `auto`: 3, or as many as `widths` has."
+    )
     dilations: Annotated[
         list[Annotated[int, Field(ge=1, le=64)]], Field(min_length=1, max_length=8), AfterValidator(distinct)
     ] = Field([1, 2, 4], description="Steps between the taps of the pyramid's convolutions, in coarse voxels.")
+
+    @property
+    def planned_stages(self) -> int:
+        planned = super().planned_stages
+        return 3 if planned == "auto" else planned
+
+    def faults(self) -> list[tuple[str, str]]:
+        found = super().faults()
+        if self.widths is not None and not 3 <= len(self.widths) <= 6:
+            found.append(("widths", f"{len(self.widths)} numbers are not allowed; allowed: 3 to 6, one a stage"))
+        return found
 
     def build(self, problem: Problem):
         from refold.networks.deeplab import deeplab

@@ -43,7 +43,7 @@ class GraphCut(Forested):
         text = _(
             "A random forest{forest} of {trees} trees classified each voxel by {features}; its probabilities entered a "
             "Markov random field with contrast-sensitive Potts terms, solved by expansion moves{expansion} of minimum "
-            "cuts{cuts}. The smoothness, of {tried}, was chosen on a quarter of each fold's training cases, which "
+            "cuts{cuts}. The smoothness, of {tried}, was chosen on a quarter of each fold's training patients, who "
             "taught the forest nothing",
             forest=about.cite("forest"),
             trees=self.trees,

@@ -47,6 +47,7 @@ class Network(Settings):
     title: ClassVar[str] = N_("network")  # in the report: "A 3-D <title> with ..."
     sources: ClassVar[tuple[str, ...]] = ()  # keys of its references
     fewest_stages: ClassVar[int] = 2
+    whole: ClassVar[tuple[int, ...]] = ()  # axes that it does not pool
     deep_supervision: ClassVar[bool] = False  # whether `build` gives logits of several resolutions
 
     dimension: Literal["auto", 2, 3] = Field(
@@ -72,7 +73,7 @@ class Network(Settings):
 
     def plan(self, fingerprint: dict[str, Any], dimension: int, patch: str | list[int]) -> Plan:
         """Patch and pooling for a data set. Raises `RefoldError` where the patch does not suit."""
-        return plan(fingerprint, dimension, patch, self.planned_stages)
+        return plan(fingerprint, dimension, patch, self.planned_stages, whole=self.whole)
 
     def trainer(self) -> Callable[..., Any]:
         """What makes its trainer: `refold.train.loop.Trainer`, or a class derived from it."""

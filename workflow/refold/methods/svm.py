@@ -38,7 +38,7 @@ class SVM(Voxels):
         return _(
             "Support vector machines{svm}, one a label, with a Gaussian kernel in Nyström's form{nystroem} ("
             "{landmarks} landmarks, C {cost:g}) classified each voxel by {features}; probabilities were learnt{platt} "
-            "from a quarter of the training cases, which taught the machines nothing.",
+            "from a quarter of the training patients, who taught the machines nothing.",
             svm=about.cite("svm"),
             nystroem=about.cite("nystroem"),
             landmarks=self.landmarks,

@@ -28,6 +28,13 @@ class TransUNet(Staged):
     heads: int = Field(4, ge=1, le=32, description="Attention heads; the coarsest stage's width is a multiple of it.")
     expansion: int = Field(2, ge=1, le=8, description="Width of a block's hidden layer, in widths of the stage.")
 
+    def faults(self) -> list[tuple[str, str]]:
+        found = super().faults()
+        if (stages := self.planned_stages) != "auto" and (width := self.width(stages - 1)) % self.heads:
+            text = f"{self.heads} heads cannot share the {width} maps of the coarsest stage; allowed: what divides them"
+            found.append(("heads", text))
+        return found
+
     def build(self, problem: Problem):
         from refold.networks.transunet import transunet
 

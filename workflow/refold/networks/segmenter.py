@@ -15,6 +15,7 @@ import tensorflow as tf
 from refold.core import log
 from refold.core.errors import RefoldError
 from refold.core.files import atomic
+from refold.core.images import AXES
 from refold.core.plan import Plan
 from refold.core.sections import Augment, Predict, Train
 from refold.methods.base import Segmenter
@@ -41,33 +42,11 @@ class NetworkSegmenter(Segmenter):
 
     def fit(self, fold: Fold) -> dict[str, Any]:
         dimension = self.settings.dimension if self.settings.dimension != "auto" else fold.description.dimension
-        self.plan = self.settings.plan(fold.fingerprint, dimension, self.train.patch)
         self.labels = fold.labels
-        if self.plan.stages < self.settings.fewest_stages:
-            raise RefoldError(
-                f"train.patch: {list(self.plan.patch)} cannot be pooled: an axis needs 8 voxels; "
-                "give a larger patch, or a finer preprocess.spacing"
-            )
-        if self.train.deep_supervision and self.plan.stages < 4:
-            raise RefoldError(
-                f"train.deep_supervision: {self.plan.stages} stages leave no coarser resolution to supervise; "
-                "set it to false, or give a larger patch"
-            )
-        weights = self.train.loss.class_weights
-        if weights is not None and len(weights) != fold.labels:
-            raise RefoldError(
-                f"train.loss.class_weights: {list(weights)} is {len(weights)} long, the data have {fold.labels} labels "
-                f"({', '.join(fold.description.labels.names)}); give one each"
-            )
-        problem = Problem(
-            self.plan.strides,
-            self.plan.patch,
-            len(fold.description.channels),
-            fold.labels,
-            self.train,
-            tuple(fold.priors()),
-        )
-        self.network = self.settings.build(problem)
+        try:
+            self._build(fold, dimension)
+        except RefoldError as error:
+            raise RefoldError(f"methods.{fold.name}: {error}") from None
         augmenter = Augmenter(self.augment, dimension)
         for axis in augmenter.ignored:
             self.warnings.append(f"augment.flip.axes: {axis} is no axis of a {dimension}-D network: not flipped")
@@ -99,6 +78,34 @@ class NetworkSegmenter(Segmenter):
             "samples": trainer.epoch * sampler.steps * sampler.batch_size,
             "best_epoch": trainer.best[1] if trainer.best else None,
         }
+
+    def _build(self, fold: Fold, dimension: int) -> None:
+        self.plan = self.settings.plan(fold.fingerprint, dimension, self.train.patch)
+        if self.plan.stages < self.settings.fewest_stages:
+            raise RefoldError(
+                f"train.patch: {list(self.plan.patch)} cannot be pooled: an axis needs 8 voxels; "
+                "give a larger patch, or a finer preprocess.spacing"
+            )
+        if self.train.deep_supervision and self.plan.stages < 4:
+            raise RefoldError(
+                f"train.deep_supervision: {self.plan.stages} stages leave no coarser resolution to supervise; "
+                "set it to false, or give a larger patch"
+            )
+        weights = self.train.loss.class_weights
+        if weights is not None and len(weights) != fold.labels:
+            raise RefoldError(
+                f"train.loss.class_weights: {list(weights)} is {len(weights)} long, the data have {fold.labels} labels "
+                f"({', '.join(fold.description.labels.names)}); give one each"
+            )
+        problem = Problem(
+            self.plan.strides,
+            self.plan.patch,
+            len(fold.description.channels),
+            fold.labels,
+            self.train,
+            tuple(fold.priors()),
+        )
+        self.network = self.settings.build(problem)
 
     def _validate(self, fold: Fold) -> tuple[float, list[float]]:
         """Cross-entropy and mean Dice by foreground label over the inner validation cases, without mirroring."""
@@ -163,6 +170,10 @@ class NetworkSegmenter(Segmenter):
             raise RefoldError(f"{path} cannot be loaded ({error}); train it again") from None
         p = card["training"]["plan"]
         self.plan = Plan(tuple(p["patch"]), tuple(map(tuple, p["strides"])))
+        dimension = len(self.plan.patch)
+        for axis in self.predict.mirror_axes:
+            if AXES.index(axis) >= dimension:
+                self.warnings.append(f"mirror_axes: {axis} is no axis of a {dimension}-D network: not averaged over")
         out = self.network.output_shape
         self.labels = (out[0] if isinstance(out, list) else out)[-1]
 

@@ -62,7 +62,7 @@ class VAE(layers.Layer):
 
     def call(self, inputs: Sequence[Any], training: bool | None = None) -> Any:
         features, image = inputs
-        if training and self.settings["weight"]:
+        if training:
             mean = ops.cast(self.mean(features), "float32")
             log_variance = ops.clip(ops.cast(self.spread(features), "float32"), -10, 10)
             noise = keras.random.normal(ops.shape(mean), seed=self.draws)
@@ -89,9 +89,9 @@ def segresnet_vae(settings: SegResNetVAE, problem: Problem) -> keras.Model:
         x = residual(make, x, settings.width(i), stride, f"down{i}")
         skips.append(x)
     scale = np.prod(strides, axis=0).tolist()
-    x = VAE(
-        settings.latent, settings.vae_weight, scale, problem.channels, settings.width(0), problem.train.seed, name="vae"
-    )([x, image])
+    if settings.vae_weight:
+        numbers = settings.latent, settings.vae_weight, scale, problem.channels, settings.width(0), problem.train.seed
+        x = VAE(*numbers, name="vae")([x, image])
     for i in range(len(strides) - 2, -1, -1):
         x = make.up(settings.width(i), strides[i + 1], name=f"up{i}")(x)
         x = layers.Add(name=f"join{i}")([skips[i], x])

@@ -82,8 +82,8 @@ def transunet(settings: TransUNet, problem: Problem) -> keras.Model:
     width = settings.width(len(strides) - 1)
     if width % settings.heads:
         raise RefoldError(
-            f"methods (kind transunet): the coarsest of {len(strides)} stages has {width} maps, which {settings.heads} "
-            "heads cannot share; give a number of heads that divides it"
+            f"heads: the coarsest of {len(strides)} stages has {width} maps, which {settings.heads} heads cannot share;"
+            " give a number of heads that divides it"
         )
     image = x = make.input()
     skips = []

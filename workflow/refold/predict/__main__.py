@@ -202,11 +202,13 @@ def run(a: argparse.Namespace) -> None:
     keep = predict.keep_probabilities and not any(params.methods[m.method].decides for m in models)
     output.begin()
     chosen, warnings = postprocess.choose(params, answer, models, stored_case, description.labels)
+    warnings += _told(models)
     done = {}
     for case in log.progress(wanted, f"{a.method} fold {a.fold}: predict", len(wanted)):
         with stored_case(case) as stored:
             image, record = stored.image[...], stored.record
         probabilities, more = mean_probabilities(models, image), {}
+        warnings += _told(models, case)
         if keep:
             indices, more = output.answer(case, probabilities, record)
         else:
@@ -228,8 +230,18 @@ def run(a: argparse.Namespace) -> None:
         },
         machine=here,
         postprocessing=[c.to_json(description.labels) for c in chosen],
-        warnings=[*doubts, *warnings, *sorted({w for m in models for w in m.segmenter.warnings})],
+        warnings=[*doubts, *warnings],
     )
+
+
+def _told(models: list[Model], case: str | None = None) -> list[Any]:
+    """What the models have warned of since the last call, for the log and for the report."""
+    told = list(dict.fromkeys(w for m in models for w in m.segmenter.warnings))
+    for model in models:
+        model.segmenter.warnings.clear()
+    for text in told:
+        log.get().warning(f"{case}: {text}" if case else text)
+    return [{"case": case, "message": text} for text in told] if case else told
 
 
 def _take_over(a: argparse.Namespace, entry: External, params: Params, splits: dict[str, Any], output: Output) -> None:

@@ -131,6 +131,17 @@ def best(
     return chosen, scores
 
 
+def cropped(answer: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Both label maps in the box of their foreground, in few bytes: many cases are kept at once.
+
+    No operation and no Dice differs: background outside the box reaches the image's border, so no hole lies there.
+    """
+    found = (answer > 0) | (truth > 0)
+    box = ndimage.find_objects(found.astype(np.uint8))[0] if found.any() else (slice(0, 1),) * found.ndim
+    kind = np.min_scalar_type(max(answer.max(initial=0), truth.max(initial=0)))
+    return answer[box].astype(kind), truth[box].astype(kind)
+
+
 def training_side(models: Sequence[Model]) -> tuple[list[str], bool]:
     """Cases of the fold to choose on, and whether the models learnt from them.
 
@@ -178,7 +189,8 @@ def choose(
         for name in log.progress(names, f"fold {fold}: predict the training side", len(names)):
             with opened(name) as stored:
                 indices = mean_probabilities(mine, stored.image[...]).argmax(-1)
-                pairs.append((indices, stored.label[...], float(np.prod(stored.record.stored_spacing))))
+                voxel = float(np.prod(stored.record.stored_spacing))
+                pairs.append((*cropped(indices, stored.label[...]), voxel))
         cases += names
     found = []
     for method in answer.postprocessing:

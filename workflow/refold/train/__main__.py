@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 from refold.core import cases, errors, hashes, log, machine, sources
+from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file, sha256_json, write_csv, write_json
 from refold.core.params import Stamps
 from refold.core.sections import Predict, Train
@@ -68,8 +69,15 @@ def run(a: argparse.Namespace) -> None:
     segmenter = entry.create(Predict())
     fraction = train.validation_fraction if entry.network else 0.0
     held = (fraction, train.validation_seed)
+    if segmenter.file != entry.file:  # Snakemake waits for the second, whatever the segmenter writes
+        raise RefoldError(
+            f"workflow/refold/methods/{entry.kind}.py: {type(entry).__name__} has file = {entry.file!r}, "
+            f"{type(segmenter).__name__} {segmenter.file!r}; make them equal"
+        )
     with open_fold(a.method, a.fold, a.preprocessed, splits, description, fingerprint, *held, checkpoint, key) as fold:
         facts = segmenter.fit(fold)
+        for text in segmenter.warnings:
+            log.get().warning(text)
         segmenter.save(out)
         card = {
             "method": a.method,
@@ -91,7 +99,7 @@ def run(a: argparse.Namespace) -> None:
 
 def versions() -> dict[str, str]:
     """Of Python and the packages that decide what is learnt."""
-    packages = ["numpy", "scipy", "scikit-image", "scikit-learn", "h5py", "keras", "tensorflow"]
+    packages = ["numpy", "scipy", "scikit-image", "scikit-learn", "PyMaxflow", "h5py", "keras", "tensorflow"]
     found = {"python": platform.python_version()}
     for package in packages:
         names = (package, f"{package}-cpu")

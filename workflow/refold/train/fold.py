@@ -23,7 +23,7 @@ class Fold:
     """One fold's training side.
 
     training: open cases that teach. validation: open cases of the inner validation, disjoint from training by patient;
-    both come from the fold's training cases. statistics: learnt from ``training`` alone.
+    both come from the fold's training cases. patients: of each of them. statistics: learnt from ``training`` alone.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Fold:
     fingerprint: dict[str, Any]
     training: dict[str, Stored]
     validation: dict[str, Stored]
+    patients: dict[str, str]
     statistics: Statistics
     checkpoint: Path
     key: str
@@ -117,6 +118,7 @@ def open_fold(
             fingerprint=fingerprint,
             training=training,
             validation={c: opened[c] for c in held},
+            patients={c: splits["patients"][c] for c in opened},
             statistics=statistics,
             checkpoint=Path(checkpoint),
             key=key,

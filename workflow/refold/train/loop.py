@@ -80,7 +80,7 @@ class Trainer:
         gradients = tape.gradient(loss, [v.value for v in variables])
         if self.settings.optimizer not in optimizers.DECOUPLED and self.settings.weight_decay:
             gradients = [
-                g + self.settings.weight_decay * v if optimizers.is_kernel(v) else g
+                g + self.settings.weight_decay * v if g is not None and optimizers.is_kernel(v) else g
                 for g, v in zip(gradients, variables, strict=True)
             ]
         self.optimizer.apply(gradients, variables)
