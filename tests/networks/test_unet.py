@@ -87,34 +87,6 @@ def test_initial_weights_follow_the_initializer_and_the_seed(kind):
 
 
 @pytest.mark.slow
-def test_learns_two_cases_by_heart(fold):
-    settings = Train(
-        epochs=2,
-        samples_per_epoch=300,
-        patch=[16, 16, 16],
-        learning_rate=0.01,
-        averaging=0,
-        warmup_epochs=0,
-        validation_fraction=0,
-    )
-    fold = type(fold)(**{**vars(fold), "training": {c: fold.training[c] for c in ("case0", "case1")}, "validation": {}})
-    s = segmenter(
-        settings,
-        Augment(**{k: {"p": 0} for k in ("rotation", "scaling", "gamma", "noise", "blur", "low_resolution")}),
-        features=8,
-    )
-    facts = s.fit(fold)
-    assert s.history[-1]["loss"] < 0.1 and facts["samples"] == 600
-    for case in fold.training.values():
-        answer, truth = s.predict_proba(fold.image(case)).argmax(-1), case.label[...]
-        for label in (1, 2):
-            assert (
-                2 * ((answer == label) & (truth == label)).sum() / ((answer == label).sum() + (truth == label).sum())
-                > 0.9
-            )
-
-
-@pytest.mark.slow
 def test_twice_the_same_bytes_and_seed_changes_them(fold, settings, tmp_path):
     files = []
     for i, seed in enumerate((1, 1, 2)):
