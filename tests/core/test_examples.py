@@ -10,6 +10,7 @@ import pytest
 from refold.core import explain, params, sections, yamlfile
 from refold.core.params import Params, load
 from refold.core.plan import plan
+from refold.core.sections import Augment
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
@@ -120,7 +121,9 @@ def test_the_hour_is_the_half_hour_and_more():
     half, hour = (load(ROOT / "examples" / f"hippocampus{name}.yaml") for name in ("", "-hour"))
     assert half.model_dump(exclude={"methods"}) == hour.model_dump(exclude={"methods"})
     assert all(hour.methods[name] == half.methods[name] for name in ("unet", "unet_seed2", "two_seeds"))
-    assert hour.methods["three"].members == ["unet", "unet_seed2", "residual"]
+    assert hour.methods["three"].members == ["unet", "unet_seed2", "wide"]
+    assert hour.augment_of("wide").model_dump(exclude={"flip"}) == Augment().model_dump(exclude={"flip"})
+    assert hour.augment_of("wide").flip == hour.augment.flip
 
 
 def test_ct_and_multichannel():
