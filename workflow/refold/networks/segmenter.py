@@ -171,8 +171,8 @@ class NetworkSegmenter(Segmenter):
         p = card["training"]["plan"]
         self.plan = Plan(tuple(p["patch"]), tuple(map(tuple, p["strides"])))
         dimension = len(self.plan.patch)
-        for axis in self.predict.mirror_axes:
-            if AXES.index(axis) >= dimension:
+        for axis in AXES[dimension:]:
+            if axis in self.predict.mirror_axes:
                 self.warnings.append(f"mirror_axes: {axis} is no axis of a {dimension}-D network: not averaged over")
         out = self.network.output_shape
         self.labels = (out[0] if isinstance(out, list) else out)[-1]
