@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from refold.classical.features import features, parted, sample
+from refold.classical.features import Sample, features, parted
 from refold.classical.forest import Forest
 from refold.classical.graph_cut import cut, energy, neighbours
 from refold.classical.place import Place
@@ -135,12 +135,22 @@ def test_the_sample_takes_labels_alike_and_weights_make_up_for_it(tmp_path):
     with folds.opened(tmp_path, 3, 0, shape=SHAPES[3]) as fold:
         sizes = sum(np.bincount(c.label[...].ravel(), minlength=3) for c in fold.training.values())
         for balance, expected in ((0.0, sizes / sizes.sum()), (1.0, np.full(3, 1 / 3))):
-            x, y, weight = sample(fold.training, fold, 60, balance, [1.0], True, 1)
+            settings = KINDS["random_forest"](samples=60, balance=balance, sigmas=[1.0])
+            x, y, weight = Sample.draw(fold, settings).of()
             assert np.bincount(y).tolist() == [60, 60, 60] and len(x) == 180
             assert weight.mean() == pytest.approx(1)
             np.testing.assert_allclose(np.bincount(y, weight) / weight.sum(), expected)
-        few = sample(fold.training, fold, 30_000, 0.5, [1.0], True, 1)[1]
+        few = Sample.draw(fold, KINDS["random_forest"](samples=30_000, sigmas=[1.0])).of()[1]
         np.testing.assert_array_equal(np.bincount(few), np.minimum(sizes, 30_000))
+
+
+def test_some_cases_of_a_sample_are_what_they_alone_would_give(tmp_path):
+    with folds.opened(tmp_path, 4, 0, shape=SHAPES[2]) as fold:
+        settings = KINDS["random_forest"](samples=60, sigmas=[1.0])
+        some = Sample.draw(fold, settings).of(["case2", "case0"])
+        two = dataclasses.replace(fold, training={n: fold.training[n] for n in ("case0", "case2")})
+        for found, alone in zip(some, Sample.draw(two, settings).of(), strict=True):
+            np.testing.assert_array_equal(found, alone)
 
 
 def test_choosing_cases_are_others_than_those_that_teach(tmp_path):
@@ -212,21 +222,96 @@ def test_the_forest_answers_as_scikit_learns(seed):
     assert not p[:, [1, 3]].any()  # labels that it never saw
 
 
-def test_the_machine_answers_as_scikit_learns(tmp_path):
+def scikit_learns_machine(x, y, weight):
+    """A function of raw features: distances from the planes."""
     from sklearn.kernel_approximation import Nystroem
     from sklearn.svm import LinearSVC
 
-    with folds.opened(tmp_path, 5, 0, shape=SHAPES[2]) as fold:
-        model = create("svm", samples=100)
-        model.fit(fold)
-        s = model.settings
-        learn, _ = parted(fold, 0.25, s.seed)
-        x, y, weight = sample({n: fold.training[n] for n in learn}, fold, 100, s.balance, s.sigmas, s.position, s.seed)
-    x = (x - x.mean(0, dtype=float)) / x.std(0, dtype=float)
+    mean, spread = x.mean(0, dtype=float), x.std(0, dtype=float)
     kernel = Nystroem("rbf", gamma=1 / x.shape[1], n_components=60, random_state=1)
-    machine = LinearSVC(C=1.0, dual=False, random_state=1, max_iter=5000).fit(kernel.fit_transform(x), y, weight)
-    raw = x * model.model["spread"] + model.model["mean"]
-    np.testing.assert_allclose(model._values(raw), machine.decision_function(kernel.transform(x)), atol=1e-6)
+    machine = LinearSVC(C=1.0, dual=False, random_state=1, max_iter=5000)
+    machine.fit(kernel.fit_transform((x - mean) / spread), y, weight)
+    return lambda raw: machine.decision_function(kernel.transform((raw - mean) / spread))
+
+
+def test_the_machine_answers_as_scikit_learns_and_has_learnt_from_all_cases(tmp_path):
+    """Probabilities are those of a logistic regression that other patients than the machine's taught."""
+    from sklearn.linear_model import LogisticRegression
+
+    with folds.opened(tmp_path, 8, 1, shape=SHAPES[2]) as fold:
+        model = create("svm", samples=100)
+        facts = model.fit(fold)
+        learn, check = parted(fold, 0.25, 1)
+        voxels = Sample.draw(fold, model.settings)
+        (case,) = fold.validation.values()
+        image = fold.image(case)
+    raw = features(image, [1.0], True)
+    distances = scikit_learns_machine(*voxels.of())(raw)
+    np.testing.assert_allclose(model._values(raw), distances, atol=1e-6)
+    assert facts["voxels"] == len(voxels.of()[0]) and not model.warnings
+    x, y, weight = voxels.of(check)
+    platt = LogisticRegression(C=1e3, max_iter=2000).fit(scikit_learns_machine(*voxels.of(learn))(x), y, weight)
+    expected = platt.predict_proba(distances).reshape(*image.shape[:-1], 3)
+    np.testing.assert_allclose(model.predict_proba(image), expected, atol=1e-3)
+
+
+def test_a_label_that_only_the_choosing_cases_have_is_told(tmp_path):
+    """Label 2 in one case: its machine would have had no probabilities to learn, so there is none."""
+    with folds.opened(tmp_path, 5, 0, shape=SHAPES[2]) as fold:
+        for only in fold.training:
+            labels = {n: case.label[...] for n, case in fold.training.items()}
+            training = {
+                n: SimpleNamespace(image=fold.training[n].image, label=v if n == only else np.where(v == 2, 0, v))
+                for n, v in labels.items()
+            }
+            other = dataclasses.replace(fold, training=training)
+            model = create("svm", samples=60)
+            facts = model.fit(other)
+            learn, check = parted(other, 0.25, 1)
+            voxels = Sample.draw(other, model.settings)
+            image = fold.image(fold.training[only])
+            p = model.predict_proba(image)
+            np.testing.assert_allclose(p.sum(-1), 1, atol=1e-5)
+            (warning,) = model.warnings
+            if only in check:
+                assert warning == (
+                    "svm: cube is in no case but those that the probabilities were learnt from; the machines learnt "
+                    "from the others alone"
+                )
+                assert facts["voxels"] == len(voxels.of(learn)[0]) and model._values(np.zeros((1, 7))).shape == (1, 1)
+            else:
+                assert warning.startswith("svm: cube is in no case that its probabilities were learnt from")
+                assert facts["voxels"] == len(voxels.of()[0]) and not p[..., 2].any()
+
+
+def test_the_forest_of_the_field_is_grown_of_all_cases(tmp_path):
+    """The smoothness is chosen with one of three quarters of the patients."""
+    with folds.opened(tmp_path, 8, 0, shape=SHAPES[2]) as fold:
+        model = create("graph_cut")
+        facts = model.fit(fold)
+        s = model.settings
+        learn, check = parted(fold, 0.25, s.seed)
+        voxels = Sample.draw(fold, s)
+
+        def grown(names):
+            return Forest.grow(*voxels.of(names), 3, s.trees, s.depth, s.leaf, s.seed)
+
+        for name, values in model.forest.arrays().items():
+            np.testing.assert_array_equal(values, grown(None).arrays()[name])
+        model.forest = grown(learn)
+        images = {n: fold.image(fold.training[n]) for n in check}
+        dice = {
+            v: np.mean(
+                [
+                    label_dice(model._cut(image, model._forest(image), v), fold.training[n].label[...], 3)
+                    for n, image in images.items()
+                ]
+            )
+            for v in s.smoothness
+        }
+    assert facts["choosing_cases"] == check
+    assert facts["choosing_dice"] == pytest.approx(max(dice.values()), abs=1e-6)
+    assert dice[facts["smoothness"]] == max(dice.values())
 
 
 # ---------------------------------------------------------------- graph cut

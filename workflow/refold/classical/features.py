@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
 from skimage.feature import hessian_matrix_eigvals
 
 from refold.core import rng
-from refold.core.store import Stored
 from refold.train.fold import Fold
+
+if TYPE_CHECKING:
+    from refold.methods.voxels import Voxels
 
 
 def features(image: np.ndarray, sigmas: Sequence[float], position: bool) -> np.ndarray:
@@ -42,45 +46,52 @@ def features(image: np.ndarray, sigmas: Sequence[float], position: bool) -> np.n
     return np.stack([f.ravel() for f in found], -1).astype(np.float32)
 
 
-def sample(
-    cases: Mapping[str, Stored],
-    fold: Fold,
-    count: int,
-    balance: float,
-    sigmas: Sequence[float],
-    position: bool,
-    seed: int,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Voxels of some training cases: features (n, count), label indices (n,), weights (n,) of mean 1.
+@dataclass(frozen=True)
+class Sample:
+    """Voxels drawn from the training cases.
 
-    Of each case ``count`` voxels, as many of each label that it has, as far as there are. Weights make up for that:
-    with ``balance`` 0 each label weighs as many voxels as it has, with 1 all labels weigh the same, in between the
-    product of both to these powers. The draw is a function of seed, fold and case.
-    """  # fmt: skip
-    x, y, weight = [], [], []
-    total = np.zeros(fold.labels)
-    taken = np.zeros(fold.labels)
-    for name, case in sorted(cases.items()):
-        label = case.label[...].ravel().astype(np.intp)
-        sizes = np.bincount(label, minlength=fold.labels)
-        generator = rng.generator(seed, "voxels", fold.fold, name)
-        each = max(1, count // int((sizes > 0).sum()))
-        rows = []
-        for i in np.flatnonzero(sizes):
-            where = np.flatnonzero(label == i)
-            rows.append(generator.choice(where, min(each, len(where)), replace=False))
-        rows = np.sort(np.concatenate(rows))
-        x.append(features(fold.image(case), sigmas, position)[rows])
-        y.append(label[rows])
-        total += sizes
-        taken += np.bincount(label[rows], minlength=fold.labels)
-    truth = np.concatenate(y)
-    present = taken > 0
-    factor = np.zeros(fold.labels)
-    # a label's weight: its voxels to the power 1 - balance, shared among those that were taken
-    factor[present] = total[present] ** (1 - balance) / taken[present]
-    weight = factor[truth]
-    return np.concatenate(x), truth, weight / weight.mean()
+    Attributes:
+        cases: by case features (n, count), label indices (n,), and of how many voxels (labels,) they were drawn.
+        balance: with 0 each label weighs as many voxels as the cases have of it, with 1 all labels weigh the same, in
+            between the product of both to these powers.
+    """
+
+    cases: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]
+    balance: float
+
+    @classmethod
+    def draw(cls, fold: Fold, settings: Voxels) -> Sample:
+        """Of each training case ``settings.samples`` voxels, as many of each label that it has, as far as there are.
+
+        The draw is a function of seed, fold and case.
+        """
+        cases = {}
+        for name, case in sorted(fold.training.items()):
+            label = case.label[...].ravel().astype(np.intp)
+            sizes = np.bincount(label, minlength=fold.labels)
+            generator = rng.generator(settings.seed, "voxels", fold.fold, name)
+            each = max(1, settings.samples // int((sizes > 0).sum()))
+            rows = []
+            for i in np.flatnonzero(sizes):
+                where = np.flatnonzero(label == i)
+                rows.append(generator.choice(where, min(each, len(where)), replace=False))
+            rows = np.sort(np.concatenate(rows))
+            x = features(fold.image(case), settings.sigmas, settings.position)[rows]
+            cases[name] = x, label[rows], sizes
+        return cls(cases, settings.balance)
+
+    def of(self, names: Iterable[str] | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Those of some cases, or of all: features (n, count), label indices (n,), weights (n,) of mean 1."""
+        parts = [self.cases[n] for n in sorted(self.cases if names is None else names)]
+        x, truth, total = (np.concatenate(p) for p in zip(*((x, y, s[None]) for x, y, s in parts), strict=True))
+        total = total.sum(0)
+        taken = np.bincount(truth, minlength=len(total))
+        present = taken > 0
+        factor = np.zeros(len(total))
+        # a label's weight: its voxels to the power 1 - balance, shared among those that were taken
+        factor[present] = total[present] ** (1.0 - self.balance) / taken[present]
+        weight = factor[truth]
+        return x, truth, weight / weight.mean()
 
 
 DRAWS = 50  # of which one is taken that leaves no label out on either side

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from refold.classical import arrays
-from refold.classical.features import features, sample
+from refold.classical.features import Sample, features
 from refold.classical.forest import Forest
 from refold.methods.base import Segmenter
 from refold.train.fold import Fold
@@ -31,7 +31,7 @@ class RandomForestSegmenter(Segmenter):
 
     def fit(self, fold: Fold) -> dict[str, Any]:
         s = self.settings
-        voxels = sample(fold.training, fold, s.samples, s.balance, s.sigmas, s.position, s.seed)
+        voxels = Sample.draw(fold, s).of()
         self.forest = Forest.grow(*voxels, fold.labels, s.trees, s.depth, s.leaf, s.seed)
         return {"voxels": len(voxels[0]), "nodes": len(self.forest.feature)}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from refold.classical import arrays
-from refold.classical.features import features, parted, sample
+from refold.classical.features import Sample, features, parted
 from refold.core.errors import RefoldError
 from refold.methods.base import Segmenter
 from refold.train.fold import Fold
@@ -27,7 +27,8 @@ class SVMSegmenter(Segmenter):
     A kernel machine compares each voxel with thousands of support vectors, which takes minutes a case. Nystroem's
     method (Williams and Seeger 2001) puts a few hundred landmarks in their place: the kernel becomes a map to as many
     numbers, on which the machine is linear. Its values become probabilities by multinomial logistic regression (Platt
-    1999) on training cases that taught the machine nothing.
+    1999), learnt from a quarter of the training patients and the machine of the others. Then the machine learns anew,
+    from all of them.
     """
 
     file = arrays.FILE
@@ -39,41 +40,23 @@ class SVMSegmenter(Segmenter):
 
     def fit(self, fold: Fold) -> dict[str, Any]:
         """Raises `RefoldError` where fewer than two labels have voxels to learn from."""
-        from sklearn.kernel_approximation import Nystroem
         from sklearn.linear_model import LogisticRegression
-        from sklearn.svm import LinearSVC
 
         s = self.settings
+        names = fold.description.labels.names
         learn, check = parted(fold, 0.25, s.seed)
-
-        def voxels(names: list[str]):
-            cases = {n: fold.training[n] for n in names}
-            return sample(cases, fold, s.samples, s.balance, s.sigmas, s.position, s.seed)
-
-        x, y, weight = voxels(learn)
-        if len(np.unique(y)) < 2:
+        voxels = Sample.draw(fold, s)
+        x, y, weight = voxels.of(learn)
+        taught = np.unique(y)
+        if len(taught) < 2:
             raise RefoldError(f"{fold.name} fold {fold.fold}: the training cases have one label only; two are needed")
-        mean, spread = x.mean(0, dtype=np.float64), x.std(0, dtype=np.float64)
-        spread[spread == 0] = 1
-        x = (x - mean) / spread
-        gamma = s.gamma / x.shape[1]
-        kernel = Nystroem("rbf", gamma=gamma, n_components=min(s.landmarks, len(x)), random_state=s.seed)
-        machine = LinearSVC(C=s.cost, dual=False, random_state=s.seed, max_iter=5000)
-        machine.fit(kernel.fit_transform(x), y, weight)
-        # of two labels scikit-learn keeps one plane, that of the second
-        self.model = {
-            "mean": mean,
-            "spread": spread,
-            "landmarks": kernel.components_,
-            "root": kernel.normalization_,
-            "gamma": np.array(gamma),
-            "planes": machine.coef_,
-            "offsets": machine.intercept_,
-        }
-        x, y, weight = voxels(check)
+        self.model = self._machine(x, y, weight)
+        x, y, weight = voxels.of(check)
         if missing := sorted(set(range(fold.labels)) - set(np.unique(y).tolist())):
-            names = ", ".join(fold.description.labels.names[i] for i in missing)
-            self.warnings.append(f"svm: {names} is in no case that its probabilities were learnt from; never predicted")
+            absent = ", ".join(names[i] for i in missing)
+            self.warnings.append(
+                f"svm: {absent} is in no case that its probabilities were learnt from; never predicted"
+            )
         if len(np.unique(y)) < 2:
             raise RefoldError(
                 f"{fold.name} fold {fold.fold}: the {len(check)} cases that the probabilities are learnt from have one "
@@ -86,8 +69,41 @@ class SVMSegmenter(Segmenter):
             mixing[platt.classes_[1]], shift[platt.classes_] = platt.coef_[0], [0, platt.intercept_[0]]
         else:
             mixing[platt.classes_], shift[platt.classes_] = platt.coef_, platt.intercept_
+        x, y, weight = voxels.of()
+        if len(unseen := np.setdiff1d(y, taught)):  # planes of other labels would not fit the probabilities
+            absent = ", ".join(names[i] for i in unseen)
+            self.warnings.append(
+                f"svm: {absent} is in no case but those that the probabilities were learnt from; the machines learnt "
+                "from the others alone"
+            )
+            x, y, weight = voxels.of(learn)
+        else:
+            self.model = self._machine(x, y, weight)
         self.model |= {"mixing": mixing, "shift": shift}
         return {"voxels": len(y), "landmarks": len(self.model["landmarks"])}
+
+    def _machine(self, x: np.ndarray, y: np.ndarray, weight: np.ndarray) -> dict[str, np.ndarray]:
+        """Fitted to features (n, count) of two labels or more; of two it has one plane, that of the second."""
+        from sklearn.kernel_approximation import Nystroem
+        from sklearn.svm import LinearSVC
+
+        s = self.settings
+        mean, spread = x.mean(0, dtype=np.float64), x.std(0, dtype=np.float64)
+        spread[spread == 0] = 1
+        x = (x - mean) / spread
+        gamma = s.gamma / x.shape[1]
+        kernel = Nystroem("rbf", gamma=gamma, n_components=min(s.landmarks, len(x)), random_state=s.seed)
+        machine = LinearSVC(C=s.cost, dual=False, random_state=s.seed, max_iter=5000)
+        machine.fit(kernel.fit_transform(x), y, weight)
+        return {
+            "mean": mean,
+            "spread": spread,
+            "landmarks": kernel.components_,
+            "root": kernel.normalization_,
+            "gamma": np.array(gamma),
+            "planes": machine.coef_,
+            "offsets": machine.intercept_,
+        }
 
     def _values(self, x: np.ndarray) -> np.ndarray:
         """Distances (n, planes) from the planes, for features (n, count)."""

@@ -43,8 +43,8 @@ class GraphCut(Forested):
         text = _(
             "A random forest{forest} of {trees} trees classified each voxel by {features}; its probabilities entered a "
             "Markov random field with contrast-sensitive Potts terms, solved by expansion moves{expansion} of minimum "
-            "cuts{cuts}. The smoothness, of {tried}, was chosen on a quarter of each fold's training patients, who "
-            "taught the forest nothing",
+            "cuts{cuts}. The smoothness, of {tried}, was chosen on a quarter of each fold's training patients "
+            "and a forest of the others, before one of all of them was grown",
             forest=about.cite("forest"),
             trees=self.trees,
             features=self.described(about),

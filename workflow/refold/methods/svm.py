@@ -38,7 +38,8 @@ class SVM(Voxels):
         return _(
             "Support vector machines{svm}, one a label, with a Gaussian kernel in Nyström's form{nystroem} ("
             "{landmarks} landmarks, C {cost:g}) classified each voxel by {features}; probabilities were learnt{platt} "
-            "from a quarter of the training patients, who taught the machines nothing.",
+            "from a quarter of the training patients and machines of the others, before all of them taught the "
+            "machines.",
             svm=about.cite("svm"),
             nystroem=about.cite("nystroem"),
             landmarks=self.landmarks,
