@@ -113,7 +113,7 @@ class GraphCutSegmenter(Segmenter):
         learn, check = parted(fold, 0.25, s.seed)
         voxels = Sample.draw(fold, s)
 
-        def grown(names: list[str]) -> Forest:
+        def grown(names: list[str] | None = None) -> Forest:
             return Forest.grow(*voxels.of(names), fold.labels, s.trees, s.depth, s.leaf, s.seed)
 
         self.forest = grown(learn)
@@ -125,7 +125,7 @@ class GraphCutSegmenter(Segmenter):
         self.smoothness, self.choosing_dice = best_setting(
             s.smoothness, lambda parts, smoothness: self._cut(*parts, smoothness), choosing, fold.labels
         )
-        self.forest = grown(sorted(fold.training))
+        self.forest = grown()
         return {"smoothness": self.smoothness, "choosing_dice": round(self.choosing_dice, 6), "choosing_cases": check}
 
     def _forest(self, image: np.ndarray) -> np.ndarray:

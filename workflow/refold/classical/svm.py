@@ -52,18 +52,19 @@ class SVMSegmenter(Segmenter):
             raise RefoldError(f"{fold.name} fold {fold.fold}: the training cases have one label only; two are needed")
         self.model = self._machine(x, y, weight)
         x, y, weight = voxels.of(check)
-        if missing := sorted(set(range(fold.labels)) - set(np.unique(y).tolist())):
+        there = np.unique(y)
+        if len(missing := np.setdiff1d(np.arange(fold.labels), there)):
             absent = ", ".join(names[i] for i in missing)
             self.warnings.append(
                 f"svm: {absent} is in no case that its probabilities were learnt from; never predicted"
             )
-        if len(np.unique(y)) < 2:
+        if len(there) < 2:
             raise RefoldError(
                 f"{fold.name} fold {fold.fold}: the {len(check)} cases that the probabilities are learnt from have one "
                 "label only; give more cases, or another seed"
             )
         platt = LogisticRegression(C=1e3, max_iter=2000).fit(self._values(x), y, weight)
-        mixing = np.zeros((fold.labels, self._values(x[:1]).shape[1]))
+        mixing = np.zeros((fold.labels, platt.n_features_in_))
         shift = np.full(fold.labels, -1e3)
         if len(platt.classes_) == 2:  # one row, for the second of them against the first
             mixing[platt.classes_[1]], shift[platt.classes_] = platt.coef_[0], [0, platt.intercept_[0]]
