@@ -142,13 +142,16 @@ def test_empty_masks(tmp_path):
         {"missed": 0, "false_positive": 1, "both_empty": 0},
     )
     row = pair.row("y", "dice")
-    assert row["cases"] == 7, "a case without a Dice in one run is in no difference"
-    assert row["difference"] == pytest.approx(0.4 / 7)
+    assert (row["cases"], row["left_out"]) == (8, 0), "a case rightly empty in one run counts, as 1"
+    assert row["difference"] == pytest.approx((0.4 - 1) / 8)
     assert row["mean_b"] - row["mean_a"] == pytest.approx(row["difference"])
+    # penalised HD95 is 0 where rightly empty, 20 where not; 10 (1 - Dice) elsewhere
+    assert pair.row("y", "hd95_penalised")["difference"] == pytest.approx((20 - 0 + 6 - 20) / 8)
     worse, better = pair.changed(3)
-    assert [c.case for c in worse] == ["c1"] and worse[0].difference == pytest.approx(0.25 - 0.5)
+    assert [c.case for c in worse] == ["c1"] and worse[0].difference == pytest.approx(0.25 - 0.75)
+    assert math.isnan(worse[0].dice["y"][0]), "the table of cases shows that it is not defined"
     assert [c.case for c in better] == ["c2"] and better[0].difference == pytest.approx(0.45 - 0.25)
-    assert worse[0].most == "y", "it was invented"
+    assert worse[0].most == "y", "it has a false positive"
     assert better[0].most == "y"
 
 

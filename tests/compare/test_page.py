@@ -85,7 +85,7 @@ def test_every_point_says_its_case_and_the_figure_what_it_shows(made):
     labels = re.findall(r'aria-label="(Dice of [^"]*: along [^"]*)"', made[1])
     assert len(labels) == 3
     assert "1 higher in B, 1 higher in A, 1 equal" in labels[1], "of label x"
-    assert "2 cases" in labels[2], "y has no Dice in c2"
+    assert "3 cases" in labels[2], "y is rightly empty in both runs of c2, which counts as 1"
 
 
 def test_the_same_runs_give_the_same_bytes(two, project, tmp_path):

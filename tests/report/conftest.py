@@ -53,8 +53,14 @@ SUMMARY = (
     "n_false_positive",
     "n_missed",
 )
-COMPARISONS = ("set", "method_a", "method_b", "label", "metric", "n", "difference", "ci_low", "ci_high", "p", "p_holm")
-RANKS = ("set", "label", "metric", "method", "n", "mean", "rank", "rank_low", "rank_high", "share_same", "share_first")
+COMPARISONS = (
+    "set", "method_a", "method_b", "label", "metric", "n", "cases", "left_out", "mean_a", "mean_b", "difference",
+    "ci_low", "ci_high", "p", "p_holm", "better",
+)  # fmt: skip
+RANKS = (
+    "set", "label", "metric", "method", "n", "left_out", "mean", "rank", "rank_low", "rank_high", "share_same",
+    "share_first",
+)  # fmt: skip
 NAN = math.nan
 
 
@@ -388,7 +394,8 @@ def _summarise(
     pairs = []
     for (set_, _), (a, b) in itertools.product(sets, itertools.combinations(made.methods, 2)):
         for label, metric in itertools.product([*parts, "mean"], ("dice", "nsd", "hd95_penalised")):
-            gap = whole[set_, a, label, metric]["mean"] - whole[set_, b, label, metric]["mean"]
+            means = [whole[set_, m, label, metric]["mean"] for m in (a, b)]
+            gap = means[0] - means[1]
             pairs.append(
                 {
                     "set": set_,
@@ -397,11 +404,19 @@ def _summarise(
                     "label": label,
                     "metric": metric,
                     "n": 9,
+                    "cases": 9,
+                    "left_out": 0,
+                    "mean_a": means[0],
+                    "mean_b": means[1],
                     "difference": gap,
                     "ci_low": gap - 0.01,
                     "ci_high": gap + 0.01,
                     "p": 0.00001,
                     "p_holm": 0.0312 if label == "mean" else 0.2,
+                    # HD95 is better where lower
+                    "better": ("a" if (gap > 0) == (metric != "hd95_penalised") else "b")
+                    if label == "mean"
+                    else "neither",
                 }
             )
     write_csv(folder / "comparisons.csv", COMPARISONS, pairs)
@@ -413,8 +428,8 @@ def _summarise(
         order = sorted(means, key=means.get, reverse=metric != "hd95_penalised")
         ranks += [
             {
-                "set": set_, "label": label, "metric": metric, "method": m, "n": 9, "mean": means[m], "rank": i,
-                "rank_low": 1, "rank_high": len(order), "share_same": 0.875, "share_first": 0.25,
+                "set": set_, "label": label, "metric": metric, "method": m, "n": 9, "left_out": 0, "mean": means[m],
+                "rank": i, "rank_low": 1, "rank_high": len(order), "share_same": 0.875, "share_first": 0.25,
             }
             for i, m in enumerate(order, start=1)
         ]  # fmt: skip

@@ -197,18 +197,11 @@ def test_numbers(value, digits, expected):
 
 
 @pytest.mark.parametrize(
-    "metric, difference, p, expected",
-    [
-        ("dice", 0.1, 0.01, "a better"),
-        ("dice", -0.1, 0.01, "b better"),
-        ("hd95_penalised", -3.0, 0.01, "a better"),
-        ("dice", 0.1, 0.05, "no clear difference"),
-        ("dice", math.nan, math.nan, "not tested"),
-    ],
+    "better, expected",
+    [("a", "unet better"), ("b", "otsu better"), ("neither", "no clear difference"), ("", "not tested")],
 )
-def test_verdict(metric, difference, p, expected):
-    row = {"method_a": "a", "method_b": "b", "metric": metric, "difference": difference, "p_holm": p}
-    assert tables.verdict(row) == expected
+def test_verdict(better, expected):
+    assert tables.verdict({"method_a": "unet", "method_b": "otsu", "better": better}) == expected
 
 
 def test_small_p():

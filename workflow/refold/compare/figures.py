@@ -13,7 +13,7 @@ from refold.report.figures import FAINT, INK, SERIES, STYLE, WIDTH, Drawing
 
 
 def scatter(pair: Pair, label: str, axes: tuple[str, str], title: str, alt: str, hover: list[str]) -> str:
-    """A square figure; points above the diagonal are cases that are better in the second run.
+    """A square figure; points above the diagonal are cases that are better in the second run; rightly empty is at 1.
 
     Args:
         pair: whose cases are drawn.
@@ -23,7 +23,7 @@ def scatter(pair: Pair, label: str, axes: tuple[str, str], title: str, alt: str,
         alt: what is shown, in words.
         hover: a text for each case of ``pair.changes``.
     """
-    points = [(*c.dice[label], c, text) for c, text in zip(pair.changes, hover, strict=True)]
+    points = [(*c.worth[label], c, text) for c, text in zip(pair.changes, hover, strict=True)]
     points = [p for p in points if not math.isnan(p[0] - p[1])]
     low = math.floor(min((min(x, y) for x, y, _, _ in points), default=0) * 10) / 10
     with matplotlib.rc_context(STYLE):

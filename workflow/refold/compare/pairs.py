@@ -13,8 +13,9 @@ from refold.compare.inputs import Run
 from refold.core.errors import RefoldError
 from refold.core.explain import nearest
 from refold.core.sections import Evaluate
-from refold.evaluate.aggregate import COMPARED, frame, over_repeats, paired
+from refold.evaluate.aggregate import frame, over_repeats
 from refold.evaluate.metrics import METRICS
+from refold.evaluate.paired import COMPARED, better, comparable, paired
 from refold.evaluate.statistics import holm
 from refold.report.inputs import CV, HOLDOUT, MEAN
 
@@ -25,12 +26,16 @@ STATES = ("missed", "false_positive", "both_empty")
 
 @dataclass(frozen=True)
 class Change:
-    """One case: mean Dice in the first and the second run (NaN where it is not defined), and the folds tested in."""
+    """One case: the folds tested in, and by label the Dice in the first and the second run.
+
+    dice: as in cases.csv, NaN where it is not defined. worth: what counts in the comparison, where rightly empty is 1.
+    """
 
     case: str
     patient: str
     folds: tuple[list[str], list[str]]
     dice: dict[str, tuple[float, float]]
+    worth: dict[str, tuple[float, float]]
     anchor: str
 
     @property
@@ -40,15 +45,14 @@ class Change:
 
     def gain(self, label: str) -> float:
         """Second less first, of one label."""
-        first, second = self.dice[label]
+        first, second = self.worth[label]
         return round(second - first, 9)  # equal numbers added in another order are equal still
 
     @property
     def most(self) -> str:
-        """The label that changed most. One with a Dice in one run alone, as where a label was invented, goes first."""
-        labels = [name for name in self.dice if name != MEAN]
-        known = {name: [math.isnan(value) for value in self.dice[name]] for name in labels}
-        return max(labels, key=lambda name: (sum(known[name]) == 1, not any(known[name]) and abs(self.gain(name))))
+        """The label that changed most."""
+        labels = [name for name in self.worth if name != MEAN]
+        return max(labels, key=lambda name: abs(self.gain(name)))
 
 
 @dataclass(frozen=True)
@@ -192,17 +196,20 @@ def _pair(
     metrics = [m for m in METRICS if m in there[0] & there[1] and m not in leave]
     frames = [frame(p, regions, metrics) for p in both]
     tables = [over_repeats(f) for f in frames]
+    fair = [over_repeats(comparable(f, regions)) for f in frames]
     patients = runs[0].patients
     shown = ([MEAN] if len(labels) > 1 else []) + labels + regions
 
     folds = [p.groupby("case", sort=False)["fold"].agg(lambda f: list(dict.fromkeys(f))) for p in both]
-    dice = {label: [t[label, "dice"].to_dict() for t in tables] for label in [MEAN, *labels]}
+    dice, worth = (
+        {label: [t[label, "dice"].to_dict() for t in two] for label in [MEAN, *labels]} for two in (tables, fair)
+    )
     changes = [
         Change(
             case,
             patients[case],
             (folds[0][case], folds[1][case]),
-            {label: (first[case], second[case]) for label, (first, second) in dice.items()},
+            *({label: (a[case], b[case]) for label, (a, b) in of.items()} for of in (dice, worth)),
             f"pair-{number}-case-{i}",
         )
         for i, case in enumerate(cases)
@@ -210,12 +217,12 @@ def _pair(
     rows = []
     for metric in (m for m in metrics if m in COMPARED):
         for label in shown:
-            having = [{x for x in labels if (x, metric) in t.columns} for t in tables]
-            if any((label, metric) not in t.columns for t in tables) or (label == MEAN and having[0] != having[1]):
+            having = [{x for x in labels if (x, metric) in t.columns} for t in fair]
+            if any((label, metric) not in t.columns for t in fair) or (label == MEAN and having[0] != having[1]):
                 continue
-            a, b = (t[label, metric] for t in tables)
-            defined = (a - b).notna()
-            found = paired(b, a, patients, evaluate, metric)
+            a, b = (t[label, metric] for t in fair)
+            found = paired(b, a, patients, evaluate, metric)  # the later run less the first
+            found["mean_a"], found["mean_b"] = found["mean_b"], found["mean_a"]
             rows.append(
                 {
                     "set": set_,
@@ -225,9 +232,6 @@ def _pair(
                     "method_b": methods[1],
                     "label": label,
                     "metric": metric,
-                    "cases": int(defined.sum()),
-                    "mean_a": float(a[defined].mean()) if defined.any() else math.nan,
-                    "mean_b": float(b[defined].mean()) if defined.any() else math.nan,
                     **found,
                 }
             )
@@ -268,4 +272,6 @@ def compare(chosen: list[tuple[Run, Run, str, str]], evaluate: Evaluate, leave: 
     for family in families.values():
         for row, p in zip(family, holm([r["p"] for r in family]), strict=True):
             row["p_holm"] = p
+            # the difference is that of b less a
+            row["better"] = better({**row, "difference": -row["difference"]}, evaluate.confidence)
     return found

@@ -29,8 +29,8 @@ from refold.report.tables import (
 )
 
 METRICS_CSV = (
-    "set", "run_a", "run_b", "method_a", "method_b", "label", "metric", "cases", "mean_a", "mean_b", "n", "difference",
-    "ci_low", "ci_high", "test", "p", "p_holm",
+    "set", "run_a", "run_b", "method_a", "method_b", "label", "metric", "cases", "left_out", "mean_a", "mean_b", "n",
+    "difference", "ci_low", "ci_high", "test", "p", "p_holm", "better",
 )  # fmt: skip
 CASES_CSV = (
     "set", "run_a", "run_b", "method_a", "method_b", "case", "patient", "folds_a", "folds_b", "label",

@@ -146,9 +146,7 @@ def finding(pair: Pair, level: str) -> dict[str, Any]:
         "patients": plural(row["n"], "patient"),
         "verdict": _told(winner(_as_methods(row, pair))),
         "p": p(row["p_holm"]),
-        "same": all(
-            c.dice[x][0] == c.dice[x][1] or all(map(math.isnan, c.dice[x])) for c in pair.changes for x in pair.labels
-        ),
+        "same": all(c.worth[x][0] == c.worth[x][1] for c in pair.changes for x in pair.labels),
     }
 
 
@@ -183,9 +181,9 @@ def judged(row: dict[str, Any], pair: Pair) -> str:
 
 
 def _as_methods(row: dict[str, Any], pair: Pair) -> dict[str, Any]:
-    """A row as if the runs were methods of one experiment; a difference is the later less the first."""
+    """A row as if the runs were methods of one experiment."""
     first, second = pair.runs
-    return {**row, "method_a": second.mark, "method_b": first.mark}
+    return {**row, "method_a": first.mark, "method_b": second.mark}
 
 
 # ---------------------------------------------------------------- figures

@@ -21,8 +21,9 @@ from refold.core.sections import Evaluate
 from refold.evaluate import agreement, sureness, variance
 from refold.evaluate.fold import COLUMNS, HOLDOUT
 from refold.evaluate.metrics import METRICS, REGISTRY
+from refold.evaluate.paired import COMPARED, better, comparable, limits, paired, with_means
 from refold.evaluate.parts import MEAN
-from refold.evaluate.statistics import by_patient, holm, interval, permutation, ranks, wilcoxon
+from refold.evaluate.statistics import by_patient, holm, interval, ranks
 
 ALL, CV = "all", "cross-validation"
 STATES = ("both_empty", "false_positive", "missed")
@@ -31,25 +32,13 @@ SUMMARY = (
     *(f"n_{s}" for s in STATES),
 )  # fmt: skip
 HEADLINES = ("dice", "nsd", "hd95_penalised")  # of the mean over the labels, in metrics.json; of a label its Dice
-COMPARED = (
-    "dice", "iou", "precision", "recall", "nsd", "hd95_penalised", "assd", "lesion_f1", "panoptic_quality",
-)  # fmt: skip
 COMPARISONS = (
-    "set",
-    "method_a",
-    "method_b",
-    "label",
-    "metric",
-    "n",
-    "difference",
-    "ci_low",
-    "ci_high",
-    "test",
-    "p",
-    "p_holm",
-)
+    "set", "method_a", "method_b", "label", "metric", "n", "cases", "left_out", "mean_a", "mean_b", "difference",
+    "ci_low", "ci_high", "test", "p", "p_holm", "better",
+)  # fmt: skip
 RANKS = (
-    "set", "label", "metric", "method", "n", "mean", "rank", "rank_low", "rank_high", "share_same", "share_first",
+    "set", "label", "metric", "method", "n", "left_out", "mean", "rank", "rank_low", "rank_high", "share_same",
+    "share_first",
 )  # fmt: skip
 
 
@@ -135,10 +124,7 @@ def frame(rows: pd.DataFrame, regions: Collection[str], metrics: Iterable[str] =
     metrics, labels = list(metrics), list(dict.fromkeys(rows["label"]))
     rows = rows.assign(value=rows["value"].astype(float))
     table = rows.pivot(index=["fold", "case"], columns=["label", "metric"], values="value")
-    own = table[[c for c in table.columns if c[0] not in regions]]
-    there = [m for m in metrics if m in own.columns.get_level_values("metric")]
-    means = {(MEAN, m): own.xs(m, axis=1, level="metric").mean(axis=1) for m in there}
-    table = pd.concat([table, pd.DataFrame(means)], axis=1)
+    table = with_means(table, regions)
     return table[[(label, m) for label in (*labels, MEAN) for m in metrics if (label, m) in table.columns]]
 
 
@@ -162,19 +148,11 @@ def _reliability(folds: list[Fold]) -> dict[str, np.ndarray]:
     return found
 
 
-def _limits(metric: str) -> tuple[float, float]:
-    """Between what the values of a metric lie."""
-    about = REGISTRY[metric]
-    if about.better == "none":
-        return -math.inf, math.inf
-    return (0.0, math.inf) if about.unit else (0.0, 1.0)
-
-
 def _row(values: pd.Series, patients: dict[str, str], evaluate: Evaluate, metric: str) -> dict[str, float]:
     known = values.dropna()
     low, high = interval(
         evaluate.interval, *by_patient(values.to_numpy(), [patients[c] for c in values.index]),
-        evaluate.bootstrap, evaluate.confidence, evaluate.seed, limits=_limits(metric),
+        evaluate.bootstrap, evaluate.confidence, evaluate.seed, limits=limits(metric),
     )  # fmt: skip
     some = len(known) > 0
     return {
@@ -222,39 +200,19 @@ def summarise(
             }
 
 
-def paired(a: pd.Series, b: pd.Series, patients: dict[str, str], evaluate: Evaluate, metric: str) -> dict[str, Any]:
-    """Mean difference a less b of a metric, with its interval and test by patient.
-
-    Args:
-        a, b: values by case; only cases where both are defined count.
-        patients: of each case.
-        evaluate: interval, level, samples, seed and test.
-    """
-    difference = a - b
-    sums, numbers = by_patient(difference.to_numpy(), [patients[c] for c in difference.index])
-    most = _limits(metric)[1]
-    low, high = interval(
-        evaluate.interval, sums, numbers, evaluate.bootstrap, evaluate.confidence, evaluate.seed, limits=(-most, most)
-    )
-    each = sums / numbers
-    return {
-        "n": len(sums),
-        "difference": float(sums.sum() / numbers.sum()) if len(sums) else math.nan,
-        "ci_low": low,
-        "ci_high": high,
-        "test": evaluate.test,
-        "p": wilcoxon(each) if evaluate.test == "wilcoxon" else permutation(each, evaluate.seed),
-    }
-
-
 def compare(
     name: str, tables: dict[str, pd.DataFrame], evaluate: Evaluate, patients: dict[str, str]
 ) -> Iterator[dict[str, Any]]:
     """Rows of comparisons.csv for one set: each pair of methods, label and metric.
 
-    The difference is that of case means, a less b, over the cases where both are defined; its interval draws patients;
-    the test is on one difference a patient. Holm's family: the pairs of methods within a set, label and metric.
+    The difference is that of case means, a less b; its interval draws patients; the test is on one difference a
+    patient. Holm's family: the pairs of methods within a set, label and metric.
+
+    Args:
+        tables: of each method, as `comparable` gives, a row a case.
     """
+    if len(tables) < 2:
+        return
     columns = next(iter(tables.values())).columns
     for label in dict.fromkeys(columns.get_level_values(0)):
         for metric in COMPARED:
@@ -271,7 +229,9 @@ def compare(
                 for a, b in combinations(there, 2)
             ]
             corrected = holm([r["p"] for r in family])
-            yield from ({**r, "p_holm": p} for r, p in zip(family, corrected, strict=True))
+            for row, p in zip(family, corrected, strict=True):
+                row["p_holm"] = p
+                yield {**row, "better": better(row, evaluate.confidence)}
 
 
 def rank(
@@ -281,6 +241,9 @@ def rank(
 
     ``rank_low`` to ``rank_high`` holds `evaluate.confidence` of the bootstrap samples by patient; ``share_same`` is the
     share of samples in which the method has the rank that it has, ``share_first`` that in which none is better.
+
+    Args:
+        tables: of each method, as `comparable` gives, a row a case.
     """
     if len(tables) < 2:
         return
@@ -311,6 +274,7 @@ def rank(
                     "metric": metric,
                     "method": methods[i],
                     "n": n,
+                    "left_out": len(tables[methods[i]]) - n,
                     "mean": sums[i].sum() / n if n else math.nan,
                     "rank": now[i],
                     "rank_low": low[i],
@@ -373,8 +337,12 @@ def run(
     summary = [
         row for each in log.progress(todo, "summary and intervals") for row in summarise(*each, evaluate, patients)
     ]
-    comparisons = [row for name in order for row in compare(name, tables[name], evaluate, patients)]
-    ranking = [row for name in order for row in rank(name, tables[name], evaluate, patients)]
+    fair = {
+        name: {m: over_repeats(comparable(t, evaluate.regions)) for m, t in by.items()} if len(by) > 1 else {}
+        for name, by in frames.items()
+    }
+    comparisons = [row for name in order for row in compare(name, fair[name], evaluate, patients)]
+    ranking = [row for name in order for row in rank(name, fair[name], evaluate, patients)]
     volumes = [row for name in order for row in agreement.agree(name, tables[name], evaluate, patients)]
     calibration = [
         row

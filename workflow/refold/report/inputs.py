@@ -37,10 +37,10 @@ SUMMARY_NUMBERS = (
     "n_false_positive",
     "n_missed",
 )
-COMPARISON_KEYS = ("set", "method_a", "method_b", "label", "metric")
-COMPARISON_NUMBERS = ("n", "difference", "ci_low", "ci_high", "p", "p_holm")
+COMPARISON_KEYS = ("set", "method_a", "method_b", "label", "metric", "better")
+COMPARISON_NUMBERS = ("n", "cases", "left_out", "mean_a", "mean_b", "difference", "ci_low", "ci_high", "p", "p_holm")
 RANK_KEYS = ("set", "label", "metric", "method")
-RANK_NUMBERS = ("n", "mean", "rank", "rank_low", "rank_high", "share_same", "share_first")
+RANK_NUMBERS = ("n", "left_out", "mean", "rank", "rank_low", "rank_high", "share_same", "share_first")
 PART_KEYS = ("set", "method", "label")
 AGREEMENT_NUMBERS = (
     "n", "patients", "bias", "bias_low", "bias_high", "sd", "lower", "lower_low", "lower_high", "upper", "upper_low",

@@ -479,19 +479,14 @@ def p_value(value: float) -> Cell:
     return number(value)
 
 
-def winner(row: dict[str, Any], alpha: float = 0.05) -> str | None:
-    """Which method is better by a corrected test; empty where there is no clear difference, None without a test."""
-    if math.isnan(row["difference"]) or math.isnan(row["p_holm"]):
-        return None
-    if row["p_holm"] >= alpha:
-        return ""
-    first = (row["difference"] > 0) == (metric(row["metric"]).better > 0)
-    return row["method_a" if first else "method_b"]
+def winner(row: dict[str, Any]) -> str | None:
+    """Which method is better by the corrected test; empty where there is no clear difference, None without a test."""
+    return {"a": row["method_a"], "b": row["method_b"], "neither": ""}.get(row["better"])
 
 
-def verdict(row: dict[str, Any], alpha: float = 0.05) -> str:
-    """Which method is better by a corrected test, in words."""
-    better = winner(row, alpha)
+def verdict(row: dict[str, Any]) -> str:
+    """Which method is better by the corrected test, in words."""
+    better = winner(row)
     if better is None:
         return _("not tested")
     return _("{method} better", method=better) if better else _("no clear difference")

@@ -1,0 +1,157 @@
+"""Which cases count where methods or runs are compared, with what value, and the paired comparison itself.
+
+In the tables of cases a metric is NaN where a mask is empty, by the policy of docs/evaluate.md. A comparison cannot
+leave such a case out: it would drop the very cases in which one method is rightly empty and the other has false
+positives. So a case counts unless the truth alone leaves the metric undefined, which is so for all methods alike.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from refold.core.sections import Evaluate
+from refold.evaluate.metrics import METRICS, REGISTRY
+from refold.evaluate.parts import MEAN
+from refold.evaluate.statistics import by_patient, interval, permutation, wilcoxon
+
+COMPARED = (
+    "dice", "iou", "precision", "recall", "nsd", "hd95_penalised", "assd", "lesion_f1", "panoptic_quality",
+)  # fmt: skip
+KEEP, OUT, DIAGONAL = "as it is", "out", "diagonal"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a metric is worth in a comparison where a mask is empty.
+
+    A number, `DIAGONAL` of the image, `KEEP` (as in cases.csv) or `OUT`: the case does not count. `OUT` may depend on
+    the truth alone, so that it is the same for all methods.
+    """
+
+    both_empty: float | str
+    truth_empty: float | str
+    prediction_empty: float | str
+
+
+_OVERLAP = Rule(1.0, 0.0, 0.0)  # rightly empty is as good as can be
+_DISTANCE = Rule(0.0, DIAGONAL, DIAGONAL)
+_ALWAYS = Rule(KEEP, KEEP, KEEP)  # defined for every case, or undefined by the truth alone
+_OF_TRUTH = Rule(OUT, OUT, 0.0)  # a share of what the truth holds
+_PROBABILITY = Rule(OUT, OUT, KEEP)
+
+RULES: dict[str, Rule] = {
+    **dict.fromkeys(("dice", "dice_lenient", "iou", "iou_lenient", "f1", "nsd", "precision"), _OVERLAP),
+    **dict.fromkeys(("hd95", "hd95_penalised", "assd"), _DISTANCE),
+    **dict.fromkeys(("lesion_precision", "lesion_f1", "panoptic_quality"), _OVERLAP),
+    **dict.fromkeys(("recall", "lesion_sensitivity"), _OF_TRUTH),
+    **dict.fromkeys(("specificity", "accuracy", "volume", "volume_error", "entropy"), _ALWAYS),
+    **dict.fromkeys(("lesions_missed", "lesions_invented"), _ALWAYS),
+    **dict.fromkeys(("ece", "brier"), _PROBABILITY),
+}
+
+
+def limits(metric: str) -> tuple[float, float]:
+    """Between what the values of a metric lie."""
+    about = REGISTRY[metric]
+    if about.better == "none":
+        return -math.inf, math.inf
+    return (0.0, math.inf) if about.unit else (0.0, 1.0)
+
+
+def comparable(table: pd.DataFrame, regions: Collection[str]) -> pd.DataFrame:
+    """The same table with the values that count in a comparison, by `RULES`.
+
+    Which masks are empty is told by the metrics: no Dice where both are, no HD95 where one is, and no volume where that
+    one is the prediction. Where a table lacks these, only metrics that need no more than the Dice are compared.
+
+    Args:
+        table: as `aggregate.frame` gives: a row a case (or prediction), a column for each (label, metric).
+        regions: names of the labels that are regions; they have no part in the mean over the labels.
+
+    Returns:
+        the table; label `MEAN` is the mean of these values over the labels.
+    """
+    found: dict[tuple[str, str], np.ndarray] = {}
+    for label in dict.fromkeys(table.columns.get_level_values(0).drop(MEAN, errors="ignore")):
+        values = {metric: table[label, metric].to_numpy() for metric in table[label].columns}
+        both = np.isnan(values["dice"])
+        if known := {"hd95", "hd95_penalised", "volume"} <= values.keys():
+            one = ~both & np.isnan(values["hd95"])
+            states = (both, one & (values["volume"] > 0), one & (values["volume"] == 0))
+        else:
+            states = (both,)
+        for metric, own in values.items():
+            rule = RULES[metric]
+            worths = (rule.both_empty, rule.truth_empty, rule.prediction_empty)[: len(states)]
+            if not known and not (rule is _OVERLAP and REGISTRY[metric].group == "masks"):
+                continue
+            own = own.copy()
+            for here, worth in zip(states, worths, strict=True):
+                if worth != KEEP:
+                    own[here] = {DIAGONAL: values.get("hd95_penalised", own)[here], OUT: math.nan}.get(worth, worth)
+            found[label, metric] = own
+    columns = pd.MultiIndex.from_tuples(found, names=table.columns.names)
+    result = pd.DataFrame(dict(enumerate(found.values())), index=table.index)
+    return with_means(result.set_axis(columns, axis=1), regions)
+
+
+def with_means(table: pd.DataFrame, regions: Collection[str]) -> pd.DataFrame:
+    """With label `MEAN` behind the others: of each metric the mean over the labels, those without a value left out."""
+    own = table[[c for c in table.columns if c[0] not in regions]]
+    there = set(own.columns.get_level_values(1))
+    means = {(MEAN, m): own.xs(m, axis=1, level=1).mean(axis=1) for m in METRICS if m in there}
+    result = pd.concat([table, pd.DataFrame(means, index=table.index)], axis=1)
+    return result.rename_axis(columns=table.columns.names)
+
+
+def paired(a: pd.Series, b: pd.Series, patients: dict[str, str], evaluate: Evaluate, metric: str) -> dict[str, Any]:
+    """Mean difference a less b of a metric, with its interval and test by patient.
+
+    Args:
+        a, b: values of `comparable` by case.
+        patients: of each case.
+        evaluate: interval, level, samples, seed and test.
+
+    Returns:
+        ``n`` patients and ``cases`` on which all rests, cases ``left_out``, both means over those cases, and the rest.
+    """
+    difference = a - b
+    counts = difference.notna()
+    sums, numbers = by_patient(difference.to_numpy(), [patients[c] for c in difference.index])
+    most = limits(metric)[1]
+    low, high = interval(
+        evaluate.interval, sums, numbers, evaluate.bootstrap, evaluate.confidence, evaluate.seed, limits=(-most, most)
+    )
+    each = sums / numbers
+    return {
+        "n": len(sums),
+        "cases": int(counts.sum()),
+        "left_out": int((~counts).sum()),
+        "mean_a": float(a[counts].mean()),
+        "mean_b": float(b[counts].mean()),
+        "difference": float(sums.sum() / numbers.sum()) if len(sums) else math.nan,
+        "ci_low": low,
+        "ci_high": high,
+        "test": evaluate.test,
+        "p": wilcoxon(each) if evaluate.test == "wilcoxon" else permutation(each, evaluate.seed),
+    }
+
+
+def better(row: dict[str, Any], confidence: float) -> str:
+    """Which is better by the corrected test at level 1 - confidence: ``a``, ``b``, ``neither``; empty without a test.
+
+    Args:
+        row: with metric, difference and p_holm.
+    """
+    if math.isnan(row["difference"]) or math.isnan(row["p_holm"]):
+        return ""
+    # 1 - 0.95 is a little over 0.05, 1 - 0.9 a little under 0.1
+    if row["p_holm"] >= round(1 - confidence, 9) or row["difference"] == 0:
+        return "neither"
+    return "a" if (row["difference"] > 0) == (REGISTRY[row["metric"]].better == "higher") else "b"
