@@ -57,7 +57,7 @@ def test_a_damaged_row_is_named(tmp_path, damage):
 
 
 text = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1, max_size=8)
-mm = st.floats(0.01, 100).map(lambda v: round(v, 6))
+mm = st.floats(1e-6, 100).map(lambda v: float(f"{v:.7g}"))
 
 
 @given(

@@ -83,14 +83,67 @@ def test_both_versions_and_both_byte_orders(tmp_path, ending, kind, order):
 
 def test_time_and_channels_together_are_refused(tmp_path):
     path = nifti(tmp_path / "a.nii.gz", np.zeros((3, 4, 5, 2, 2), np.float32))
-    with pytest.raises(RefoldError, match=r"a\.nii\.gz has shape \(3, 4, 5, 2, 2\): an image needs 3 axes, or 4"):
+    with pytest.raises(RefoldError, match=r"a\.nii\.gz has shape \(3, 4, 5, 2, 2\): an image needs 2 or 3 axes, or 4"):
         images.read(path)
 
 
-def test_a_flat_nifti_is_refused(tmp_path):
-    path = nifti(tmp_path / "a.nii", np.zeros((3, 4), np.float32))
-    with pytest.raises(RefoldError, match=r"a\.nii has shape \(3, 4\)"):
-        images.read(path)
+@pytest.mark.parametrize("third", [1, 0])
+def test_a_nifti_of_two_axes_is_one_slice(tmp_path, third):
+    """Its third voxel size may be anything: it has no meaning."""
+    data = RANDOM.integers(0, 9, (3, 4)).astype(np.int16)
+    plain = nibabel.Nifti1Image(data, np.diag([1.5, 3, 1, 1]))
+    plain.set_sform(np.diag([1.5, 3, third, 1]), 1)
+    nibabel.save(plain, tmp_path / "a.nii")
+    image, label = images.read(tmp_path / "a.nii"), images.read(tmp_path / "a.nii", label=True)
+    assert image.flat and label.flat and image.dimension == 3
+    assert np.array_equal(image.data[..., 0, 0], data) and np.array_equal(label.data, data[..., None])
+    assert image.spacing == (1.5, 3.0, 1.0)
+    images.write_label(tmp_path / "b.nii.gz", label.data[..., 0], label.affine)
+    again = nibabel.load(tmp_path / "b.nii.gz")
+    assert again.shape == (3, 4) and images.read(tmp_path / "b.nii.gz", label=True).flat
+    assert not images.read(nifti(tmp_path / "c.nii", data[..., None])).flat
+
+
+def test_a_zero_that_the_scaling_moved_is_zero(tmp_path):
+    """Floats from -3 to 4 in the integers of another header: steps of 7 / 65535, and 0 lies between two of them."""
+    data = np.zeros((6, 6, 6))
+    data[2:4, 2:4, 2:4] = RANDOM.uniform(-3, 4, (2, 2, 2))
+    data[2, 2, 2], data[3, 3, 3] = -3, 4
+    header = nibabel.Nifti1Image(np.zeros((6, 6, 6), np.int16), AFFINE).header
+    nibabel.save(nibabel.Nifti1Image(data, AFFINE, header), tmp_path / "a.nii.gz")
+    stored = np.asanyarray(nibabel.load(tmp_path / "a.nii.gz").dataobj)
+    assert stored[0, 0, 0] != 0 and abs(stored[0, 0, 0]) < 7 / 65535
+    image = images.read(tmp_path / "a.nii.gz")
+    assert np.array_equal(image.data[..., 0] == 0, data == 0)
+    assert image.zero == (pytest.approx(stored[0, 0, 0]), 6**3 - 2**3)
+    assert np.array_equal(image.data[..., 0][data != 0], stored[data != 0])
+
+
+def test_a_scaling_that_keeps_zero_changes_nothing(tmp_path):
+    path = tmp_path / "a.nii"
+    for slope, inter in ((1, -1024), (0.5, 10), (0.1, 0)):
+        image = nibabel.Nifti1Image(np.arange(1000, 1060, dtype=np.int16).reshape(3, 4, 5), np.eye(4))
+        image.header.set_slope_inter(slope, inter)
+        image.to_filename(path)
+        found = images.read(path)
+        assert found.zero is None and np.array_equal(found.data[..., 0], np.asanyarray(nibabel.load(path).dataobj))
+
+
+@pytest.mark.parametrize(
+    "values, off", [([0, 1.0009, 3], 9e-4), ([0, 1, 3], 0), ([0, 1.0011, 3], 0), ([0, np.nan, 3], 0)]
+)
+def test_labels_near_whole_numbers_are_read_as_these(tmp_path, values, off):
+    """All or none: where one value is further off, the file is no label and is left as it is."""
+    data = np.array(values * 4, np.float32).reshape(2, 3, 2)
+    found = images.read(nifti(tmp_path / "a.nii.gz", data), label=True)
+    assert found.rounded == pytest.approx(off, rel=1e-2)
+    np.testing.assert_array_equal(found.data, np.rint(data) if off else data)
+    np.testing.assert_array_equal(images.read(tmp_path / "a.nii.gz").data[..., 0], data)
+
+
+def test_few_values_are_told_apart_from_whole_numbers():
+    assert images.some([17.000002, 16.999998]) == "16.999998, 17.000002"
+    assert images.some(range(9)) == "0, 1, 2, 3, 4, 5 and 3 more"
 
 
 def test_scaled_integers_are_unscaled(tmp_path):
@@ -107,7 +160,7 @@ def test_labels_have_no_channel_axis(tmp_path):
     assert np.array_equal(images.read(nifti(tmp_path / "a.nii.gz", data), label=True).data, data)
     assert np.array_equal(images.read(nifti(tmp_path / "b.nii.gz", data[..., None]), label=True).data, data)
     path = nifti(tmp_path / "c.nii.gz", np.stack([data, data], -1))
-    with pytest.raises(RefoldError, match=r"c\.nii\.gz has shape \(3, 4, 5, 2\): a label needs 3 axes"):
+    with pytest.raises(RefoldError, match=r"c\.nii\.gz has shape \(3, 4, 5, 2\): a label needs 2 or 3 axes"):
         images.read(path, label=True)
 
 

@@ -76,6 +76,36 @@ def test_ct_statistics_equal_numpy_and_clip():
     assert np.array_equal(got[..., 1], image[..., 1])
 
 
+@pytest.mark.parametrize("mode", ["zscore", "minmax"])
+@pytest.mark.parametrize("factor", [2.0**-110, 1e-11, 1.0, 2.0**110])
+def test_the_unit_of_the_intensities_is_no_matter(mode, factor):
+    """Squares of 1e33 are beyond single precision, and standard deviations of 1e-33 under any fixed epsilon."""
+    image = rng().normal(100, 8, (9, 9, 9, 1)).astype(np.float32)
+    want, _ = intensity.normalise(image, (mode,))
+    got, messages = intensity.normalise((image * np.float64(factor)).astype(np.float32), (mode,))
+    assert not messages and np.allclose(got, want, atol=2e-5)
+    assert want.std() == pytest.approx(1 if mode == "zscore" else 0.16, rel=0.05)
+
+
+@pytest.mark.parametrize("factor", [2.0**-60, 2.0**60])
+def test_the_unit_of_ct_is_no_matter(factor):
+    image = rng().normal(40, 60, (9, 9, 9, 1))
+    want = intensity.apply(image, intensity.fit([image.reshape(-1, 1)], ("ct",)))
+    got = intensity.apply(image * factor, intensity.fit([image.reshape(-1, 1) * factor], ("ct",)))
+    assert np.array_equal(got, want) and 0.9 < want.std() < 1
+
+
+@pytest.mark.parametrize("odd", [0, 1])
+def test_ct_of_one_intensity_is_refused(odd):
+    """Also where one voxel of 600 differs: the percentiles 0.5 and 99.5 are what the image is clipped to."""
+    samples = [np.full((300, 1), 7.0), np.full((300, 1), 7.0)]
+    samples[1][:odd] = 9
+    with pytest.raises(
+        RefoldError, match="in channel 0 the foreground of the training cases has the intensity 7 and no"
+    ):
+        intensity.fit(samples, ("ct",))
+
+
 def test_ct_statistics_follow_the_cases_given():
     train = [rng().normal(0, 1, (100, 1)), rng().normal(5, 1, (100, 1))]
     held_out = np.full((100, 1), 1e6)

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from refold.core import cases
+from refold.core import cases, images
+from refold.core.errors import RefoldError
 from refold.core.images import read
 from refold.data import checks
 from refold.data.problems import CHECKS, Problem, table
@@ -173,6 +174,24 @@ def tiff_of_four_channels(s):
     picture(s.image(1, ".tif"), random.integers(0, 255, (11, 20, 4)).astype(np.uint8))
 
 
+@warned("spacing-differs")
+def sform_half_a_percent_off(s):
+    nifti(s.image(1), volume(1), qform=None, pixdim=[1, 1, 1, 2.01, 1, 1, 1, 1])
+
+
+@warned("zero-rounded")
+def zeros_lost_by_scaling(s):
+    data = np.random.default_rng(1).normal(0, 3, SHAPE)
+    data[:, 2:] = 0
+    squeezed(s.image(1), data)
+
+
+@warned("single-slice, label-float")
+def label_of_one_slice_in_floats(s):
+    nifti(s.image(1), volume(1)[:, :, 4])
+    nifti(s.label(1), label(1)[:, :, 4].astype(np.float32) * np.float32(1.0000005))
+
+
 @warned("duplicate-image-same-patient", patient_table="table.csv")
 def the_same_scan_twice_of_one_patient(s):
     Path("table.csv").write_text("case,patient\npatient001_a,x\npatient002_a,y\npatient003_a,x\n")
@@ -192,8 +211,123 @@ def test_warned(name, tmp_path, project, catalogue):
     source = make(tmp_path / "d")
     change(source)
     catalogue(source.folder, **keys)
-    assert warnings(project) - {"each-case-a-patient"} - ({"sform-qform"} if check == "sheared" else set()) == {check}
+    assert warnings(project) - {"each-case-a-patient"} - ({"sform-qform"} if check == "sheared" else set()) == set(
+        check.split(", ")
+    )
     assert len(cases.read()) == 3
+
+
+def squeezed(path: Path, data: np.ndarray) -> None:
+    """Floats under the int16 header of another image, as nibabel writes them."""
+    import nibabel
+
+    nibabel.save(nibabel.Nifti1Image(data, AFFINE, nibabel.Nifti1Image(volume(1), AFFINE).header), path)
+
+
+def said(check: str) -> str:
+    found = json.loads(Path("data/checks.json").read_text())["warnings"]
+    return " ".join(w["message"] for w in found if w["check"] == check)
+
+
+LABELLED = {
+    # single precision has steps of 1.9e-6 at 17
+    "a rounding error": lambda path, x: nifti(path, np.array([0, 16.999998, 9], np.float32)[x]),
+    # 17 / 65535 a step, so 9 is 2.6e-4 / 2 off at most
+    "a scan's header": lambda path, x: squeezed(path, np.array([0.0, 17, 9])[x]),
+    # half a step of 0.085 is 0.0425; 106 of them are 9.01
+    "8 bits": lambda path, x: nifti(path, np.array([0, 200, 106], np.uint8)[x], scl_slope=0.085, scl_inter=0),
+}
+
+
+@pytest.mark.parametrize("how, off", [("a rounding error", 1.9e-6), ("a scan's header", 1.3e-4), ("8 bits", 0.0101)])
+def test_labels_within_rounding_are_those_labels(how, off, tmp_path, project, catalogue):
+    source = decathlon(tmp_path / "d")
+    source.save(labels={"0": "background", "17": "organ", "9": "lesion"})
+    for i in (2, 3):
+        nifti(source.label(i), np.array([0, 17, 9], np.uint8)[label(i)])
+    LABELLED[how](source.label(1), label(1))
+    catalogue(source.folder)
+    assert cases.read()[0].voxels == (317, 1, 18)  # background, 9, 17
+    assert warnings(project) == {"each-case-a-patient", "label-float"}
+    told = float(said("label-float").split("up to ")[1].split()[0])
+    assert 0 < told <= off
+    found = read(source.label(1), label=True)
+    assert set(np.unique(found.data)) == {0, 9, 17} and told == pytest.approx(found.rounded, rel=0.05)
+
+
+def test_a_label_just_below_its_number_is_that_number(tmp_path, project, catalogue):
+    """What is a rounding error under 2 is 2, and not cut down to 1."""
+    source = decathlon(tmp_path / "d")
+    nifti(source.label(1), np.where(label(1) == 1, 1.9999999, label(1)).astype(np.float64))
+    catalogue(source.folder)
+    assert cases.read()[0].voxels == (317, 0, 19)
+
+
+def test_both_voxel_sizes_of_a_header_are_said(tmp_path, project, catalogue):
+    source = decathlon(tmp_path / "d")
+    sform_half_a_percent_off(source)
+    catalogue(source.folder)
+    assert said("spacing-differs") == (
+        "the voxel size is [1.0, 1.0, 2.0] mm in the sform and [1.0, 1.0, 2.01] mm in pixdim; [1.0, 1.0, 2.0] is used"
+    )
+    assert cases.read()[0].spacing == (1.0, 1.0, 2.0)
+
+
+def test_voxel_sizes_keep_their_digits(tmp_path, project, catalogue):
+    """Electron microscopes have voxels of a few nanometres."""
+    affine = np.diag([3.25e-5, 3.25e-5, 1.234567e-3, 1])
+    source = decathlon(tmp_path / "d")
+    for i in (1, 2, 3):
+        nifti(source.image(i), volume(i), affine)
+        nifti(source.label(i), label(i), affine)
+    catalogue(source.folder)
+    assert cases.read()[0].spacing == (3.25e-5, 3.25e-5, 1.234567e-3)
+
+
+@pytest.mark.parametrize("scale", [(None, None), (0.5, 3)])
+def test_the_page_says_how_to_mend_a_header(tmp_path, project, catalogue, monkeypatch, scale):
+    """A sform of unit voxels is refused; after the lines of docs/data.md it has pixdim's, and the image its values."""
+    source = decathlon(tmp_path / "my-data")
+    affine = np.diag([1.0, 1, 1, 1])
+    affine[:3, 3] = 10, 20, 30
+    for path, data in ((source.image(2), volume(2)), (source.label(2), label(2))):
+        keys = {"scl_slope": scale[0], "scl_inter": scale[1]} if scale[0] and path == source.image(2) else {}
+        nifti(path, data, affine, qform=None, pixdim=[1, 0.8, 0.8, 6, 1, 1, 1, 1], **keys)
+    before = read(source.image(2)).data
+    with pytest.raises(RefoldError, match="spacing-contradicts"):
+        catalogue(source.folder)
+    code = (ROOT / "docs" / "data.md").read_text().split("## Headers that contradict themselves")[1]
+    monkeypatch.chdir(tmp_path)
+    exec(code.split("```python\n")[1].split("```")[0], {})
+    monkeypatch.chdir(project)
+    catalogue(source.folder)
+    assert cases.read()[1].spacing == (0.8, 0.8, 6.0)
+    after = read(source.image(2))
+    np.testing.assert_array_equal(after.data, before)
+    np.testing.assert_array_equal(after.affine[:3, 3], [10, 20, 30])
+
+
+def test_tolerances_follow_each_axis(tmp_path, project, catalogue):
+    """Slices 5 mm apart, or 5.001: 0.02 %, seven thousandths of a mm over the stack."""
+    source = decathlon(tmp_path / "d")
+    for i in (1, 2, 3):
+        nifti(source.image(i), volume(i), np.diag([0.5, 0.5, 5, 1]))
+        nifti(source.label(i), label(i), np.diag([0.5, 0.5, 5.001, 1]))
+    catalogue(source.folder)
+    assert cases.read()[0].spacing == (0.5, 0.5, 5.0)
+
+
+def test_nifti_of_two_axes_is_a_volume_of_one_slice(tmp_path, project, catalogue):
+    source = decathlon(tmp_path / "d")
+    source.save(tensorImageSize="2D")
+    for i in (1, 2, 3):
+        nifti(source.image(i), volume(i)[:, :, 3], pixdim=[1, 1, 1, 0, 0, 0, 0, 0])
+        nifti(source.label(i), label(i)[:, :, 3])
+    catalogue(source.folder)
+    rows = cases.read()
+    assert {r.shape for r in rows} == {(6, 7, 1)} and rows[0].spacing[:2] == (1.0, 1.0)
+    assert cases.Description.read().dimension == 3
+    assert rows[0].voxels == tuple(np.bincount(label(1)[:, :, 3].ravel(), minlength=3))
 
 
 def test_an_opaque_alpha_channel_is_no_matter(tmp_path, project, catalogue):
@@ -219,9 +353,9 @@ def test_a_mask_with_a_coloured_palette_holds_indices(tmp_path):
 
 
 def test_slabs_bound_the_memory_and_cover_all(monkeypatch):
-    monkeypatch.setattr(checks, "SLAB", 100)
+    monkeypatch.setattr(images, "SLAB", 100)
     data = volume(3)
-    slabs = list(checks._slabs(data))
+    slabs = list(images.slabs(data))
     assert max(s.size for s in slabs) <= 100
     np.testing.assert_array_equal(np.concatenate(slabs, axis=-1), data)
 
@@ -230,21 +364,19 @@ def test_counts_do_not_depend_on_slabs(tmp_path, project, catalogue, monkeypatch
     source = decathlon(tmp_path / "d")
     catalogue(source.folder)
     whole = cases.read()
-    monkeypatch.setattr(checks, "SLAB", 50)
+    monkeypatch.setattr(images, "SLAB", 50)
     catalogue(source.folder)
     assert cases.read() == whole
 
 
 def test_a_killed_process_is_said(tmp_path, project, catalogue, monkeypatch):
-    from refold.core.errors import RefoldError
-
     monkeypatch.setattr(checks, "check_case", _die)
     with pytest.raises(RefoldError, match="was killed, most likely for memory"):
         catalogue(decathlon(tmp_path / "d").folder, "--processes", "2")
     assert not Path("data/cases.csv").exists()
 
 
-def _die(*_):
+def _die(*_, **__):
     import os
 
     os._exit(9)

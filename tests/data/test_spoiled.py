@@ -192,23 +192,62 @@ def affine_with_a_zero_column(s):
     patch_header(s.image(1), srow_y=[0, 0, 0, 0])
 
 
-@spoiled("affine-singular", "lie in one plane")
+@spoiled("affine-singular, spacing-contradicts", "lie in one plane")
 def affine_in_one_plane(s):
     patch_header(s.image(1), srow_x=[1, 1, 0, 0], srow_y=[1, 1, 0, 0])
 
 
-@spoiled("units", "the header is in micron")
+@spoiled("spacing-contradicts", "[1.0, 1.0, 1.0] mm in the sform", "[0.8, 0.8, 6.0] mm in pixdim", "patient001_a")
+def sform_of_unit_voxels_without_a_qform(s):
+    for path in (s.image(1), s.label(1)):
+        header = {f"srow_{a}": np.eye(4)[i] for i, a in enumerate("xyz")}
+        patch_header(path, sform_code=1, qform_code=0, pixdim=[1, 0.8, 0.8, 6, 1, 1, 1, 1], **header)
+
+
+@spoiled("spacing-contradicts", "[1.0, 1.0, 1.0] mm in the sform", "[1.0, 1.0, 2.0] mm in pixdim", "labelsTr")
+def sform_of_unit_voxels_beside_a_qform(s):
+    for path in (s.image(1), s.label(1)):
+        nifti(path, volume(1) if path == s.image(1) else label(1))
+        patch_header(path, sform_code=2, srow_z=[0, 0, 1, 0])
+
+
+@spoiled("units", "the header is in micrometres")
 def header_in_micrometres(s):
     patch_header(s.image(1), xyzt_units=3)
 
 
-@spoiled("dimension", "has shape (7, 8)", "an image needs 3 axes")
-def flat_nifti(s):
+@spoiled("units", "code of units is 5")
+def header_of_unknown_units(s):
+    patch_header(s.image(1), xyzt_units=5)
+
+
+@spoiled("spacing", "[1.0, 1.0, 2.0] mm", "[1.0, 1.0, 2.003] mm")
+def label_of_a_slightly_other_spacing(s):
+    nifti(s.label(2), label(2), shifted(scale=(1, 1, 1.0015)))
+
+
+@spoiled("spacing", "[0.5, 0.5, 0.5004]")
+def spacing_that_adds_up_over_many_slices(s):
+    affine = np.diag([0.5, 0.5, 0.5, 1])
+    nifti(s.image(1), np.random.default_rng(1).integers(1, 99, (2, 2, 800)).astype(np.int16), affine)
+    mask = np.zeros((2, 2, 800), np.uint8)
+    mask[0, 0, 3] = 1
+    nifti(s.label(1), mask, affine * [[1], [1], [1.0008], [1]])
+
+
+@spoiled("shape", "[6, 7, 8], while imagesTr/patient001_a.nii.gz has [7, 8, 1]")
+def flat_image_of_a_volume(s):
     image = nibabel.Nifti1Image(volume(1)[0], AFFINE)
     nibabel.save(image, s.image(1))
 
 
-@spoiled("dimension", "a label needs 3 axes")
+@spoiled("dimension", "has shape (8,)", "an image needs 2 or 3 axes")
+def nifti_of_one_axis(s):
+    image = nibabel.Nifti1Image(volume(1)[0, 0], AFFINE)
+    nibabel.save(image, s.image(1))
+
+
+@spoiled("dimension", "a label needs 2 or 3 axes")
 def label_of_four_axes(s):
     nifti(s.label(1), np.stack([label(1)] * 2, axis=-1))
 
@@ -220,7 +259,7 @@ def mask_in_colours(s):
     picture(s.label(1, ".png"), mask)
 
 
-@spoiled("dimension", "tensorImageSize is 2D", "volumes")
+@spoiled("dimension", "tensorImageSize is 2D", "a volume of shape [6, 7, 8]")
 def dimension_contradicts(s):
     s.save(tensorImageSize="2D")
 
@@ -257,6 +296,25 @@ def image_with_nan_and_infinity(s):
     nifti(s.image(1), data)
 
 
+@spoiled("image-beyond-single", "3 voxels are beyond 1e+36", "patient002_a", "to 3e+300")
+def image_beyond_single_precision(s):
+    data = volume(2).astype(np.float64)
+    data[0, 0, :3] = [1e39, -1e100, 3e300]
+    nifti(s.image(2), data)
+
+
+@spoiled("image-beyond-single", "patient002_a", "go from 1e-50")
+def image_below_single_precision(s):
+    data = volume(2) * 1e-50
+    data[0, 0, 0] = 1e-50
+    nifti(s.image(2), data)
+
+
+@spoiled("constant-image", "every voxel is 1e+09")
+def image_constant_in_single_precision(s):
+    nifti(s.image(2), 1e9 + volume(2) % 5)
+
+
 @spoiled("constant-image", "every voxel is 7")
 def image_constant(s):
     nifti(s.image(2), np.full(SHAPE, 7, np.int16))
@@ -281,6 +339,13 @@ def mask_of_ones(s):
     mask = np.zeros((11, 20), np.uint8)
     mask[2:5, 3:9] = 1
     picture(s.label(1, ".png"), mask)
+
+
+@spoiled("label-not-integer", "2 voxels are no whole numbers: 0.998000026, 1.00002003")
+def label_nearly_interpolated(s):
+    data = label(1).astype(np.float32)
+    data[0, 0, 0], data[0, 0, 1] = 0.998, 1.00002
+    nifti(s.label(1), data)
 
 
 @spoiled("label-not-integer", "1 voxels are no whole numbers: 0.5")

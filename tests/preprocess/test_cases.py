@@ -1,11 +1,14 @@
+import dataclasses
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 
+from refold.core import cases as table
 from refold.core import geometry, intensity, store
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file
@@ -94,6 +97,72 @@ def test_not_a_number_is_refused(project, make):
     project.add("a", image, label)
     with pytest.raises(RefoldError, match=r"case a: NaN"):
         project.run()
+
+
+@pytest.mark.parametrize("normalisation", ["zscore", "minmax", "ct", "none"])
+def test_beyond_single_precision_is_refused(project, make, normalisation):
+    image, label = make(4)
+    image = image.astype(np.float64)
+    image[3, 3, 3] = 1e100
+    project.add("a", image, label)
+    with pytest.raises(RefoldError, match=r"case a: .*beyond single precision in a_image\.nii\.gz"):
+        project.run(normalisation=normalisation)
+
+
+def test_zeros_that_the_scaling_moved_are_cropped_and_masked(project, make):
+    """The same scan in floats, and squeezed into the integers of another header, where 0 became 3e-4."""
+    image, label = make(4, (24, 24, 24))
+    image -= 90  # above and below 0
+    for axis in range(3):
+        image[(*[slice(None)] * axis, slice(0, 5))] = 0
+        label[(*[slice(None)] * axis, slice(0, 5))] = 0
+    project.add("a", image, label)
+    header = nibabel.Nifti1Image(np.zeros(label.shape, np.int16), np.eye(4)).header
+    squeezed = nibabel.Nifti1Image(image[..., 0], np.eye(4), header)
+    row = project.add("b", image, label)
+    nibabel.save(squeezed, project.raw / "b_image.nii.gz")
+    stored = np.asanyarray(nibabel.load(project.raw / "b_image.nii.gz").dataobj)
+    assert 0 < abs(stored[0, 0, 0]) < 1e-2
+    sha256 = table.digest(project.raw / n for n in (*row.images, row.label))
+    project.rows[-1] = dataclasses.replace(row, sha256=sha256)
+    result = project.run(spacing="original")
+    with store.open(project.folder, "a") as a, store.open(project.folder, "b") as b:
+        assert a.record.crop == b.record.crop == ((5, 24),) * 3
+        assert np.allclose(a.image[...], b.image[...], atol=1e-3)
+    assert result["cases"]["a"]["masked"] and result["cases"]["b"]["masked"]
+
+
+def test_a_single_slice_is_masked_and_never_resampled_across(project, make):
+    """Holes lie within the slice; its thickness, whatever it is, leaves it one slice."""
+    image, label = make(4, (24, 24, 1))
+    image[:5] = image[:, :5] = 0
+    image[10, 10] = 0  # a hole
+    label[:5] = label[:, :5] = 0
+    project.add("thin", image, label, np.diag((1, 1, 2, 1.0)))
+    project.add("thick", image, label, np.diag((1, 1, 50, 1.0)))
+    project.run(spacing=[1, 1, 2])
+    for name in ("thin", "thick"):
+        with store.open(project.folder, name) as case:
+            assert case.record.stored_shape == (19, 19, 1)
+            inside = image[5:, 5:, 0, 0].astype(float)
+            assert case.image[5, 5, 0, 0] == pytest.approx(-inside.mean() / inside.std(), rel=1e-4)
+
+
+def test_ct_of_one_intensity_is_refused_before_training(project, make):
+    project.modalities = ("CT",)
+    for name, seed in (("a", 1), ("b", 2)):
+        image, label = make(seed)
+        image[label > 0] = 1
+        project.add(name, image, label)
+    empty, _ = make(3)
+    project.add("c", empty, np.zeros(empty.shape[:-1], np.uint8))
+    with pytest.raises(RefoldError, match="foreground of all 2 cases that have any has the intensity 1 and no other"):
+        project.run()
+    image, label = make(2)
+    image[label > 0] = 2  # each case has one, but not the same
+    project.add("b", image, label)
+    assert project.run()["normalisation"] == ["ct"]
+    project.run(normalisation="zscore")
 
 
 def test_files_that_changed_since_the_catalogue_are_refused(project, make):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from refold.core.errors import RefoldError
 from refold.core.files import read_csv, read_json, write_csv, write_json
+from refold.core.grid import mm
 
 CASES = "data/cases.csv"
 DATASET = "data/dataset.json"
@@ -132,7 +133,7 @@ def write(cases: list[Case], path: str | Path = CASES) -> None:
         row["images"] = json.dumps(list(c.images), ensure_ascii=False)
         for key in ("shape", "voxels"):
             row[key] = json.dumps(list(row[key]))
-        row["spacing"] = json.dumps([round(s, 6) for s in c.spacing])
+        row["spacing"] = json.dumps(mm(c.spacing))
         rows.append(row)
     write_csv(path, COLUMNS, rows)
 

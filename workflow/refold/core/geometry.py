@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, fields
 import numpy as np
 
 from refold.core.errors import RefoldError
+from refold.core.grid import mm
 
 SAME = 1e-6  # relative difference below which two spacings are the same
 LEAST = 1e-5  # added to probabilities before their logarithm: what a network is sure of has one too
@@ -32,6 +33,7 @@ class Record:
     """How a case's stored grid came from its raw file.
 
     dimension: 2 or 3, the number d of spatial axes.
+    flat: the file is a NIfTI of two axes, which stand here as (x, y, 1).
     raw_shape: (d,) voxels as in the file. raw_spacing: mm, same axes.
     raw_affine: (d + 1, d + 1), voxel indices of the file to mm in RAS+.
     codes: orientation of the file's axes, such as ``LPS``; ``XY`` for pictures.
@@ -42,6 +44,7 @@ class Record:
     """
 
     dimension: int
+    flat: bool
     raw_shape: tuple[int, ...]
     raw_spacing: tuple[float, ...]
     raw_affine: tuple[tuple[float, ...], ...]
@@ -193,15 +196,18 @@ def target_spacing(
     others = [a for a in range(dimension) if a != worst]
     if target[worst] > anisotropy * target[others].max() and size[worst] * anisotropy < size[others].min():
         target[worst] = max(np.percentile(spacing_table[:, worst], 10), target[others].max())
-    return tuple(float(round(t, 6)) for t in target)
+    return tuple(mm(target))
 
 
 def resampled_shape(shape: Sequence[int], spacing: Sequence[float], target: Sequence[float] | None) -> tuple[int, ...]:
-    """Voxels of the grid with about the ``target`` spacing over the same extent; an axis within `SAME` is kept."""
+    """Voxels of the grid with about the ``target`` spacing over the same extent.
+
+    An axis within `SAME` is kept, and one of a single voxel: its thickness is no extent that could be sampled.
+    """
     if target is None:
         return tuple(shape)
     return tuple(
-        n if abs(s - t) <= SAME * t else max(1, round(n * s / t))
+        n if n == 1 or abs(s - t) <= SAME * t else max(1, round(n * s / t))
         for n, s, t in zip(shape, spacing, target, strict=True)
     )
 
@@ -225,6 +231,7 @@ def record(
     affine: np.ndarray,
     crop: Sequence[tuple[int, int]] | None = None,
     target: Sequence[float] | None = None,
+    flat: bool = False,
 ) -> Record:
     """Work out where a case's stored grid lies.
 
@@ -233,6 +240,7 @@ def record(
         affine: (d + 1, d + 1), of the file.
         crop: box in the canonical grid; None: the whole image.
         target: spacing in mm, canonical axes; None: as it is.
+        flat: as in `Record`.
     """
     affine = np.asarray(affine, float)
     codes, transform = orientation(affine)
@@ -243,6 +251,7 @@ def record(
     stored = resampled_shape(cropped, spacing, target)
     return Record(
         dimension=len(shape),
+        flat=flat,
         raw_shape=tuple(int(n) for n in shape),
         raw_spacing=raw_spacing,
         raw_affine=tuple(tuple(row) for row in affine.tolist()),

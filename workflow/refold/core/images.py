@@ -8,21 +8,26 @@ physical size have spacing 1 and the identity as affine.
 from __future__ import annotations
 
 import gzip
+import json
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from refold.core.errors import RefoldError
 from refold.core.files import atomic
+from refold.core.grid import differences, mm
 
 NIFTI = (".nii.gz", ".nii")
 PICTURE = (".png", ".tif", ".tiff")
 AXES = ("x", "y", "z")
-AFFINE_TOLERANCE = 2e-3  # of the largest spacing, over what the data checks allow; affines are float32 in NIfTI
+ELSEWHERE = 10  # tolerances of `grid.differences` that a label map of another program may use up
+WHOLE = 1e-3  # a label's values this close to whole numbers are those numbers: rounding, no interpolation
+COARSE = 0.05  # ... or half a step of the file's own scaling, up to this
+SLAB = 1 << 22  # voxels looked at in one go, beside the image itself
 
 
 @dataclass(frozen=True)
@@ -31,10 +36,16 @@ class Image:
 
     data: (x, y[, z], channels) for images, (x, y[, z]) for labels; the stored dtype (float64 if a NIfTI is scaled).
     affine: (dimension + 1, dimension + 1) float64, voxel indices to mm in RAS+.
+    flat: a NIfTI of two axes (x, y), which stand here as (x, y, 1).
+    rounded: how far a label's values were from the whole numbers that stand here for them.
+    zero: the value that the file's scaling made of 0, and how many voxels had it; they are 0 here. None: 0 is 0.
     """
 
     data: np.ndarray
     affine: np.ndarray
+    flat: bool = False
+    rounded: float = 0.0
+    zero: tuple[float, int] | None = None
 
     @property
     def dimension(self) -> int:
@@ -61,6 +72,9 @@ def stem(path: str | Path) -> str:
 def read(path: str | Path, label: bool = False) -> Image:
     """Read one file.
 
+    A label's values within `WHOLE` of whole numbers, or within the rounding of the file's own scaling, are read as
+    these numbers, all of them or none. A NIfTI of two axes is read as a volume of one slice.
+
     Args:
         path: a NIfTI (``.nii``, ``.nii.gz``), PNG or TIFF file.
         label: a label has no channel axis.
@@ -72,7 +86,8 @@ def read(path: str | Path, label: bool = False) -> Image:
     if not kind:
         raise RefoldError(f"{path}: unknown image format; known are {', '.join((*NIFTI, *PICTURE))}")
     try:
-        return _read_nifti(path, label) if kind in NIFTI else _read_picture(path, label)
+        image, step = _read_nifti(path, label) if kind in NIFTI else (_read_picture(path, label), 0.0)
+        return _whole(image, max(WHOLE, min(COARSE, 0.501 * step))) if label and image.data.dtype.kind == "f" else image
     except RefoldError:
         raise
     except FileNotFoundError:
@@ -83,7 +98,52 @@ def read(path: str | Path, label: bool = False) -> Image:
         raise RefoldError(f"{path} cannot be read ({type(error).__name__}: {error}): damaged?") from None
 
 
-def _read_nifti(path: str | Path, label: bool) -> Image:
+def some(values: Iterable[float]) -> str:
+    """A few of many values as a text, with all the digits that tell them from whole numbers."""
+    ordered = sorted(values)
+    shown = ", ".join(f"{v:.9g}" for v in ordered[:6])
+    return shown + (f" and {len(ordered) - 6} more" if len(ordered) > 6 else "")
+
+
+def slabs(data: np.ndarray) -> Iterator[np.ndarray]:
+    """Parts along the last axis, of at most `SLAB` voxels or one layer."""
+    step = max(1, SLAB // max(1, data[..., 0].size))
+    for start in range(0, data.shape[-1], step):
+        yield data[..., start : start + step]
+
+
+def _whole(image: Image, within: float) -> Image:
+    """A label of floating point in whole numbers, if all its values are ``within`` of some."""
+    with np.errstate(invalid="ignore"):
+        apart = float(np.max([np.abs(s - np.rint(s)).max(initial=0) for s in slabs(image.data)], initial=0))
+    if not 0 < apart <= within:  # also where it is NaN
+        return image
+    return replace(image, data=np.rint(image.data), rounded=apart)
+
+
+def _zero(data: np.ndarray, slope: float, inter: float) -> tuple[np.ndarray, tuple[float, int] | None]:
+    """A scaled image in which the stored number nearest to 0 is 0, and what it was.
+
+    Floats that a program squeezed into the integers of another header come back with 0 as 2e-6 or so: as far from it as
+    the scaling rounds. Without its zeros an image would not be cropped or masked.
+    """
+    if not inter:
+        return data, None
+    value = np.rint(-inter / slope) * slope + inter
+    if not value:
+        return data, None
+    count = 0
+    data = data if data.flags.writeable else data.copy()
+    for slab in slabs(data):
+        here = np.abs(slab - value) <= 1e-6 * abs(slope)
+        if found := int(np.count_nonzero(here)):
+            slab[here] = 0
+            count += found
+    return data, (float(value), count) if count else None
+
+
+def _read_nifti(path: str | Path, label: bool) -> tuple[Image, float]:
+    """The image, and the step between stored numbers: 0 where they are not scaled."""
     import nibabel
 
     if suffix(path) == ".nii":
@@ -95,6 +155,10 @@ def _read_nifti(path: str | Path, label: bool) -> Image:
         second = raw[:4] in (b"\x1c\x02\x00\x00", b"\x00\x00\x02\x1c")  # length of the header, 540
         image = (nibabel.Nifti2Image if second else nibabel.Nifti1Image).from_bytes(raw)
     data = np.asanyarray(image.dataobj)
+    slope, inter = float(image.dataobj.slope), float(image.dataobj.inter)
+    scaled = image.get_data_dtype().kind in "iu" and data.dtype.kind == "f"
+    if flat := data.ndim == 2:
+        data = data[..., None]
     while data.ndim > 4 and data.shape[3] == 1:  # NIfTI keeps channels on axis 5 when axis 4 (time) has length 1
         data = data[:, :, :, 0]
     if label and data.ndim == 4 and data.shape[3] == 1:
@@ -102,9 +166,15 @@ def _read_nifti(path: str | Path, label: bool) -> Image:
     if not label and data.ndim == 3:
         data = data[..., None]
     if data.ndim != (3 if label else 4):
-        what = "a label needs 3 axes" if label else "an image needs 3 axes, or 4 with channels last"
+        what = "a label needs 2 or 3 axes" if label else "an image needs 2 or 3 axes, or 4 with channels last"
         raise RefoldError(f"{path} has shape {data.shape}: {what}")
-    return Image(data, np.asarray(image.affine, float))
+    affine, zero = np.array(image.affine, float), None
+    if flat and not affine[:3, 2].any():  # the third voxel size of two axes may be 0
+        normal = np.cross(affine[:3, 0], affine[:3, 1])
+        affine[:3, 2] = normal / (np.linalg.norm(normal) or 1)
+    if scaled and not label and data.size:
+        data, zero = _zero(data, slope, inter)
+    return Image(data, affine, flat, zero=zero), abs(slope) if scaled else 0.0
 
 
 def _read_picture(path: str | Path, label: bool) -> Image:
@@ -161,28 +231,24 @@ def require_grid(
     path: str | Path,
     shape: Sequence[int],
     affine: np.ndarray | Sequence[Sequence[float]],
-    spacing: Sequence[float],
     other: str | Path,
 ) -> None:
-    """Raises `RefoldError` unless a label map lies on the grid of ``other``, of this shape, affine and spacing."""
+    """Raises `RefoldError` unless a label map lies on the grid of ``other``, of this shape and affine."""
     if image.data.shape != tuple(shape):
         raise RefoldError(f"{path} has shape {image.data.shape}, {other} {tuple(shape)}")
-    affine = np.asarray(affine)
     # pictures have no place
-    if len(shape) == 3 and not np.allclose(image.affine, affine, rtol=0, atol=AFFINE_TOLERANCE * max(spacing)):
-        raise RefoldError(
-            f"{path} lies elsewhere than {other}: affines {image.affine.round(4).tolist()} and "
-            f"{affine.round(4).tolist()}"
-        )
+    if len(shape) == 3 and (apart := differences(shape, affine, image.affine, ELSEWHERE)):
+        both = (json.dumps([mm(row) for row in np.asarray(a).tolist()]) for a in (image.affine, affine))
+        raise RefoldError(f"{path} lies elsewhere than {other} ({', '.join(apart)}): affines {' and '.join(both)}")
 
 
 def write_label(path: str | Path, data: np.ndarray, affine: np.ndarray) -> None:
     """Write a label (x, y[, z]) atomically; the same input gives the same bytes.
 
-    3-D goes to NIfTI, 2-D to PNG. Integer dtypes up to 16 bits are kept.
+    To NIfTI or PNG, as the ending says. Integer dtypes up to 16 bits are kept.
     """
     with atomic(path) as temporary:
-        if data.ndim == 2:
+        if suffix(path) == ".png":
             from PIL import Image as Pillow
 
             Pillow.fromarray(np.ascontiguousarray(data.swapaxes(0, 1))).save(temporary, format="PNG")

@@ -15,7 +15,6 @@ import numpy as np
 from refold.core.errors import RefoldError
 
 MODES = ("zscore", "ct", "minmax", "none")
-_SMALLEST = 1e-8  # smallest standard deviation or range divided by
 
 
 def modes(setting: str | Sequence[str], modalities: Sequence[str]) -> tuple[str, ...]:
@@ -68,7 +67,7 @@ def normalise(image: np.ndarray, modes: Sequence[str], mask: np.ndarray | None =
             shift = np.float64(inside.min())
             scale = np.float64(inside.max()) - shift
         for plane in values:  # plane by plane: float64 of the whole would be the largest array of the phase
-            plane[...] = (plane - shift) / max(scale, _SMALLEST)
+            plane[...] = (plane - shift) / scale  # never 0: the values differ
         if mode == "zscore" and mask is not None:
             values[~mask] = 0
     return out, messages
@@ -105,7 +104,7 @@ def fit(samples: Sequence[np.ndarray], modes: Sequence[str]) -> Statistics:
         modes: one a channel. Without a ``ct`` channel nothing is read.
 
     Raises:
-        RefoldError: a ``ct`` channel and no foreground voxel in any case.
+        RefoldError: a ``ct`` channel and no foreground voxel in any case, or one intensity in all of them.
     """
     none = (None,) * len(modes)
     if "ct" not in modes:
@@ -124,9 +123,20 @@ def fit(samples: Sequence[np.ndarray], modes: Sequence[str]) -> Statistics:
         else:
             column = pooled[:, channel].astype(np.float64)
             values = (*np.percentile(column, [0.5, 99.5]).tolist(), float(column.mean()), float(column.std()))
+            if values[0] == values[1]:
+                raise RefoldError(one_intensity(channel, values[0], "the training cases"))
         for key, value in zip(columns, values, strict=True):
             columns[key].append(value)
     return Statistics(tuple(modes), **{k: tuple(v) for k, v in columns.items()}, cases=len(samples))
+
+
+def one_intensity(channel: int, value: float, where: str) -> str:
+    """Why a ``ct`` channel cannot be normalised whose foreground has one intensity."""
+    return (
+        f"preprocess.normalisation: ct: in channel {channel} the foreground of {where} has the intensity {value:g} and "
+        "no other; clipped to that, the whole image would be constant. Take zscore, minmax or none for that channel, "
+        "or check the images"
+    )
 
 
 def apply(image: np.ndarray, statistics: Statistics) -> np.ndarray:
@@ -142,5 +152,5 @@ def apply(image: np.ndarray, statistics: Statistics) -> np.ndarray:
             values = out[..., channel]
             np.clip(values, statistics.p0_5[channel], statistics.p99_5[channel], out=values)
             values -= np.float32(statistics.mean[channel])
-            values /= np.float32(max(statistics.sd[channel], _SMALLEST))
+            values /= np.float32(statistics.sd[channel])
     return out

@@ -10,7 +10,6 @@ import json
 import logging
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from refold.core import cases, files, images, life, log
+from refold.core import cases, files, grid, images, life, log
 from refold.core.errors import RefoldError
 from refold.core.sections import Dataset
 from refold.data import layout
@@ -27,9 +26,11 @@ from refold.data.problems import Problem, table
 
 CHECKS_FILE = "data/checks.json"
 LOG_FILE = "logs/data/checks.json"
-TOLERANCE = 1e-3  # of the voxel size; of direction cosines
 SFORM_QFORM = 0.1  # of the voxel size, at the corner where they are furthest apart
-SLAB = 1 << 22  # voxels looked at in one go: bounds the memory beside the image itself
+SIZES_DIFFER = 1e-3  # relative difference of two voxel sizes of one header that is said
+SIZES_CONTRADICT = 1e-2  # ... and that is refused
+LARGEST, SMALLEST = 1e36, 1e-36  # single precision ends at 3e38 and 1e-38; sums and splines need room
+ZEROS = 0.01  # share of voxels that the file's scaling made of 0, from which on it is said
 
 
 @dataclass
@@ -103,7 +104,7 @@ def _write(path: str | Path, errors: list[Problem], warnings: list[Problem]) -> 
 
 def _check_all(found: layout.Layout, processes: int) -> list[Result]:
     """The results in the order of the entries."""
-    work = partial(check_case, found.root, found.description)
+    work = partial(check_case, found.root, found.description, single=found.single)
     entries, what = found.entries, "checking cases"
     if processes <= 1 or len(entries) < 2:
         return list(log.progress(map(work, entries), what, len(entries)))
@@ -120,8 +121,12 @@ def _check_all(found: layout.Layout, processes: int) -> list[Result]:
 # ---------------------------------------------------------------- one case
 
 
-def check_case(root: Path, description: cases.Description, entry: layout.Entry) -> Result:
-    """Read the files of one case once and note every problem with them."""
+def check_case(root: Path, description: cases.Description, entry: layout.Entry, single: bool = False) -> Result:
+    """Read the files of one case once and note every problem with them.
+
+    Args:
+        single: dataset.json says that the data are 2-D, so volumes have to be single slices.
+    """
     result = Result(entry)
     paths = (*entry.images, entry.label)
     present = []
@@ -135,6 +140,9 @@ def check_case(root: Path, description: cases.Description, entry: layout.Entry) 
     for path in volumes:
         if images.suffix(path) in images.NIFTI:
             _header(root, path, result)
+            if single and 1 not in volumes[path].data.shape[:3]:
+                message = f"tensorImageSize is 2D, the file is a volume of shape {_text(volumes[path].data.shape[:3])}"
+                result.note("dimension", path, message)
         else:
             _alpha(root, path, result)
     placed = [p for p in volumes if _affine(volumes[p], p, result)]
@@ -219,25 +227,48 @@ def _header(root: Path, path: str, result: Result) -> None:
     loaded = nibabel.load(root / path)
     with Opener(root / path) as handle:
         header = type(loaded.header).from_fileobj(handle, check=False)
-    pixdim = np.asarray(header["pixdim"][1:4], float)
+    axes = min(3, len(loaded.shape))
+    pixdim = np.asarray(header["pixdim"][1 : axes + 1], float)
     if not (np.isfinite(pixdim) & (pixdim > 0)).all():
         result.note("spacing-not-positive", path, f"the voxel size in the header (pixdim) is {_text(pixdim)}")
-    unit = header.get_xyzt_units()[0]
-    if unit in ("meter", "micron"):
+        return
+    unit = UNITS.get(int(header["xyzt_units"]) & 7)
+    if unit is None:
+        result.note("units", path, f"the header's code of units is {int(header['xyzt_units']) & 7}; mm is 2")
+    elif unit in ("metres", "micrometres"):
         result.note("units", path, f"the header is in {unit}; wanted is mm")
     sform, qform = int(header["sform_code"]), int(header["qform_code"])
     if not sform and not qform:
-        result.note("no-orientation", path, "neither sform nor qform is set; the orientation is a guess")
-    if sform and qform and (pixdim > 0).all():
+        message = f"neither sform nor qform is set; the orientation is a guess, the voxel size {_text(pixdim)} mm"
+        result.note("no-orientation", path, message)
+    if not sform and qform and float(header["pixdim"][0]) not in (-1, 0, 1):
+        message = f"pixdim[0], which tells left from right, is {float(header['pixdim'][0]):g}; it is taken for 1"
+        result.note("no-orientation", path, message)
+    if not sform:
+        return
+    used = grid.sizes(loaded.header.get_sform())[:axes]
+    apart = np.abs(used - pixdim) / pixdim * (used > 0)
+    both = f"the voxel size is {_text(used)} mm in the sform and {_text(pixdim)} mm in pixdim"
+    if (apart > SIZES_CONTRADICT).any():  # sizes of 0 and NaN are told by `_affine`
+        result.note("spacing-contradicts", path, both)
+        return
+    if (apart > SIZES_DIFFER).any():
+        result.note("spacing-differs", path, f"{both}; {_text(used)} is used")
+    if qform:
         try:
             s, q = loaded.header.get_sform(), loaded.header.get_qform()
         except Exception as error:  # a quaternion that is none: nibabel has several types for it
             result.note("sform-qform", path, f"the qform cannot be worked out: {error}")
             return
-        corners = np.array(list(np.ndindex(2, 2, 2))) * (np.array(loaded.shape[:3]) - 1)
-        apart = np.abs(nibabel.affines.apply_affine(s - q, corners)).max()
-        if np.isfinite(apart) and apart > SFORM_QFORM * pixdim.min():
-            result.note("sform-qform", path, f"sform and qform disagree by up to {apart:.3g} mm")
+        shape = np.array((*loaded.shape, 1, 1)[:3])
+        corners = np.array(list(np.ndindex(2, 2, 2))) * (shape - 1)
+        far = np.abs(nibabel.affines.apply_affine(s - q, corners)).max()
+        if np.isfinite(far) and far > SFORM_QFORM * pixdim.min():
+            message = f"sform and qform disagree by up to {far:.3g} mm; the voxel size used is {_text(used)} mm"
+            result.note("sform-qform", path, message)
+
+
+UNITS = {0: "unknown", 1: "metres", 2: "mm", 3: "micrometres"}  # unknown ones are mm
 
 
 def _alpha(root: Path, path: str, result: Result) -> None:
@@ -272,7 +303,7 @@ def _affine(volume: images.Image, path: str, result: Result) -> bool:
         result.note("affine-singular", path, f"the axes of the affine lie in one plane: {_text(linear.ravel())}")
         return False
     skew = np.abs(cosines.T @ cosines - np.eye(len(spacing))).max()
-    if skew > TOLERANCE:
+    if skew > grid.TOLERANCE:
         angle = np.degrees(np.arccos(min(1.0, skew)))
         result.note("sheared", path, f"two axes meet at {angle:.2f} degrees instead of 90")
     if volume.dimension == 3 and 1 in volume.data.shape[:3]:
@@ -289,37 +320,55 @@ def _same_grid(first: str, a: images.Image, path: str, b: images.Image, result: 
     pairs = {"shape": (a.data.shape[:dimension], b.data.shape[:dimension])}
     if pairs["shape"][0] != pairs["shape"][1]:
         result.note("shape", path, f"{_text(pairs['shape'][1])}, while {first} has {_text(pairs['shape'][0])}")
+        return
+    found = grid.differences(a.data.shape[:dimension], a.affine, b.affine)
     sa, sb = np.array(a.spacing), np.array(b.spacing)
-    finest = min(sa.min(), sb.min())
-    if np.abs(sa - sb).max() > TOLERANCE * finest:
+    if "spacing" in found:
         result.note("spacing", path, f"{_text(sb)} mm, while {first} has {_text(sa)} mm")
-    oa, ob = a.affine[:-1, -1], b.affine[:-1, -1]
-    if np.abs(oa - ob).max() > TOLERANCE * finest:
+    if "origin" in found:
+        oa, ob = a.affine[:-1, -1], b.affine[:-1, -1]
         result.note("origin", path, f"{_text(ob)} mm, while {first} has {_text(oa)} mm")
-    da, db = a.affine[:-1, :-1] / sa, b.affine[:-1, :-1] / sb
-    if np.abs(da - db).max() > TOLERANCE:
+    if "direction" in found:
+        da, db = a.affine[:-1, :-1] / sa, b.affine[:-1, :-1] / sb
         named = f"{_orientation(b)} {_text(db.T.ravel())}, while {first} has {_orientation(a)} {_text(da.T.ravel())}"
         result.note("direction", path, named)
 
 
 def _image(volume: images.Image, path: str, digest, result: Result) -> list[tuple[str, int, float]]:
-    """Note voxels that are no numbers, add the content to the digest, and tell the constant channels."""
+    """Note voxels that are no numbers, add the content to the digest, and tell the constant channels.
+
+    Constant is also what single precision, in which images are kept, cannot tell apart.
+    """
     constant = []
     digest.update(repr(volume.data.shape[:-1]).encode())
     broken = 0
     for channel in range(volume.data.shape[-1]):
         low, high = np.inf, -np.inf
-        for slab in _slabs(volume.data[..., channel]):
+        for slab in images.slabs(volume.data[..., channel]):
             # the same picture stored as another type is still the same picture
-            digest.update(slab.astype(np.float32).tobytes(order="F"))
+            with np.errstate(over="ignore"):  # told below
+                digest.update(slab.astype(np.float32).tobytes(order="F"))
             if slab.dtype.kind == "f":
                 finite = np.isfinite(slab)
                 broken += slab.size - int(np.count_nonzero(finite))
                 slab = slab[finite]
             if slab.size:
                 low, high = min(low, slab.min()), max(high, slab.max())
-        if low == high:
+        most = max(abs(float(low)), abs(float(high)))
+        if LARGEST < most < np.inf or 0 < most < SMALLEST:
+            message = f"the values of channel {channel} go from {low:.3g} to {high:.3g}"
+            if most > LARGEST:
+                beyond = sum(
+                    int(np.count_nonzero(np.abs(s) > LARGEST)) for s in images.slabs(volume.data[..., channel])
+                )
+                message += f"; {beyond} voxels are beyond {LARGEST:g}"
+            result.note("image-beyond-single", path, message)
+        elif np.float32(low) == np.float32(high):
             constant.append((path, channel, float(low)))
+    if volume.zero and volume.zero[1] >= ZEROS * volume.data.size:
+        value, count = volume.zero
+        message = f"the header's scaling makes {value:.3g} of 0; {count} voxels have it and are taken for 0"
+        result.note("zero-rounded", path, message)
     if broken:
         result.note("image-not-finite", path, f"{broken} of {volume.data.size} voxels are NaN or infinite")
     return constant
@@ -330,7 +379,7 @@ def _label(volume: images.Image, labels: cases.Labels, result: Result) -> tuple[
     path, data = result.entry.label, volume.data
     real: dict[float, int] = defaultdict(int)
     broken = 0
-    for slab in _slabs(data):
+    for slab in images.slabs(data):
         if slab.dtype.kind == "f":
             finite = np.isfinite(slab)
             broken += slab.size - int(np.count_nonzero(finite))
@@ -351,15 +400,16 @@ def _label(volume: images.Image, labels: cases.Labels, result: Result) -> tuple[
     if broken:
         result.note("label-not-finite", path, f"{broken} of {data.size} voxels are NaN or infinite")
     if fractional:
-        message = f"{sum(fractional.values())} voxels are no whole numbers: {_few(fractional)}"
+        message = f"{sum(fractional.values())} voxels are no whole numbers: {images.some(fractional)}"
         result.note("label-not-integer", path, message)
     if strange and len(labels):
-        message = f"{sum(strange.values())} voxels have values that are not declared: {_few(strange)}"
+        message = f"{sum(strange.values())} voxels have values that are not declared: {images.some(strange)}"
         result.note("label-undeclared", path, f"{message}; declared are {', '.join(map(str, labels.values))}")
     if broken or fractional or strange or not len(labels):
         return None
     if data.dtype.kind == "f":
-        result.note("label-float", path, f"stored as {data.dtype}, all values are whole numbers")
+        message = f"up to {volume.rounded:.2g} from whole numbers: read as these" if volume.rounded else "whole numbers"
+        result.note("label-float", path, f"the values are {data.dtype}, all {message}")
     voxels = tuple(real.get(v, 0) for v in labels.values)
     if not sum(voxels[1:]):
         result.note("empty-label", path, "no foreground voxel")
@@ -368,16 +418,9 @@ def _label(volume: images.Image, labels: cases.Labels, result: Result) -> tuple[
 
 def _digest(data: np.ndarray) -> str:
     digest = hashlib.blake2b(repr(data.shape).encode(), digest_size=16)
-    for slab in _slabs(data):
+    for slab in images.slabs(data):
         digest.update(slab.astype(np.float32).tobytes(order="F"))
     return digest.hexdigest()
-
-
-def _slabs(data: np.ndarray) -> Iterator[np.ndarray]:
-    """Parts along the last axis, of a bounded number of voxels."""
-    step = max(1, SLAB // max(1, data[..., 0].size))
-    for start in range(0, data.shape[-1], step):
-        yield data[..., start : start + step]
 
 
 def _orientation(volume: images.Image) -> str:
@@ -390,11 +433,6 @@ def _orientation(volume: images.Image) -> str:
 
 def _text(values) -> str:
     return json.dumps([v if isinstance(v, int) else float(f"{v:.5g}") for v in np.asarray(values).tolist()])
-
-
-def _few(values: dict) -> str:
-    ordered = sorted(values)
-    return ", ".join(f"{v:g}" for v in ordered[:6]) + (f" and {len(ordered) - 6} more" if len(ordered) > 6 else "")
 
 
 # ---------------------------------------------------------------- all cases together

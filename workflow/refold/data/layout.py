@@ -46,6 +46,7 @@ class Layout:
     description: Description
     entries: tuple[Entry, ...]
     problems: tuple[Problem, ...]
+    single: bool = False  # dataset.json calls data in NIfTI 2-D: every file has to be a single slice
 
 
 # ---------------------------------------------------------------- where the data are
@@ -394,9 +395,8 @@ def read(dataset: Dataset, raw: str | Path = RAW) -> Layout:
     if pictures and len(pictures) < len(suffixes):
         other = min(suffixes - set(pictures))
         reader.note("mixed-dimension", f"volumes (such as {other}) beside pictures (such as {pictures[0]})")
-    elif kept and size in ("2D", "3D", "4D") and (size == "2D") != (dimension == 2):
-        message = f"tensorImageSize is {size}, the files are {'pictures' if dimension == 2 else 'volumes'}"
-        reader.note("dimension", message, file="dataset.json")
+    elif kept and size in ("3D", "4D") and dimension == 2:
+        reader.note("dimension", f"tensorImageSize is {size}, the files are pictures", file="dataset.json")
     stated = values.get("numTraining")
     if stated is not None and stated != listed:
         reader.note("count-differs", f"numTraining is {stated!r}, {listed} cases are listed", file="dataset.json")
@@ -418,7 +418,8 @@ def read(dataset: Dataset, raw: str | Path = RAW) -> Layout:
         licence=str(values.get("licence") or values.get("license") or ""),
         reference=str(values.get("reference") or ""),
     )
-    return Layout(folder, description, tuple(kept), tuple(reader.problems))
+    single = dimension == 3 and size == "2D"
+    return Layout(folder, description, tuple(kept), tuple(reader.problems), single)
 
 
 def unlisted(layout: Layout) -> list[str]:

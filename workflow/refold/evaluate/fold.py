@@ -62,7 +62,7 @@ def indices(data: np.ndarray, labels: Labels, path: str | Path) -> np.ndarray:
         result[here] = index
         known |= here
     if not known.all():
-        strange = ", ".join(f"{v:g}" for v in np.unique(data[~known])[:5])
+        strange = images.some(np.unique(data[~known]).tolist())
         raise RefoldError(f"{path} holds {strange}; declared label values are {', '.join(map(str, labels.values))}")
     return result
 
@@ -89,7 +89,7 @@ def evaluate_case(task: Task) -> list[tuple[str, str, dict[str, float], np.ndarr
     case_table.verify(task.row, task.root)
     _unchanged(task.prediction, task.sha256, task.case)
     truth, prediction = images.read(task.truth, label=True), images.read(task.prediction, label=True)
-    images.require_grid(prediction, task.prediction, truth.data.shape, truth.affine, truth.spacing, task.truth)
+    images.require_grid(prediction, task.prediction, truth.data.shape, truth.affine, task.truth)
     maps = [indices(i.data, task.labels, p) for i, p in ((truth, task.truth), (prediction, task.prediction))]
     probabilities = None
     if task.probabilities:

@@ -58,7 +58,8 @@ class Output:
     def write(self, case: str, indices: np.ndarray, record: geometry.Record) -> dict[str, Any]:
         """Write the label indices (x, y[, z]) of a case; its entry in the manifest."""
         path = self.folder / f"{case}{self._ending}"
-        images.write_label(path, self._values[indices].astype(self._kind), np.array(record.raw_affine))
+        values = self._values[indices].astype(self._kind)
+        images.write_label(path, values[..., 0] if record.flat else values, np.array(record.raw_affine))
         return {"file": path.name, "sha256": sha256_file(path)}
 
     def answer(self, case: str, probabilities: np.ndarray, record: geometry.Record) -> tuple[np.ndarray, dict]:

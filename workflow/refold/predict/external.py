@@ -38,14 +38,14 @@ def read(path: Path, record: Record, known: Sequence[int]) -> np.ndarray:
     """
     image = images.read(path, label=True)
     try:
-        images.require_grid(image, path, record.raw_shape, record.raw_affine, record.raw_spacing, "its case")
+        images.require_grid(image, path, record.raw_shape, record.raw_affine, "its case")
     except RefoldError as error:
         raise RefoldError(f"{error}; export the label map on the grid of the raw image") from None
     result = np.full(image.data.shape, 255, np.uint8)
     for index, value in enumerate(known):
         result[image.data == value] = index
     if (strange := result == 255).any():
-        values = ", ".join(f"{v:g}" for v in np.unique(image.data[strange])[:5])
+        values = images.some(np.unique(image.data[strange]).tolist())
         raise RefoldError(
             f"{path} holds {values}; allowed are {', '.join(map(str, known))}, or say with `values` what stands for "
             "which label"

@@ -13,6 +13,7 @@ from refold.core import geometry, images, intensity, log, store
 from refold.core.cases import Case, Description, verify
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file, write_json
+from refold.core.grid import filled, mm
 from refold.core.rng import generator
 from refold.core.sections import Preprocess
 
@@ -58,8 +59,8 @@ def _transform(codes: str) -> tuple[tuple[int, int], ...]:
     return tuple((int(a), int(f)) for a, f in axcodes2ornt(codes))
 
 
-def _read(case: Case, description: Description) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Image (…, channels), label of indices, and affine, as in the files."""
+def _read(case: Case, description: Description) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
+    """Image (…, channels), label of indices, and affine, as in the files; whether these have two axes in NIfTI."""
     root = Path(description.root)
     verify(case, root)
     parts = [images.read(root / name) for name in case.images]
@@ -70,7 +71,7 @@ def _read(case: Case, description: Description) -> tuple[np.ndarray, np.ndarray,
             f"case {case.case}: image {image.shape} and label {label.shape} differ from each other or from "
             f"data/cases.csv ({case.shape}, {case.channels} channels); the files changed, run the data phase again"
         )
-    return image, _indices(label, description.labels.values, case), parts[0].affine
+    return image, _indices(label, description.labels.values, case), parts[0].affine, parts[0].flat
 
 
 def _indices(label: np.ndarray, values: tuple[int, ...], case: Case) -> np.ndarray:
@@ -113,9 +114,7 @@ def _limits(shape: tuple[int, ...], labels: int) -> tuple[int, int]:
 
 def _mask(image: np.ndarray) -> np.ndarray:
     """Voxels where any channel is not 0, with holes filled."""
-    from scipy.ndimage import binary_fill_holes
-
-    return binary_fill_holes((image != 0).any(axis=-1))
+    return filled((image != 0).any(axis=-1))
 
 
 def summary(values: np.ndarray) -> dict[str, float] | None:
@@ -126,6 +125,12 @@ def summary(values: np.ndarray) -> dict[str, float] | None:
     low, middle, high = np.percentile(values, [0.5, 50, 99.5])
     numbers = {"mean": values.mean(), "median": middle, "sd": values.std(), "p0_5": low, "p99_5": high}
     return {k: float(f"{v:.6g}") for k, v in numbers.items()}
+
+
+def _single(values: np.ndarray, modes: tuple[str, ...]) -> dict[str, float]:
+    """Of ``ct`` channels whose foreground (n, channels) has one intensity, the channel's number and that intensity."""
+    chosen = [c for c, mode in enumerate(modes) if mode == "ct"] if len(values) else []
+    return {str(c): float(values[0, c]) for c in chosen if (values[:, c] == values[0, c]).all()}
 
 
 def process(
@@ -140,7 +145,7 @@ def process(
         RefoldError: a file is unreadable, or is not what the case table says.
     """
     messages: list[tuple[str, str]] = []
-    raw, label, affine = _read(case, description)
+    raw, label, affine, flat = _read(case, description)
     _, transform = geometry.orientation(affine)
     raw, label = geometry.canonical(raw, transform), geometry.canonical(label, transform)
     whole = label.shape
@@ -148,20 +153,25 @@ def process(
 
     box = geometry.crop_nonzero(raw) if params.crop_nonzero else tuple((0, n) for n in whole)
     raw, label = raw[(*geometry.slices(box), slice(None))], label[geometry.slices(box)]
-    if not np.isfinite(raw).all():
-        raise RefoldError(f"case {case.case}: NaN or infinite voxels in {', '.join(case.images)}; repair the file")
     inside = label > 0
     kept = np.bincount(label.ravel(), minlength=len(counts))
     lost = int((counts - kept)[1:].sum())
     if lost:
         messages.append(("crop", f"{lost} labelled voxels lie outside the non-zero box and cannot be predicted"))
-    values = np.asarray(raw[inside], np.float32)
+    with np.errstate(over="ignore"):  # told below
+        values = np.asarray(raw[inside], np.float32)
 
     mask = _mask(raw) if label.size < MASKED * np.prod(whole) and "zscore" in setting.modes else None
-    image, constant = intensity.normalise(raw, setting.modes, mask)
+    with np.errstate(over="ignore", invalid="ignore"):
+        image, constant = intensity.normalise(raw, setting.modes, mask)
+    if not np.isfinite(image).all():
+        raise RefoldError(
+            f"case {case.case}: NaN, infinite voxels or some beyond single precision in {', '.join(case.images)}; "
+            "repair the file"
+        )
     del raw, inside
     messages += [("constant", text) for text in constant]
-    record = geometry.record(case.shape, affine, box, setting.target)
+    record = geometry.record(case.shape, affine, box, setting.target, flat)
     coarse = geometry.coarse_axis(record.cropped_spacing, setting.target, params.anisotropy)
     image = geometry.resample_image(image, record.stored_shape, params.image_order, coarse)
     label = geometry.resample_label(label, record.stored_shape, params.label_order, coarse)
@@ -189,18 +199,15 @@ def process(
         "raw_bytes": int(np.prod(case.shape)) * case.channels * 4,
         "orientation": record.codes,
         "shape": {k: list(getattr(record, f"{k}_shape")) for k in ("raw", "cropped", "stored")},
-        "spacing": {"raw": _mm(record.raw_spacing), "stored": _mm(record.stored_spacing)},
+        "spacing": {"raw": mm(record.raw_spacing), "stored": mm(record.stored_spacing)},
         "thick_slices": "xyz"[coarse] if coarse is not None else None,
         "voxels": {n: int(c) for n, c in zip(names, counts, strict=True)},
         "volume_ml": {n: float(f"{c * ml:.6g}") for n, c in zip(names[1:], counts[1:], strict=True)},
         "intensity": {n: summary(values[:, i]) for i, n in enumerate(description.channels)},
         "masked": mask is not None,
+        "one_intensity": _single(values, setting.modes),
     }
     return entry, [{"check": c, "case": case.case, "file": case.images[0], "message": m} for c, m in messages]
-
-
-def _mm(spacing) -> list[float]:
-    return [round(float(s), 6) for s in spacing]
 
 
 def manifest(folder: str | Path, shard: int) -> Path:
@@ -248,7 +255,7 @@ def run(
             "shard": shard,
             "shards": params.shards,
             "modes": list(common.modes),
-            "target_spacing": None if common.target is None else _mm(common.target),
+            "target_spacing": None if common.target is None else mm(common.target),
             "cases": entries,
             "warnings": warnings,
         },

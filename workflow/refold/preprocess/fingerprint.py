@@ -9,7 +9,10 @@ import numpy as np
 
 from refold.core import log, store
 from refold.core.cases import Case, Description
+from refold.core.errors import RefoldError
 from refold.core.files import write_json
+from refold.core.grid import mm
+from refold.core.intensity import one_intensity
 from refold.core.plan import plan
 from refold.core.sections import Preprocess
 from refold.preprocess.cases import read_manifests, tidy
@@ -19,7 +22,7 @@ LARGEST = 2.0  # stored bytes over raw float32 bytes above which the user is war
 
 
 def _median(rows: list[list[float]]) -> list[float]:
-    return [round(float(v), 6) for v in np.median(np.array(rows, float), axis=0)]
+    return mm(np.median(np.array(rows, float), axis=0))
 
 
 def _spread(values: list[float]) -> dict[str, float] | None:
@@ -33,7 +36,7 @@ def build(cases: list[Case], description: Description, params: Preprocess, folde
     """Merge the shards' manifests into one fingerprint.
 
     Raises:
-        RefoldError: a shard is missing or out of date.
+        RefoldError: a shard is missing or out of date, or a ``ct`` channel has one intensity in all foreground.
     """
     manifests = read_manifests(cases, params.shards, folder)
     entries: dict[str, dict[str, Any]] = {k: v for m in manifests for k, v in m["cases"].items()}
@@ -41,6 +44,7 @@ def build(cases: list[Case], description: Description, params: Preprocess, folde
         (w for m in manifests for w in m["warnings"]), key=lambda w: (w["case"], w["check"], w["message"])
     )
     ordered = [entries[c.case] for c in cases]
+    _several_intensities(ordered)
     stored, raw = sum(e["bytes"] for e in ordered), sum(e["raw_bytes"] for e in ordered)
     if stored > LARGEST * raw:
         warnings.append(
@@ -77,9 +81,18 @@ def build(cases: list[Case], description: Description, params: Preprocess, folde
     for dimension in range(2, description.dimension + 1):
         p = plan(result, dimension)
         result["proposed"][f"{dimension}d"] = {"patch": list(p.patch), "strides": [list(s) for s in p.strides]}
-    hidden = ("file", "source", "raw_bytes")
+    hidden = ("file", "source", "raw_bytes", "one_intensity")
     result["cases"] = {c.case: {k: v for k, v in entries[c.case].items() if k not in hidden} for c in cases}
     return result
+
+
+def _several_intensities(entries: list[dict[str, Any]]) -> None:
+    """Raises `RefoldError` where ``ct`` would make a channel constant, whatever the folds are."""
+    seen = [e for e in entries if any(v for k, v in list(e["voxels"].items())[1:])]
+    for channel in seen[0]["one_intensity"] if seen else ():
+        found = {e["one_intensity"].get(channel) for e in seen}
+        if len(found) == 1:
+            raise RefoldError(one_intensity(int(channel), found.pop(), f"all {len(seen)} cases that have any"))
 
 
 def run(

@@ -19,6 +19,7 @@ import numpy as np
 from markupsafe import Markup
 
 from refold.core import log
+from refold.core.grid import mm
 from refold.core.language import N_, _, joined
 from refold.report import pictures, tables, words
 from refold.report.inputs import HOLDOUT, Experiment, Scored
@@ -236,7 +237,7 @@ def code(experiment: Experiment, name: str, scored: list[Scored], limit: float =
         "shape": list(shape),
         "whole": list(case.truth.shape),
         "begin": [*begin, 0][:3],
-        "spacing": [round(s, 6) for s in spacing],
+        "spacing": mm(spacing),
         "channels": [
             {"name": g.name, "planes": len(g.channels), "window": [float(f"{v:.6g}") for v in g.window]}
             for g in case.groups
