@@ -198,10 +198,14 @@ def test_the_best_setting_by_hand_and_one_case_at_a_time():
     def answer(given, value):
         return (np.arange(4) < value).astype(int)
 
-    assert best_setting([3, 1, 2], answer, cases(), 2) == (2, 1.0)
-    assert best_setting([1, 3], answer, cases(), 2) == (3, pytest.approx(0.8))
-    assert best_setting([0.5, 0.2], answer, cases(), 2)[0] == 0.2  # of equals the smallest
-    assert best_setting([1.0], answer, [], 2) == (1.0, 0.0)
+    assert best_setting([3, 1, 2], answer, cases(), 2, "cases")[:2] == (2, 1.0)
+    value, dice, score = best_setting([1, 3], answer, cases(), 2, "cases")
+    assert (value, dice) == (3, pytest.approx(0.8))
+    # the background: 1 voxel of 2 found, no other taken for it, 2 / 3; everywhere it would have 4 / 6 and 0
+    assert (score.cases, score.total) == (3, pytest.approx(3 * (0.8 + 2 / 3) / 2))
+    assert score.nothing == pytest.approx(3 * (4 / 6) / 2)
+    assert best_setting([0.5, 0.2], answer, cases(), 2, "cases")[0] == 0.2  # of equals the smallest
+    assert best_setting([1.0], answer, [], 2, "cases")[:2] == (1.0, 0.0)
 
 
 # ---------------------------------------------------------------- forest and support vectors
@@ -386,6 +390,15 @@ def test_seeds_are_certain_and_every_probable_label_has_one():
     p = np.array([[0.95, 0.05, 0.0], [0.3, 0.7, 0.0], [0.4, 0.6, 0.0], [0.5, 0.1, 0.4]])
     assert seeds(p, 0.9).tolist() == [1, 2, 0, 0]  # label 2 is nowhere more probable than not
     assert seeds(p, 0.55).tolist() == [1, 2, 2, 0]
+
+
+def test_the_background_has_a_seed_too_so_that_no_flood_leaves_none_of_it():
+    p = np.array([[[0.05, 0.95], [0.05, 0.95], [0.6, 0.4], [0.8, 0.2]]])
+    found = seeds(p, 0.9)
+    assert found.tolist() == [[2, 2, 0, 1]]
+    assert flood(np.array([[0.0, 0.0, 9.0, 9.0]]), found, 0.5).tolist()[0] == [1, 1, 0, 0]
+    # where it is nowhere more probable than not, it has none
+    assert seeds(np.array([[0.05, 0.95], [0.4, 0.6]]), 0.9).tolist() == [2, 0]
 
 
 def test_the_posterior_is_bayes_rule(tmp_path):

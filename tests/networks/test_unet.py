@@ -15,6 +15,7 @@ import keras  # noqa: E402
 
 from refold.networks.segmenter import NetworkSegmenter, save_network  # noqa: E402
 from refold.train.loop import Trainer  # noqa: E402
+from refold.train.score import Score  # noqa: E402
 
 STRIDES = ((1, 1, 1), (2, 2, 2), (2, 2, 2))
 
@@ -154,13 +155,14 @@ def test_early_stopping_keeps_the_best(fold, monkeypatch):
 
     def validate(self, fold):
         seen.append(weights(self.network))
-        return 1.0, [next(scores)] * 2
+        return 1.0, [next(scores)] * 2, vars(Score("cases", 1, len(seen), 0.0))
 
     monkeypatch.setattr(NetworkSegmenter, "_validate", validate)
     s = segmenter(settings)
     facts = s.fit(fold)
     assert (facts["epochs"], facts["best_epoch"]) == (4, 2)
     assert weights(s.network) == seen[1]
+    assert s.score.total == 2  # that of the weights that are kept
 
 
 def test_validation_by_hand(fold, settings):
@@ -175,8 +177,13 @@ def test_validation_by_hand(fold, settings):
         return p
 
     s._probabilities = answer
-    loss, dice = s._validate(fold)
+    loss, dice, score = s._validate(fold)
     assert dice == [1.0, 0.0]
+    ball, cube = (truth == 1).sum(), (truth == 2).sum()
+    background = truth.size - ball - cube
+    assert score["total"] == pytest.approx((1 + 0 + 2 * background / (2 * background + cube)) / 3)
+    assert score["nothing"] == pytest.approx(2 * background / (background + truth.size) / 3)
+    assert (score["cases"], score["where"]) == (1, "cases of the inner validation")
     expected = (-np.log(0.8) * (truth != 2).sum() - np.log(0.1) * (truth == 2).sum()) / truth.size
     assert loss == pytest.approx(expected, rel=1e-5)
 

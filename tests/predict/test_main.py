@@ -404,3 +404,35 @@ def test_a_method_that_only_decides_keeps_no_probabilities(project):
     trained(0, 1)
     predict.run(arguments("holdout", models=BOTH))
     assert not predict.Path("results/predictions/otsu/fold-holdout/probabilities").exists()
+
+
+def test_what_is_made_from_a_model_worth_nothing_says_so(project, monkeypatch):
+    methods = {
+        "otsu": {"kind": "threshold"},
+        "atlas": {"kind": "atlas"},
+        "both": {"kind": "ensemble", "members": ["otsu", "atlas"]},
+        "tidy": {"kind": "postprocessing", "of": "otsu"},
+    }
+    Stamps().write(validate({"methods": methods}))
+    for method in ("otsu", "atlas"):
+        train.run(arguments(0, method=method))
+
+    def warned(method):
+        models = [f"results/models/{m}/fold-0/card.json" for m in ("otsu", "atlas")]
+        predict.run(arguments("0", method=method, models=models if method == "both" else None))
+        found = read_json(f"results/predictions/{method}/fold-0/predictions.json")["warnings"]
+        return [w for w in found if "predicting nothing" in w]
+
+    assert [warned(m) for m in methods] == [[]] * 4
+    card = read_json("results/models/otsu/fold-0/card.json")
+    assert card["training"]["score"]["dice"] == 1 > card["training"]["score"]["dice_of_nothing"]
+    card["training"]["score"]["dice"] = 0.1
+    write_json("results/models/otsu/fold-0/card.json", card)
+    told = "made from otsu fold 0, which on training cases did no better than predicting nothing but background"
+    assert [warned(m) for m in ("otsu", "both", "tidy")] == [[], [told], [told]]  # otsu's own card says it of otsu
+
+    def everywhere(models, image):
+        return np.broadcast_to(np.eye(3, dtype=np.float32)[1], (*image.shape[:-1], 3))
+
+    monkeypatch.setattr(predict.postprocess, "mean_probabilities", everywhere)
+    assert warned("tidy")[0].startswith("on cases that the postprocessing was chosen on it did no better")

@@ -122,8 +122,12 @@ class GraphCutSegmenter(Segmenter):
             return image, self._forest(image)
 
         choosing = ((prepared(fold.image(fold.training[n])), fold.training[n].label[...]) for n in check)
-        self.smoothness, self.choosing_dice = best_setting(
-            s.smoothness, lambda parts, smoothness: self._cut(*parts, smoothness), choosing, fold.labels
+        self.smoothness, self.choosing_dice, self.score = best_setting(
+            s.smoothness,
+            lambda parts, smoothness: self._cut(*parts, smoothness),
+            choosing,
+            fold.labels,
+            "training cases that it was chosen on",
         )
         self.forest = grown()
         return {"smoothness": self.smoothness, "choosing_dice": round(self.choosing_dice, 6), "choosing_cases": check}

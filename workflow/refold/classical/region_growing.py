@@ -64,8 +64,8 @@ class RegionGrowingSegmenter(Segmenter):
     def fit(self, fold: Fold) -> dict[str, Any]:
         self.appearance = Appearance.learn(fold)
         cases = ((self._prepared(fold.image(c)), c.label[...]) for c in fold.training.values())
-        self.tolerance, self.training_dice = best_setting(
-            self.tolerances, lambda parts, tolerance: grow(*parts, tolerance), cases, fold.labels
+        self.tolerance, self.training_dice, self.score = best_setting(
+            self.tolerances, lambda parts, tolerance: grow(*parts, tolerance), cases, fold.labels, "training cases"
         )
         return {"tolerance": self.tolerance, "training_dice": round(self.training_dice, 6)}
 

@@ -12,6 +12,7 @@ from scipy import ndimage
 from refold.classical import arrays
 from refold.classical.place import Place
 from refold.train.fold import Fold
+from refold.train.score import Score
 
 BINS = 64
 # of the histograms, by normalisation; what lies beyond falls into the outer bins
@@ -95,13 +96,14 @@ def _bins(image: np.ndarray, limits: np.ndarray) -> np.ndarray:
 def seeds(posterior: np.ndarray, certainty: float) -> np.ndarray:
     """Label index + 1 of each voxel whose posterior is ``certainty`` or more, else 0; at least one voxel a label.
 
-    A foreground label of which no voxel is certain gets its most probable one, if that is more probable than not.
+    A label of which no voxel is certain gets its most probable one, if that is more probable than not. The background
+    too: where it had no seed, whatever floods from the others would leave none of it.
 
     Args:
         posterior: (x, y[, z], labels). certainty: over 0.5, so that no voxel has two labels.
     """
     found = np.where(posterior.max(-1) >= certainty, posterior.argmax(-1) + 1, 0)
-    for label in range(1, posterior.shape[-1]):
+    for label in range(posterior.shape[-1]):
         if not (found == label + 1).any():
             best = np.unravel_index(posterior[..., label].argmax(), found.shape)
             if posterior[(*best, label)] > 0.5:
@@ -124,21 +126,25 @@ def best_setting(
     answer: Callable[[Any, float], np.ndarray],
     cases: Iterable[tuple[Any, np.ndarray]],
     labels: int,
-) -> tuple[float, float]:
-    """Of ``values`` the one whose answers have the best mean Dice over cases and foreground labels, and that.
+    where: str,
+) -> tuple[float, float, Score]:
+    """Of ``values`` the one whose answers have the best mean Dice over cases and foreground labels, that, its score.
 
     Of equals the smallest; a label that is neither in a case nor in its answer is left out.
 
     Args:
         answer: label indices from what is given of a case, and a value. cases: (what is given, truth), one at a time:
-            whole volumes of all of them need not be in memory.
+            whole volumes of all of them need not be in memory. where: what the cases are, in the plural.
     """  # fmt: skip
     scores: dict[float, list[float]] = {v: [] for v in values}
+    whole = {v: Score(where) for v in values}
     for given, truth in cases:
         for v in values:
-            scores[v] += label_dice(answer(given, v), truth, labels)
+            indices = answer(given, v)
+            scores[v] += label_dice(indices, truth, labels)
+            whole[v].compare(indices, truth, labels)
     dice, negative = max((float(np.mean(found)) if found else 0.0, -v) for v, found in scores.items())
-    return -negative, dice
+    return -negative, dice, whole[-negative]
 
 
 def mixed(posterior: np.ndarray, answer: np.ndarray) -> np.ndarray:

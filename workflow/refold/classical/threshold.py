@@ -17,6 +17,7 @@ from refold.core.errors import RefoldError
 from refold.core.files import read_json, write_json
 from refold.methods.base import Segmenter
 from refold.train.fold import Fold
+from refold.train.score import Score
 
 BINS = 256
 BINS_OF_FIVE = 128  # the search takes BINS ** (classes - 1) / (classes - 1)! steps
@@ -36,7 +37,9 @@ class ThresholdSegmenter(Segmenter):
     Which class means which label is learnt: of all labels ** classes assignments the one with the highest Dice,
     averaged over the training cases in which a label or its prediction is present, then over the foreground labels.
     Plain label frequencies would answer background nearly everywhere: it is the largest part of every class.
-    A label without a class of its own is never predicted.
+    A label without a class of its own is never predicted. One class at least is background, unless the zero voxels
+    alone are the better background: a spare label would win more than the mean over the foreground loses, and the
+    whole image be foreground.
 
     Attributes after `fit`:
         assignment: label index of each class, darkest class first.
@@ -97,6 +100,10 @@ class ThresholdSegmenter(Segmenter):
             )
         counts = np.array(tables)
         self.assignment, self.training_dice = _best_assignment(counts)
+        self.score = Score("training cases")
+        for table in counts:
+            answered = np.eye(self.labels)[[0, *self.assignment]]
+            self.score.add(table.T @ answered)
         total = counts.sum(axis=0)[1:]
         self.frequencies = (total / np.maximum(total.sum(axis=1, keepdims=True), 1)).tolist()
         self.training_cases = len(tables)
@@ -166,6 +173,9 @@ class ThresholdSegmenter(Segmenter):
 def _best_assignment(counts: np.ndarray) -> tuple[list[int], float]:
     """The label of each class with the highest mean Dice over the foreground labels, and that mean.
 
+    One class at least is background, where the cases have any. Where voxels of value zero are background already, no
+    class need be; such an assignment is taken if it is the better one over all labels, the background among them.
+
     A label's Dice depends only on the set of classes that it gets, so trying each set for each label (3 ** classes
     splits a label) finds the same optimum as trying all labels ** classes assignments.
 
@@ -176,21 +186,29 @@ def _best_assignment(counts: np.ndarray) -> tuple[list[int], float]:
     subsets = np.arange(2**classes)
     member = (subsets[:, None] >> np.arange(classes)) & 1
     hits = np.einsum("sk,ckl->csl", member, counts[:, 1:])
-    predicted = (member @ counts[:, 1:].sum(axis=2).T).T[:, :, None]
+    hits[:, :, 0] += counts[:, None, 0, 0]
+    predicted = np.repeat((member @ counts[:, 1:].sum(axis=2).T).T[:, :, None], labels, axis=2)
+    predicted[:, :, 0] += counts[:, 0].sum(axis=1)[:, None]
     sizes = predicted + counts.sum(axis=1)[:, None, :]
     present = sizes > 0
     # Cases with neither truth nor prediction are left out of a label's mean, as in evaluation.
     dice = (2 * hits / np.maximum(sizes, 1)).sum(axis=0) / np.maximum(present.sum(axis=0), 1)
 
     @cache
-    def best(label: int, free: int) -> tuple[float, tuple[int, ...]]:
+    def best(label: int, free: int, spare: bool) -> tuple[float, tuple[int, ...]]:
+        """Of the labels from ``label`` on the best sum and sets, of the classes ``free``; one left over if ``spare``"""
         if label == labels:
-            return 0.0, ()
-        choices = ((*best(label + 1, free & ~s), s) for s in subsets.tolist() if s & free == s)
+            return (-np.inf if spare and not free else 0.0), ()
+        choices = ((*best(label + 1, free & ~s, spare), s) for s in subsets.tolist() if s & free == s)
         score, rest, subset = max(((dice[s, label] + score, rest, s) for score, rest, s in choices), key=lambda c: c[0])
         return float(score), (subset, *rest)
 
-    score, chosen = best(1, 2**classes - 1)
+    every = 2**classes - 1
+    score, chosen = best(1, every, bool(counts[:, :, 0].any()))
+    if counts[:, 0].any():
+        other, sets = best(1, every, False)
+        if other + dice[every - sum(sets), 0] > score + dice[every - sum(chosen), 0]:
+            score, chosen = other, sets
     assignment = [
         next((label for label, subset in enumerate(chosen, start=1) if subset >> k & 1), 0) for k in range(classes)
     ]

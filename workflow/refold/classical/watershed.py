@@ -56,8 +56,8 @@ class WatershedSegmenter(Segmenter):
             return image[..., self.channel], seeds(self.appearance.posterior(image), self.certainty)
 
         cases = ((prepared(fold.image(c)), c.label[...]) for c in fold.training.values())
-        self.sigma, self.training_dice = best_setting(
-            self.sigmas, lambda parts, sigma: flood(*parts, sigma), cases, fold.labels
+        self.sigma, self.training_dice, self.score = best_setting(
+            self.sigmas, lambda parts, sigma: flood(*parts, sigma), cases, fold.labels, "training cases"
         )
         return {"sigma": self.sigma, "training_dice": round(self.training_dice, 6)}
 

@@ -22,6 +22,7 @@ from refold.core.sections import Predict, PredictChanges, Section, Train
 
 if TYPE_CHECKING:
     from refold.train.fold import Fold
+    from refold.train.score import Score
 
 
 class Segmenter(ABC):
@@ -32,9 +33,12 @@ class Segmenter(ABC):
         history: rows of history.csv, of methods that learn in epochs.
         warnings: a line for every fallback, in `fit` or later; they stand in the log and in the report, those of
             `predict_proba` with the case.
+        score: on training-side cases, where `fit` has compared answers with truths anyway; where it is None, a few
+            training cases are asked after `fit`.
     """
 
     file: ClassVar[str] = "model.json"
+    score: Score | None = None
 
     def __init__(self) -> None:
         self.history: list[dict[str, Any]] = []

@@ -25,6 +25,7 @@ from refold.train import inference
 from refold.train.augment import Augmenter
 from refold.train.fold import Fold
 from refold.train.sampler import Sampler
+from refold.train.score import Score
 
 
 class NetworkSegmenter(Segmenter):
@@ -70,6 +71,9 @@ class NetworkSegmenter(Segmenter):
         trainer = self.settings.trainer()(self.network, self.train, sampler, validate, fold.checkpoint, fold.key, name)
         trainer.run()
         self.history = trainer.history
+        kept = trainer.best[1] if trainer.best else trainer.epoch  # whose weights the network holds now
+        known = (row["score"] for row in self.history if row["epoch"] == kept and "score" in row)
+        self.score = next((Score(**found) for found in known), None)
         return {
             "plan": {"patch": list(self.plan.patch), "strides": [list(s) for s in self.plan.strides]},
             "parameters": int(self.network.count_params()),
@@ -107,9 +111,9 @@ class NetworkSegmenter(Segmenter):
         )
         self.network = self.settings.build(problem)
 
-    def _validate(self, fold: Fold) -> tuple[float, list[float]]:
-        """Cross-entropy and mean Dice by foreground label over the inner validation cases, without mirroring."""
-        values, dice = [], []
+    def _validate(self, fold: Fold) -> tuple[float, list[float], dict[str, Any]]:
+        """Cross-entropy, mean Dice by foreground label, and `Score` over the inner validation, without mirroring."""
+        values, dice, score = [], [], Score("cases of the inner validation")
         for case in fold.validation.values():
             p = self._probabilities(fold.image(case), mirror_axes=())
             truth = case.label[...]
@@ -123,10 +127,10 @@ class NetworkSegmenter(Segmenter):
                 # no mask on either side says nothing about the network
                 row.append(2 * int((a & t).sum()) / total if total else float("nan"))
             dice.append(row)
+            score.compare(answer, truth, self.labels)
         columns = np.array(dice).T
-        return float(np.mean(values)), [
-            float(np.mean(c[~np.isnan(c)])) if (~np.isnan(c)).any() else float("nan") for c in columns
-        ]
+        means = [float(np.mean(c[~np.isnan(c)])) if (~np.isnan(c)).any() else float("nan") for c in columns]
+        return float(np.mean(values)), means, vars(score)
 
     # ---- answering
 

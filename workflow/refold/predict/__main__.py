@@ -19,6 +19,7 @@ from refold.methods.base import Part, Settings, no_channel
 from refold.methods.external import External
 from refold.predict import external, postprocess
 from refold.predict.models import Model, mean_probabilities
+from refold.train.score import Score
 
 HOLDOUT = "holdout"
 PROBABILITIES = "probabilities"  # folder beside the label maps
@@ -203,6 +204,10 @@ def run(a: argparse.Namespace) -> None:
     keep = predict.keep_probabilities and not any(params.methods[m.method].decides for m in models)
     output.begin()
     chosen, warnings = postprocess.choose(params, answer, models, stored_case, description.labels)
+    for model in models:
+        if model.method != a.method:  # the report shows its own card's warnings beside a method
+            name = f"{model.method} fold {model.card['fold']}"
+            model.segmenter.warnings += Score.told(name, model.card["training"].get("score"))
     warnings += _told(models)
     done = {}
     for case in log.progress(wanted, f"{a.method} fold {a.fold}: predict", len(wanted)):

@@ -18,6 +18,7 @@ from refold.core.store import Stored
 from refold.methods.base import Answer
 from refold.methods.postprocessing import Postprocessing
 from refold.predict.models import Model, mean_probabilities
+from refold.train.score import Score
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,7 @@ def choose(
     """
     if not answer.postprocessing:
         return [], []
-    pairs, cases, warnings = [], [], []
+    pairs, cases, warnings, sizes = [], [], [], []
     for fold in sorted({m.card["fold"] for m in models}):
         mine = [m for m in models if m.card["fold"] == fold]
         names, learnt = training_side(mine)
@@ -191,6 +192,7 @@ def choose(
                 indices = mean_probabilities(mine, stored.image[...]).argmax(-1)
                 voxel = float(np.prod(stored.record.stored_spacing))
                 pairs.append((*cropped(indices, stored.label[...]), voxel))
+                sizes.append(indices.size)
         cases += names
     found = []
     for method in answer.postprocessing:
@@ -198,4 +200,10 @@ def choose(
         operations, scores = best(pairs, len(labels), settings)
         found.append(Choice(method, operations, tuple(cases), scores))
         pairs = [(apply(a, operations, voxel), t, voxel) for a, t, voxel in pairs]
+    score = Score("cases that the postprocessing was chosen on")
+    for (indices, truth, _), size in zip(pairs, sizes, strict=True):
+        score.compare(indices, truth, len(labels), size - indices.size)
+    for text in score.warnings():
+        log.get().warning(text)
+        warnings.append(text)
     return found, warnings

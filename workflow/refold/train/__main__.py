@@ -14,6 +14,7 @@ from refold.core.files import read_json, sha256_file, sha256_json, write_csv, wr
 from refold.core.params import Stamps
 from refold.core.sections import Predict, Train
 from refold.methods import module
+from refold.train import score
 from refold.train.fold import open_fold
 
 
@@ -76,6 +77,10 @@ def run(a: argparse.Namespace) -> None:
         )
     with open_fold(a.method, a.fold, a.preprocessed, splits, description, fingerprint, *held, checkpoint, key) as fold:
         facts = segmenter.fit(fold)
+        worth = score.measured(segmenter, fold)
+        if poor := worth.warnings():
+            log.get().info("{cases} {where}: mean Dice {dice}, of nothing {dice_of_nothing}".format(**worth.to_json()))
+        segmenter.warnings += poor
         for text in segmenter.warnings:
             log.get().warning(text)
         segmenter.save(out)
@@ -86,7 +91,12 @@ def run(a: argparse.Namespace) -> None:
             "hashes": {**found, "model": sha256_file(out / segmenter.file)},
             "versions": used,
             "machine": here,
-            "training": {**facts, "cases": sorted(fold.training), "inner_validation": sorted(fold.validation)},
+            "training": {
+                **facts,
+                "cases": sorted(fold.training),
+                "inner_validation": sorted(fold.validation),
+                "score": worth.to_json(),
+            },
             "statistics": fold.statistics.to_json(),
             "warnings": [*doubts, *segmenter.warnings],
         }

@@ -30,8 +30,8 @@ class Trainer:
         network: from patches (batch, x, y[, z], channels) to logits, or a list of them with deep supervision.
         settings: the section ``train``.
         sampler: of the fold's training cases.
-        validate: gives the inner validation's (loss, Dice by foreground label) of the network as it stands; None
-            without inner validation.
+        validate: gives the inner validation's (loss, Dice by foreground label, `Score` as a dictionary) of the network
+            as it stands; None without inner validation.
         checkpoint_path: written after each epoch.
         key: hash of everything that the result depends on; a checkpoint with another key is not used.
         name: for log lines.
@@ -42,7 +42,7 @@ class Trainer:
         network: keras.Model,
         settings: Train,
         sampler: Sampler,
-        validate: Callable[[], tuple[float, list[float]]] | None,
+        validate: Callable[[], tuple[float, list[float], dict[str, Any]]] | None,
         checkpoint_path: str | Path,
         key: str,
         name: str,
@@ -207,7 +207,7 @@ class Trainer:
         last = epoch + 1 == settings.epochs
         if self.validate is not None and ((epoch + 1) % settings.validate_every == 0 or last):
             self._swap_averages()
-            row["validation_loss"], row["dice"] = self.validate()
+            row["validation_loss"], row["dice"], row["score"] = self.validate()
             known = [d for d in row["dice"] if not np.isnan(d)]
             mean = float(np.mean(known)) if known else float("nan")
             if settings.early_stopping is not None and known and (self.best is None or mean > self.best[0]):
