@@ -34,7 +34,9 @@ def nifti(path, data, affine=AFFINE, dtype=None):
         ("a.TIFF", ".tiff", "a"),
         ("a.tif", ".tif", "a"),
         ("a.gz", "", "a.gz"),
-        ("a.jpg", "", "a.jpg"),
+        ("a.JPG", ".jpg", "a"),
+        ("a.jpeg", ".jpeg", "a"),
+        ("a.bmp", "", "a.bmp"),
         ("nii", "", "nii"),
     ],
 )
@@ -258,7 +260,7 @@ def test_a_grey_mask_may_be_stored_as_rgb(tmp_path):
     Pillow.fromarray(np.dstack([GREY] * 3)).save(tmp_path / "a.png")
     assert np.array_equal(images.read(tmp_path / "a.png", label=True).data, GREY.T)
     Pillow.fromarray(RGB).save(tmp_path / "b.png")
-    with pytest.raises(RefoldError, match=r"b\.png has shape \(2, 3, 3\): a mask needs one channel"):
+    with pytest.raises(RefoldError, match=r"b\.png is a mask in 6 colours, not in label values"):
         images.read(tmp_path / "b.png", label=True)
 
 
@@ -360,17 +362,11 @@ def test_absent_and_unknown_files(tmp_path):
         images.read(tmp_path / "none.nii.gz")
     with pytest.raises(RefoldError, match=r"none[.]png is missing"):
         images.read(tmp_path / "none.png")
-    with pytest.raises(RefoldError, match=r"a[.]jpg: unknown image format; known are [.]nii[.]gz, [.]nii, [.]png"):
-        images.read(tmp_path / "a.jpg")
+    with pytest.raises(RefoldError, match=r"a[.]bmp: unknown image format; known are [.]nii[.]gz, [.]nii, [.]png"):
+        images.read(tmp_path / "a.bmp")
     (tmp_path / "a.png").mkdir()
     with pytest.raises(RefoldError, match=r"a[.]png cannot be read"):
         images.read(tmp_path / "a.png")
-
-
-def test_an_lzw_tiff_is_read_without_imagecodecs(tmp_path):
-    data = np.arange(24, dtype=np.uint8).reshape(4, 6)
-    Pillow.fromarray(data).save(tmp_path / "a.tif", compression="tiff_lzw")
-    np.testing.assert_array_equal(images.read(tmp_path / "a.tif").data[..., 0], data.T)
 
 
 def test_both_forms_of_the_header_say_where_the_grid_lies(tmp_path):

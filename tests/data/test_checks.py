@@ -192,6 +192,63 @@ def label_of_one_slice_in_floats(s):
     nifti(s.label(1), label(1)[:, :, 4].astype(np.float32) * np.float32(1.0000005))
 
 
+def saved(path, data, **options):
+    from PIL import Image as Pillow
+
+    Pillow.fromarray(data).save(path, **options)
+
+
+def colours_of(number):
+    return np.random.default_rng(number).integers(0, 256, (10 + number, 20, 3), np.uint8)
+
+
+@warned("lossy-image, mixed-pictures", make=pictures)
+def jpeg_among_png(s):
+    saved(s.image(1, ".jpg"), colours_of(1))
+    s.image(1, ".png").unlink()
+    s.values["training"][0]["image"] = "imagesTr/patient001_a.jpg"
+    s.save()
+
+
+@warned("channels-changed, mixed-pictures", make=lambda f: pictures(f, ".png", 1))
+def grey_stored_as_rgb(s):
+    saved(s.image(1, ".png"), np.repeat(colours_of(1)[..., :1], 3, axis=2))
+
+
+@warned("mixed-pictures", make=lambda f: pictures(f, ".png", 1))
+def one_picture_of_16_bits(s):
+    saved(s.image(1, ".png"), colours_of(1)[..., 0].astype(np.uint16) * 16)
+
+
+@warned("turned", make=pictures)
+def tags_that_agree(s):
+    from PIL import Image as Pillow
+
+    tags = Pillow.Exif()
+    tags[0x0112] = 6
+    saved(s.image(1, ".png"), colours_of(1), exif=tags)
+    saved(s.label(1, ".png"), np.asarray(Pillow.open(s.label(1, ".png"))), exif=tags)
+
+
+@warned("turned", make=pictures)
+def turned_as_its_mask_shows(s):
+    from PIL import Image as Pillow
+
+    tags = Pillow.Exif()
+    tags[0x0112] = 6  # shown, the picture is 11 wide and 20 high
+    saved(s.image(1, ".png"), colours_of(1), exif=tags)
+    saved(s.label(1, ".png"), np.ascontiguousarray(np.asarray(Pillow.open(s.label(1, ".png"))).T))
+
+
+@warned("turned", make=pictures, pixels="stored")
+def turned_and_read_as_stored(s):
+    from PIL import Image as Pillow
+
+    tags = Pillow.Exif()
+    tags[0x0112] = 3
+    saved(s.image(1, ".png"), colours_of(1), exif=tags)
+
+
 @warned("duplicate-image-same-patient", patient_table="table.csv")
 def the_same_scan_twice_of_one_patient(s):
     Path("table.csv").write_text("case,patient\npatient001_a,x\npatient002_a,y\npatient003_a,x\n")
@@ -337,6 +394,35 @@ def test_an_opaque_alpha_channel_is_no_matter(tmp_path, project, catalogue):
     picture(source.image(1, ".png"), data)
     catalogue(source.folder)
     assert warnings(project) == {"each-case-a-patient"}
+
+
+def test_masks_in_colours_by_the_table(tmp_path, project, catalogue):
+    source = pictures(tmp_path / "d")
+    for i in (1, 2, 3):
+        mask = np.zeros((10 + i, 20, 3), np.uint8)
+        mask[2:5, 3 : 5 + i] = (200, 0, 99)
+        mask[8, :4] = (0, 0, 255)  # two colours of the background
+        saved(source.label(i, ".png"), mask)
+    catalogue(source.folder, colours={"nucleus": [200, 0, 99], "background": ["#000000", "#0000FF"]})
+    assert warnings(project) == {"each-case-a-patient"}
+    rows = cases.read()
+    assert [r.voxels for r in rows] == [((10 + i) * 20 - 3 * (2 + i), 3 * (2 + i)) for i in (1, 2, 3)]
+    about = cases.Description.read()
+    assert about.colours == (("#000000", "#0000ff"), ("#c80063",)) and about.pixels is None
+    assert about.rule().labels.values == (0, 255)
+
+
+@pytest.mark.parametrize(("pixels", "inside"), [("stored", 12), ("shown", 220 - 12)])
+def test_white_is_zero_as_it_is_said(tmp_path, project, catalogue, pixels, inside):
+    import tifffile
+
+    source = pictures(tmp_path / "d", ".tif")
+    mask = np.zeros((11, 20), np.uint8)
+    mask[2:5, 3:7] = 255
+    tifffile.imwrite(source.label(1, ".tif"), mask, photometric="miniswhite")
+    catalogue(source.folder, pixels=pixels)
+    assert cases.read()[0].voxels == (220 - inside, inside)
+    assert warnings(project) == {"each-case-a-patient", "mixed-pictures"}  # one mask unlike the others
 
 
 def test_a_mask_with_a_coloured_palette_holds_indices(tmp_path):

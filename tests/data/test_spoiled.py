@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
 import subprocess
@@ -12,6 +13,8 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+import tifffile
+from PIL import Image as Pillow
 
 from refold.core.errors import RefoldError
 
@@ -252,11 +255,112 @@ def label_of_four_axes(s):
     nifti(s.label(1), np.stack([label(1)] * 2, axis=-1))
 
 
-@spoiled("dimension", "a mask needs one channel", make=pictures)
+@spoiled("mask-colours", "#000000 (214 pixels), #ff0000 (6 pixels)", '{nucleus: "#rrggbb"}', make=pictures)
 def mask_in_colours(s):
-    mask = np.zeros((11, 20, 3), np.uint8)
+    in_colours(s, 1)
+
+
+@spoiled("mask-colours", "dataset.colours does not name: #ff0000 (6", make=pictures, colours={"nucleus": "#00ff00"})
+def mask_in_other_colours(s):
+    in_colours(s, 1)
+
+
+@spoiled(
+    "colours",
+    "names 'cell'; dataset.json declares",
+    "'nucleus' has no colour",
+    make=pictures,
+    colours={"cell": "#ff0000"},
+)
+def colour_of_no_label(s):
+    pass
+
+
+@spoiled("colours", "for pictures; the labels of volumes are values", colours={"organ": "#ff0000", "lesion": [0, 9, 0]})
+def colours_of_volumes(s):
+    pass
+
+
+@spoiled(
+    "colours, label-undeclared",
+    "the colour #ff0000 stands twice",
+    colours={"organ": "#FF0000", "lesion": [255, 0, 0]},
+    make=pictures,
+)
+def colour_of_two_labels(s):
+    s.save(labels={"0": "background", "1": "organ", "2": "lesion"})
+
+
+@spoiled(
+    "colours", "grey 255 is the colour of label 1 and", colours={"organ": "#ffffff", "lesion": "#00ff00"}, make=pictures
+)
+def colour_that_is_another_value(s):
+    s.save(labels={"0": "background", "1": "organ", "255": "lesion"})
+
+
+@spoiled("white-is-zero", "patient002_a", "dataset.pixels: shown", make=lambda f: pictures(f, ".tif"))
+def mask_white_is_zero(s):
+    mask = np.zeros((12, 20), np.uint8)
+    mask[2:5, 3:7] = 255
+    tifffile.imwrite(s.label(2, ".tif"), mask, photometric="miniswhite")
+
+
+@spoiled("lossy-label", "labelsTr/patient001_a.png", "compressed as JPEG", make=pictures)
+def mask_is_a_jpeg(s):
+    mask = np.zeros((11, 20), np.uint8)
+    mask[2:5, 3:7] = 255
+    Pillow.fromarray(mask).save(s.label(1, ".png"), format="JPEG")
+
+
+@spoiled("lossy-label", "labelsTr/patient002_a.jpg is a JPEG", make=pictures)
+def mask_named_jpeg(s):
+    entries(s, lambda t: t[1].update(label="labelsTr/patient002_a.jpg"))
+
+
+@spoiled("lossy-label, few-cases", "labelsTr/patient002_a.jpeg is a JPEG", make=nnunet)
+def nnunet_of_jpegs(s):
+    for i in (1, 2, 3):
+        (s.folder / f"imagesTr/patient00{i}_a_0000.jpeg").write_bytes(b"")
+    s.save(file_ending=".jpeg", numTraining=0)
+
+
+@spoiled("colour-model", "patient001_a", "colour model CMYK", make=lambda f: pictures(f, ".tif"))
+def picture_of_inks(s):
+    Pillow.fromarray(np.random.default_rng(1).integers(0, 256, (11, 20, 4), np.uint8), "CMYK").save(s.image(1, ".tif"))
+
+
+@spoiled("stack", "stack of 3 pages", make=lambda f: pictures(f, ".tif"))
+def stack_of_pictures(s):
+    tifffile.imwrite(s.image(1, ".tif"), np.zeros((3, 11, 20), np.uint8), photometric="minisblack")
+
+
+def tagged(path, orientation, data):
+    tags = Pillow.Exif()
+    tags[0x0112] = orientation
+    Pillow.fromarray(data).save(path, exif=tags)
+
+
+@spoiled(
+    "orientation-tag", "the tag of its orientation is 1, that of imagesTr/patient001_a.png 3", "both", make=pictures
+)
+def picture_upside_down(s):
+    tagged(s.image(1, ".png"), 3, np.random.default_rng(1).integers(0, 256, (11, 20, 3), np.uint8))
+
+
+@spoiled("orientation-tag", "their shapes fit as they are stored", make=pictures)
+def picture_turned_and_mask_on_its_pixels(s):
+    tagged(s.image(1, ".png"), 6, np.random.default_rng(1).integers(0, 256, (11, 20, 3), np.uint8))
+
+
+@spoiled("shape", "[20, 11], while imagesTr/patient001_a.png has [11, 20]", make=pictures, pixels="shown")
+def picture_turned_as_is_said(s):
+    picture_turned_and_mask_on_its_pixels(s)
+
+
+def in_colours(s, number):
+    mask = np.zeros((10 + number, 20, 3), np.uint8)
     mask[2:5, 3:5, 0] = 255
-    picture(s.label(1, ".png"), mask)
+    picture(s.label(number, ".png"), mask)
 
 
 @spoiled("dimension", "tensorImageSize is 2D", "a volume of shape [6, 7, 8]")
@@ -284,7 +388,15 @@ def channels_differ_between_cases(s):
     nifti(s.image(2), volume(2, channels=2))
 
 
-@spoiled("channel-count", "1 channel(s); dataset.json names 3", make=pictures)
+@spoiled(
+    "channel-count", "the picture is in colour: 3 channel(s) (palette, 8 bits)", make=lambda f: pictures(f, ".tif", 1)
+)
+def palette_of_colours(s):
+    data = Pillow.fromarray(np.random.default_rng(1).integers(0, 256, (11, 20, 3), np.uint8)).quantize(64)
+    data.save(s.image(1, ".tif"))
+
+
+@spoiled("channel-count", "1 channel(s) (grey, 8 bits); dataset.json names 3", make=pictures)
 def one_grey_picture_among_rgb(s):
     picture(s.image(1, ".png"), np.random.default_rng(1).integers(0, 255, (11, 20)).astype(np.uint8))
 
@@ -346,6 +458,44 @@ def label_nearly_interpolated(s):
     data = label(1).astype(np.float32)
     data[0, 0, 0], data[0, 0, 1] = 0.998, 1.00002
     nifti(s.label(1), data)
+
+
+def noisy(s, change):
+    mask = np.zeros((64, 80), np.uint8)
+    mask[20:45, 13:60] = 255
+    picture(s.image(1, ".png"), np.random.default_rng(1).integers(0, 256, (64, 80, 3), np.uint8))
+    picture(s.label(1, ".png"), change(mask))
+
+
+def through_jpeg(mask, quality):
+    packed = io.BytesIO()
+    Pillow.fromarray(mask).save(packed, "JPEG", quality=quality)
+    return np.array(Pillow.open(packed))
+
+
+@spoiled("label-noise", "between the declared 0, 255", "lossy compression (JPEG)", make=pictures)
+def mask_through_jpeg(s):
+    noisy(s, lambda mask: through_jpeg(mask, 75))
+
+
+@spoiled("label-noise", "between the declared 0, 255", "lossy compression (JPEG)", make=pictures)
+def mask_through_much_jpeg(s):
+    noisy(s, lambda mask: through_jpeg(mask, 20))
+
+
+@spoiled("label-noise", "or of interpolation", make=pictures)
+def mask_interpolated(s):
+    noisy(s, lambda mask: np.array(Pillow.fromarray(mask[::3, ::3]).resize((80, 64), Pillow.Resampling.BICUBIC)))
+
+
+@spoiled("label-undeclared", "values that are not declared: 10, 20, 30, 40, 50, 60", make=pictures)
+def mask_with_a_number_each_object(s):
+    def numbered(mask):
+        for i in range(1, 8):
+            mask[8 * i : 8 * i + 2, 8 * i : 8 * i + 2] = 10 * i
+        return mask
+
+    noisy(s, numbered)
 
 
 @spoiled("label-not-integer", "1 voxels are no whole numbers: 0.5")

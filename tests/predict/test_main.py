@@ -367,7 +367,7 @@ def test_a_folder_without_label_maps_is_told(tmp_path):
     with pytest.raises(RefoldError, match=r"methods\.theirs\.folder: .* is no folder"):
         entry.files("theirs")
     (tmp_path / "none").mkdir()
-    with pytest.raises(RefoldError, match=r"holds no file that ends with \.png, \.nii\.gz, \.nii"):
+    with pytest.raises(RefoldError, match=r"holds no file that ends with \.png, \.tif, \.tiff, \.nii\.gz, \.nii"):
         entry.files("theirs")
     (tmp_path / "none/deep").mkdir()
     (tmp_path / "none/deep/a.nii").touch()

@@ -49,7 +49,7 @@ def _prediction(run: Run, method: str, fold: str, case: str) -> np.ndarray:
             raise NotAtHand(words.another_prediction(run))
     except (AttributeError, KeyError, TypeError):
         raise NotAtHand(_(words.UNREADABLE)) from None
-    return images.read(path, label=True).data
+    return images.read(path, True, run.description.rule()).data
 
 
 def _as_first(data: np.ndarray, first: Run, run: Run, labels: list[str]) -> np.ndarray:
@@ -74,7 +74,7 @@ def picture(pair: Pair, change: Change) -> Picture:
         if root is None:
             raise NotAtHand(words.no_image(first))
         case_table.verify(case, root)
-        truth = images.read(root / case.label, label=True)
+        truth = images.read(root / case.label, True, first.description.rule())
         masks = [
             _as_first(_prediction(run, method, folds[0], change.case), first, run, pair.labels)
             for run, method, folds in zip(pair.runs, pair.methods, change.folds, strict=True)

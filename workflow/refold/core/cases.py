@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,11 +36,29 @@ class Labels:
 
 
 @dataclass(frozen=True)
+class Rule:
+    """How the files of a data set are to be read, where a picture could mean several things.
+
+    channels: of an image file, as far as that is declared. colours: of each label, ``#rrggbb``, background first; empty
+    where masks hold values. pixels: `dataset.pixels`.
+    """
+
+    labels: Labels = Labels((), ())
+    channels: int | None = None
+    colours: tuple[tuple[str, ...], ...] = ()
+    pixels: str | None = None
+
+
+PLAIN = Rule()
+
+
+@dataclass(frozen=True)
 class Description:
     """``data/dataset.json``: the data set as refold understands it.
 
     root is where the files of ``cases.csv`` lie: the source folder as given in params.yaml, or data/raw/<name>.
     patients says where patients come from: ``pattern``, ``table``, ``phantom`` or ``case`` (each case its own).
+    colours and pixels: how masks and pictures are read, see `Rule`.
     """
 
     name: str
@@ -52,6 +70,19 @@ class Description:
     patients: str
     licence: str = ""
     reference: str = ""
+    colours: tuple[tuple[str, ...], ...] = ()
+    pixels: str | None = None
+
+    def rule(self, files: int = 1, values: Sequence[int] | None = None) -> Rule:
+        """How an image that comes in so many files, or a label map, is to be read.
+
+        Args:
+            values: of the labels in files of another program, background first.
+        """
+        labels = Labels(tuple(values), self.labels.names) if values else self.labels
+        channels = len(self.channels)
+        each = channels if files == 1 else 1 if files == channels else None
+        return Rule(labels, each or None, self.colours, self.pixels)
 
     def write(self, path: str | Path = DATASET) -> None:
         write_json(
@@ -66,6 +97,8 @@ class Description:
                 "patients": self.patients,
                 "licence": self.licence,
                 "reference": self.reference,
+                "colours": [list(c) for c in self.colours],
+                "pixels": self.pixels,
             },
         )
 
@@ -73,9 +106,8 @@ class Description:
     def read(cls, path: str | Path = DATASET) -> Description:
         v = read_json(path)
         labels = Labels(tuple(x["value"] for x in v["labels"]), tuple(x["name"] for x in v["labels"]))
-        return cls(
-            **{**v, "labels": labels, "channels": tuple(v["channels"]), "modalities": tuple(v["modalities"])},
-        )
+        lists = {k: tuple(v[k]) for k in ("channels", "modalities")}
+        return cls(**{**v, **lists, "labels": labels, "colours": tuple(tuple(c) for c in v.get("colours", ()))})
 
 
 @dataclass(frozen=True)

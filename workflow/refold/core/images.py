@@ -1,4 +1,4 @@
-"""Reading and writing images: NIfTI in 3-D, PNG and TIFF in 2-D, one convention for both.
+"""Reading and writing images: NIfTI in 3-D, PNG, TIFF and JPEG in 2-D, one convention for both.
 
 Arrays have their spatial axes first, in the order x, y (, z), and channels last. A 2-D picture, stored as rows and
 columns, is transposed so that axis 0 is x (columns) and axis 1 is y (rows). Spacing is in mm; pictures without a
@@ -17,12 +17,15 @@ from pathlib import Path
 
 import numpy as np
 
+from refold.core import pictures
+from refold.core.cases import PLAIN, Rule
 from refold.core.errors import RefoldError
 from refold.core.files import atomic
 from refold.core.grid import differences, mm
 
 NIFTI = (".nii.gz", ".nii")
-PICTURE = (".png", ".tif", ".tiff")
+JPEG = (".jpg", ".jpeg")
+PICTURE = (".png", ".tif", ".tiff", *JPEG)
 AXES = ("x", "y", "z")
 ELSEWHERE = 10  # tolerances of `grid.differences` that a label map of another program may use up
 WHOLE = 1e-3  # a label's values this close to whole numbers are those numbers: rounding, no interpolation
@@ -39,6 +42,7 @@ class Image:
     flat: a NIfTI of two axes (x, y), which stand here as (x, y, 1).
     rounded: how far a label's values were from the whole numbers that stand here for them.
     zero: the value that the file's scaling made of 0, and how many voxels had it; they are 0 here. None: 0 is 0.
+    about: what a picture is besides; None for a volume.
     """
 
     data: np.ndarray
@@ -46,6 +50,7 @@ class Image:
     flat: bool = False
     rounded: float = 0.0
     zero: tuple[float, int] | None = None
+    about: pictures.About | None = None
 
     @property
     def dimension(self) -> int:
@@ -69,15 +74,16 @@ def stem(path: str | Path) -> str:
     return name[: len(name) - len(suffix(name))] if suffix(name) else name
 
 
-def read(path: str | Path, label: bool = False) -> Image:
+def read(path: str | Path, label: bool = False, rule: Rule = PLAIN) -> Image:
     """Read one file.
 
     A label's values within `WHOLE` of whole numbers, or within the rounding of the file's own scaling, are read as
     these numbers, all of them or none. A NIfTI of two axes is read as a volume of one slice.
 
     Args:
-        path: a NIfTI (``.nii``, ``.nii.gz``), PNG or TIFF file.
+        path: a NIfTI (``.nii``, ``.nii.gz``), PNG, TIFF or JPEG file.
         label: a label has no channel axis.
+        rule: of the data set: `Description.rule`. It is for pictures.
 
     Raises:
         RefoldError: absent, of an unknown format, truncated or otherwise unreadable.
@@ -86,7 +92,11 @@ def read(path: str | Path, label: bool = False) -> Image:
     if not kind:
         raise RefoldError(f"{path}: unknown image format; known are {', '.join((*NIFTI, *PICTURE))}")
     try:
-        image, step = _read_nifti(path, label) if kind in NIFTI else (_read_picture(path, label), 0.0)
+        if kind in NIFTI:
+            image, step = _read_nifti(path, label)
+        else:
+            data, about = pictures.read(path, label, rule)
+            image, step = Image(data, np.eye(3), about=about), 0.0
         return _whole(image, max(WHOLE, min(COARSE, 0.501 * step))) if label and image.data.dtype.kind == "f" else image
     except RefoldError:
         raise
@@ -177,55 +187,6 @@ def _read_nifti(path: str | Path, label: bool) -> tuple[Image, float]:
     return Image(data, affine, flat, zero=zero), abs(slope) if scaled else 0.0
 
 
-def _read_picture(path: str | Path, label: bool) -> Image:
-    if suffix(path) == ".png":
-        from PIL import Image as Pillow
-
-        with Pillow.open(path) as picture:
-            data = np.array(picture)
-            if picture.mode in ("P", "LA", "PA", "RGBA"):
-                colours = np.array(picture.convert("L" if picture.mode == "LA" else "RGB"))
-                # a mask with a coloured palette holds its labels as palette indices, one in greys as grey values
-                if not (label and picture.mode == "P" and np.ptp(colours, axis=-1).any()):
-                    data = colours
-    else:
-        data = _read_tiff(path)
-        if data.ndim == 3 and data.shape[0] in (3, 4) and data.shape[2] not in (3, 4):
-            data = np.moveaxis(data, 0, 2)
-        if data.ndim == 3 and data.shape[2] == 4:
-            data = data[..., :3]
-    if data.dtype == bool:
-        data = data.astype(np.uint8)
-    if label and data.ndim == 3 and (data == data[..., :1]).all():
-        data = data[..., 0]
-    if not label and data.ndim == 2:
-        data = data[..., None]
-    if data.ndim != (2 if label else 3):
-        what = "a mask needs one channel" if label else "a picture is grey or RGB"
-        raise RefoldError(f"{path} has shape {data.shape}: {what}")
-    return Image(data.swapaxes(0, 1), np.eye(3))
-
-
-def _read_tiff(path: str | Path) -> np.ndarray:
-    """Rows, columns and perhaps samples of a TIFF of one page."""
-    import tifffile
-
-    with tifffile.TiffFile(path) as file:
-        pages = len(file.pages)
-        if pages > 1:
-            raise RefoldError(f"{path} is a stack of {pages} pages; give one picture a file, or volumes as NIfTI")
-        try:
-            return file.pages[0].asarray()
-        except ValueError as error:
-            if "imagecodecs" not in str(error):
-                raise
-    # LZW and the other compressions that tifffile leaves to a library of its own
-    from PIL import Image as Pillow
-
-    with Pillow.open(path) as picture:
-        return np.array(picture)
-
-
 def require_grid(
     image: Image,
     path: str | Path,
@@ -242,22 +203,33 @@ def require_grid(
         raise RefoldError(f"{path} lies elsewhere than {other} ({', '.join(apart)}): affines {' and '.join(both)}")
 
 
-def write_label(path: str | Path, data: np.ndarray, affine: np.ndarray) -> None:
+def write_label(path: str | Path, data: np.ndarray, affine: np.ndarray, rule: Rule = PLAIN) -> None:
     """Write a label (x, y[, z]) atomically; the same input gives the same bytes.
 
-    To NIfTI or PNG, as the ending says. Integer dtypes up to 16 bits are kept.
+    To NIfTI or PNG, as the ending says. Integer dtypes up to 16 bits are kept. Where ``rule`` has colours, values up to
+    255 are indices of a palette that holds them.
     """
     with atomic(path) as temporary:
         if suffix(path) == ".png":
             from PIL import Image as Pillow
 
-            Pillow.fromarray(np.ascontiguousarray(data.swapaxes(0, 1))).save(temporary, format="PNG")
+            picture = Pillow.fromarray(np.ascontiguousarray(data.swapaxes(0, 1)))
+            if rule.colours and data.dtype == np.uint8:
+                picture.putpalette(_palette(rule))
+            picture.save(temporary, format="PNG")
         else:
             import nibabel
 
             image = nibabel.Nifti1Image(data, affine)
             image.header.set_xyzt_units("mm")
             _write_nifti(temporary, image)
+
+
+def _palette(rule: Rule) -> bytes:
+    palette = bytearray(3 * (max(rule.labels.values) + 1))
+    for value, colours in zip(rule.labels.values, rule.colours, strict=True):
+        palette[3 * value : 3 * value + 3] = bytes.fromhex(colours[0].removeprefix("#"))
+    return bytes(palette)
 
 
 def write_image(path: str | Path, data: np.ndarray, affine: np.ndarray) -> None:

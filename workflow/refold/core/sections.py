@@ -37,6 +37,14 @@ Seed = Annotated[int, Field(ge=0, le=2**53)]  # what JSON carries exactly
 LibrarySeed = Annotated[int, Field(ge=0, le=2**32 - 101)]  # scikit-learn's and Keras's, with room for 100 repeats
 Axis = Literal["x", "y", "z"]
 LabelName = Annotated[str, Field(min_length=1, max_length=100)]
+Hex = Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")]
+RGB = Annotated[list[Annotated[int, Field(ge=0, le=255)]], Field(min_length=3, max_length=3)]
+Colours = Annotated[
+    Hex | RGB | Annotated[list[Hex | RGB], Field(min_length=1, max_length=255)],
+    Words(
+        'a colour, `"#rrggbb"` (in quotes: # begins a comment) or `[red, green, blue]` from 0 to 255, or a list of such'
+    ),
+]
 Voxels = Annotated[list[Annotated[int, Field(ge=4, le=4096)]], Field(min_length=2, max_length=3)]
 
 
@@ -103,6 +111,17 @@ class Dataset(Section):
     patient_table: str | None = Field(
         None, min_length=1, description="CSV file with the columns `case` and `patient`; instead of `patient_pattern`."
     )
+    colours: dict[LabelName, Colours] = Field(
+        {},
+        description='For masks in colours: each label\'s colour, as `vessel: "#ff0000"` or `vessel: [255, 0, 0]`, or a '
+        "list of such; the background is black if it is not named. Predictions are written in the same colours.",
+    )
+    pixels: Literal["shown", "stored"] | None = Field(
+        None,
+        description="What pictures mean by TIFF's white-is-zero and by tags of orientation. `shown`: as programs show "
+        "them; `stored`: the pixels as they lie in the file. null: as shown, and refused where the two would set image "
+        "and mask, or the masks' inside and outside, against each other.",
+    )
     phantom: Phantom = Field(Phantom(), description="Only read when name is `phantom`.")
 
     @field_validator("patient_pattern")
@@ -116,6 +135,19 @@ class Dataset(Section):
             if groups != 1:
                 raise ValueError(f"one group in parentheses is wanted, it has {groups}")
         return value
+
+    @property
+    def colour_table(self) -> dict[str, tuple[str, ...]]:
+        """The colours of each label named, ``#rrggbb`` in lower case."""
+
+        def plain(colour: str | list[int]) -> str:
+            return colour.lower() if isinstance(colour, str) else "#" + bytes(colour).hex()
+
+        def several(value: Any) -> tuple[str, ...]:
+            one = isinstance(value, str) or isinstance(value[0], int)
+            return (plain(value),) if one else tuple(plain(c) for c in value)
+
+        return {name: several(value) for name, value in self.colours.items()}
 
 
 # ---------------------------------------------------------------- preprocess

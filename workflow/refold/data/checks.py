@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from refold.core import cases, files, grid, images, life, log
+from refold.core import cases, files, grid, images, life, log, pictures
 from refold.core.errors import RefoldError
 from refold.core.sections import Dataset
 from refold.data import layout
@@ -31,6 +31,8 @@ SIZES_DIFFER = 1e-3  # relative difference of two voxel sizes of one header that
 SIZES_CONTRADICT = 1e-2  # ... and that is refused
 LARGEST, SMALLEST = 1e36, 1e-36  # single precision ends at 3e38 and 1e-38; sums and splines need room
 ZEROS = 0.01  # share of voxels that the file's scaling made of 0, from which on it is said
+NOISE = 5  # undeclared values at least, strewn between the declared ones, for a mask that is compressed or smoothed
+NEAR = 16  # grey values that compression changes at most, away from an edge
 
 
 @dataclass
@@ -42,6 +44,7 @@ class Result:
     case: cases.Case | None = None
     digest: str = ""
     label_digest: str = ""
+    pictures: dict[str, pictures.About] = field(default_factory=dict)
 
     def note(self, check: str, file: str, message: str) -> None:
         self.problems.append(Problem(check, message, self.entry.case, file))
@@ -136,7 +139,9 @@ def check_case(root: Path, description: cases.Description, entry: layout.Entry, 
         else:
             what = "label" if path == entry.label else "image"
             result.note("missing-file", path, f"the {what} does not exist" + _other_end(root, path))
-    volumes = {p: v for p in dict.fromkeys(present) if (v := _read(root, p, p == entry.label, result)) is not None}
+    rule = description.rule(len(entry.images))
+    read = {p: _read(root, p, p == entry.label, rule, result) for p in dict.fromkeys(present)}
+    volumes = {p: v for p, v in read.items() if v is not None}
     for path in volumes:
         if images.suffix(path) in images.NIFTI:
             _header(root, path, result)
@@ -144,10 +149,11 @@ def check_case(root: Path, description: cases.Description, entry: layout.Entry, 
                 message = f"tensorImageSize is 2D, the file is a volume of shape {_text(volumes[path].data.shape[:3])}"
                 result.note("dimension", path, message)
         else:
-            _alpha(root, path, result)
+            result.pictures[path] = volumes[path].about
     placed = [p for p in volumes if _affine(volumes[p], p, result)]
     for path in placed[1:]:
-        _same_grid(placed[0], volumes[placed[0]], path, volumes[path], result)
+        if description.pixels or not _turned_apart(placed[0], volumes[placed[0]], path, volumes[path], result):
+            _same_grid(placed[0], volumes[placed[0]], path, volumes[path], result)
     digest = hashlib.blake2b(digest_size=16)
     channels = 0
     constant: list[tuple[str, int, float]] = []
@@ -158,7 +164,10 @@ def check_case(root: Path, description: cases.Description, entry: layout.Entry, 
     complete = len(volumes) == len(set(paths))
     declared = len(description.channels)
     if complete and declared and channels != declared:
-        message = f"{channels} channel(s); dataset.json names {declared}: {', '.join(description.channels)}"
+        kinds = {a.kind for p, a in result.pictures.items() if p != entry.label}
+        held = f"{channels} channel(s)" + (f" ({'; '.join(sorted(kinds))})" if kinds else "")
+        held = f"the picture is in colour: {held}" if kinds and (channels, declared) == (3, 1) else held
+        message = f"{held}; dataset.json names {declared}: {', '.join(description.channels)}"
         result.note("channel-count", entry.images[0], message)
     if constant and len(constant) == channels:
         result.note("constant-image", constant[0][0], f"every voxel is {constant[0][2]:g}")
@@ -197,17 +206,17 @@ def _other_end(root: Path, path: str) -> str:
     return next((f"; {p} does" for p in near if (root / p).is_file()), "")
 
 
-def _read(root: Path, path: str, label: bool, result: Result) -> images.Image | None:
+def _read(root: Path, path: str, label: bool, rule: cases.Rule, result: Result) -> images.Image | None:
     logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)  # what it says of headers is checked here
     if (root / path).stat().st_size == 0:
         result.note("unreadable", path, "the file is empty (0 bytes)")
         return None
     try:
-        volume = images.read(root / path, label)
+        volume = images.read(root / path, label, rule)
     except RefoldError as error:
         message = str(error).replace(str(root / path), "the file")
         # a file of the right format and the wrong number of axes is no damaged one
-        result.note("dimension" if "has shape" in message else "unreadable", path, message)
+        result.note(getattr(error, "check", "dimension" if "has shape" in message else "unreadable"), path, message)
         return None
     data = volume.data
     if data.dtype.kind not in "biuf":
@@ -271,21 +280,22 @@ def _header(root: Path, path: str, result: Result) -> None:
 UNITS = {0: "unknown", 1: "metres", 2: "mm", 3: "micrometres"}  # unknown ones are mm
 
 
-def _alpha(root: Path, path: str, result: Result) -> None:
-    """Whether a picture has a fourth channel that reading drops."""
-    if images.suffix(path) == ".png":
-        from PIL import Image as Pillow
+def _turned_apart(first: str, a: images.Image, path: str, b: images.Image, result: Result) -> bool:
+    """Note where orientation tags set two pictures of a case against each other; whether the shapes are told thereby.
 
-        with Pillow.open(root / path) as picture:
-            if picture.mode in ("LA", "PA", "RGBA") and picture.getchannel("A").getextrema() != (255, 255):
-                result.note("alpha-dropped", path, "the picture is partly transparent; transparency is left out")
-    else:
-        import tifffile
-
-        with tifffile.TiffFile(root / path) as picture:
-            shape = picture.series[0].shape
-        if len(shape) == 3 and 4 in (shape[0], shape[2]):
-            result.note("alpha-dropped", path, f"the picture has four channels {_text(shape)}; the fourth is left out")
+    Pictures are read as their tags say. If one of two has been turned alone, only their shapes can show that it should.
+    """
+    if a.about is None or b.about is None or a.about.orientation == b.about.orientation:
+        return False
+    shown = [i.data.shape[:2] for i in (a, b)]
+    stored = [s[::-1] if i.about.orientation >= 5 else s for s, i in zip(shown, (a, b), strict=True)]
+    if shown[0] != shown[1] and stored[0] != stored[1]:
+        return False
+    tags = f"the tag of its orientation is {b.about.orientation}, that of {first} {a.about.orientation} (1: not turned)"
+    if stored[0] == stored[1]:
+        fit = "as they are stored" if shown[0] != shown[1] else "both as they are stored and as they are shown"
+        result.note("orientation-tag", path, f"{tags}; their shapes fit {fit}")
+    return True
 
 
 def _affine(volume: images.Image, path: str, result: Result) -> bool:
@@ -402,7 +412,15 @@ def _label(volume: images.Image, labels: cases.Labels, result: Result) -> tuple[
     if fractional:
         message = f"{sum(fractional.values())} voxels are no whole numbers: {images.some(fractional)}"
         result.note("label-not-integer", path, message)
-    if strange and len(labels):
+    if len(strange) >= NOISE and not fractional and _strewn(data, strange, real, labels):
+        share = sum(strange.values()) / data.size
+        message = (
+            f"{sum(strange.values())} voxels ({share:.1%}) have {len(strange)} values between the declared "
+            f"{', '.join(map(str, labels.values))}, strewn along edges: traces of lossy compression (JPEG) or of "
+            f"interpolation: {images.some(strange)}"
+        )
+        result.note("label-noise", path, message)
+    elif strange and len(labels):
         message = f"{sum(strange.values())} voxels have values that are not declared: {images.some(strange)}"
         result.note("label-undeclared", path, f"{message}; declared are {', '.join(map(str, labels.values))}")
     if broken or fractional or strange or not len(labels):
@@ -414,6 +432,30 @@ def _label(volume: images.Image, labels: cases.Labels, result: Result) -> tuple[
     if not sum(voxels[1:]):
         result.note("empty-label", path, "no foreground voxel")
     return voxels
+
+
+def _strewn(data: np.ndarray, strange: dict[int, int], real: dict[float, int], labels: cases.Labels) -> bool:
+    """Whether undeclared values lie between the declared ones as compression or interpolation leaves them.
+
+    Such values seldom lie beside their own like along every axis, or most are close to declared values. Objects with a
+    number each, or labels that were forgotten, form areas.
+    """
+    if not labels.values[0] < min(strange) <= max(strange) < max(labels.values):
+        return False
+    present = [v for v in labels.values if v in real]
+    near = sum(n for v, n in strange.items() if min(abs(v - p) for p in present) <= NEAR) if len(present) > 1 else 0
+    if near > 0.8 * sum(strange.values()):
+        return True
+    area = np.isin(data, list(strange))
+    odd = np.count_nonzero(area)
+    for axis in (i for i, n in enumerate(data.shape) if n > 1):
+        moved = np.moveaxis(data, axis, 0)
+        beside = np.zeros(moved.shape, bool)
+        alike = moved[:-1] == moved[1:]
+        beside[:-1] |= alike
+        beside[1:] |= alike
+        area &= np.moveaxis(beside, 0, axis)
+    return np.count_nonzero(area) < 0.5 * odd
 
 
 def _digest(data: np.ndarray) -> str:
@@ -441,6 +483,7 @@ def _text(values) -> str:
 def _across(found: layout.Layout, results: list[Result]) -> list[Problem]:
     """What only all cases together show."""
     problems = [Problem("unlisted-file", "no entry of dataset.json names it", file=p) for p in layout.unlisted(found)]
+    problems += _kinds(results)
     groups: dict[str, list[Result]] = defaultdict(list)
     for result in results:
         if result.digest:
@@ -465,3 +508,33 @@ def _across(found: layout.Layout, results: list[Result]) -> list[Problem]:
                     message = f"label {value} ({name}) is in none of the {len(read)} cases"
                     problems.append(Problem("label-never-present", message))
     return problems
+
+
+def _kinds(results: list[Result]) -> list[Problem]:
+    """What is peculiar to a data set's pictures, and whether they are of one kind: one line each, not one a picture."""
+    found = []
+    images_ = [(p, a) for r in results for p, a in r.pictures.items() if p != r.entry.label]
+    masks = [(p, a) for r in results for p, a in r.pictures.items() if p == r.entry.label]
+
+    def note(check: str, what: str, files: list[str], all_: int, noun: str) -> None:
+        found.append(Problem(check, f"{len(files)} of {all_} {noun}: {what}", file=files[0]))
+
+    for noun, all_ in (("images", images_), ("masks", masks)):
+        for check, told in (("alpha-dropped", "left_out"), ("channels-changed", "changed")):
+            groups: dict[str, list[str]] = defaultdict(list)
+            for path, about in all_:
+                if text := getattr(about, told):
+                    groups[text].append(path)
+            for text, paths in sorted(groups.items()):
+                note(check, f"{text} is left out" if told == "left_out" else text, paths, len(all_), noun)
+        if turned := [p for p, a in all_ if a.orientation != 1]:
+            note("turned", "a tag says that the picture is to be turned", turned, len(all_), noun)
+        kinds: dict[str, list[str]] = defaultdict(list)
+        for path, about in all_:
+            kinds[about.kind + (", JPEG" if about.lossy else "")].append(path)
+        if len(kinds) > 1:
+            text = "; ".join(f"{k}: {len(v)}, such as {v[0]}" for k, v in sorted(kinds.items()))
+            found.append(Problem("mixed-pictures", f"the {noun} are of {len(kinds)} kinds: {text}"))
+    if lossy := [p for p, a in images_ if a.lossy]:
+        note("lossy-image", "compressed as JPEG", lossy, len(images_), "images")
+    return found

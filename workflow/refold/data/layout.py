@@ -22,8 +22,10 @@ from refold.data.problems import CHECKS, Problem
 RAW = "data/raw"
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
 NIFTI = (".nii.gz", ".nii")  # as in core.images, which would import numpy
-PICTURE = (".png", ".tif", ".tiff")
+JPEG = (".jpg", ".jpeg")
+PICTURE = (".png", ".tif", ".tiff", *JPEG)
 PHANTOM_PATTERN = r"^(patient\d+)"
+JPEG_LABEL = "{} is a JPEG, which changes values along every edge: no label map can be read from it"
 MOST_LABELS = 255
 LARGEST_VALUE = 65535
 
@@ -225,6 +227,32 @@ class _Reader:
         twice = {m for m in modalities if modalities.count(m) > 1}
         return tuple(f"{m} {i}" if m in twice else m for i, m in enumerate(modalities)), modalities
 
+    def colours(self, labels: Labels, dimension: int) -> tuple[tuple[str, ...], ...]:
+        """The colours of each label, background first; empty where masks hold values."""
+        table = self.dataset.colour_table
+        if not table or not len(labels):
+            return ()
+        problems = len(self.problems)
+        if dimension == 3:
+            self.note("colours", "dataset.colours is for pictures; the labels of volumes are values")
+        for name in table.keys() - set(labels.names):
+            known = ", ".join(labels.names)
+            self.note("colours", f"dataset.colours names {name!r}; dataset.json declares {known}")
+        given = [c for colours in table.values() for c in colours]
+        background = () if "#000000" in given else ("#000000",)
+        found = [table.get(n, background if v == 0 else ()) for v, n in zip(labels.values, labels.names, strict=True)]
+        for name, colours in zip(labels.names, found, strict=True):
+            if not colours:
+                self.note("colours", f"label {name!r} has no colour under dataset.colours")
+        for colour in sorted({c for c in given if given.count(c) > 1}):
+            self.note("colours", f"the colour {colour} stands twice under dataset.colours")
+        for value, colours in zip(labels.values, found, strict=True):
+            for grey in (int(c[1:3], 16) for c in colours if c[1:3] == c[3:5] == c[5:]):
+                if grey != value and grey in labels.values:
+                    message = f"grey {grey} is the colour of label {value} and the value of another label"
+                    self.note("colours", message)
+        return tuple(found) if len(self.problems) == problems else ()
+
     def path(self, value: Any, what: str) -> str | None:
         """A listed path, normalised; None (and a problem) when it is none."""
         if not isinstance(value, str) or not value.strip():
@@ -257,6 +285,9 @@ class _Reader:
                 self.note("entry", f"{where} has no label", _stem(images[0] or ""), "dataset.json")
                 continue
             label = self.path(item["label"], where)
+            if label is not None and label.lower().endswith(JPEG):
+                self.note("lossy-label", JPEG_LABEL.format(label), _stem(label), label)
+                continue
             if label is not None and None not in images:
                 found.append(Entry(_stem(label), "", tuple(images), label))
         return found
@@ -283,6 +314,9 @@ class _Reader:
             for i in sorted(images[case].keys() - set(range(channels))):
                 self.note("channel-count", f"channel {i} is not among the {channels} named", case, images[case][i])
             label = labels.get(case, f"labelsTr/{case}{ending}")
+            if label.lower().endswith(JPEG):
+                self.note("lossy-label", JPEG_LABEL.format(label), case, label)
+                continue
             found.append(Entry(case, "", tuple(wanted), label))  # a file that is missing is found by the checks
         return found
 
@@ -417,6 +451,8 @@ def read(dataset: Dataset, raw: str | Path = RAW) -> Layout:
         patients=reader.source,
         licence=str(values.get("licence") or values.get("license") or ""),
         reference=str(values.get("reference") or ""),
+        colours=reader.colours(labels, dimension),
+        pixels=dataset.pixels,
     )
     single = dimension == 3 and size == "2D"
     return Layout(folder, description, tuple(kept), tuple(reader.problems), single)

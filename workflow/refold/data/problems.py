@@ -19,8 +19,9 @@ CHECKS: dict[str, tuple[Literal["error", "warning"], str]] = {
         "give data of two patients or more, or put dataset.patient_pattern or patient_table right",
     ),
     "no-foreground": ("error", "check that the labels are the right files: there is nothing to learn"),
-    "mixed-dimension": ("error", "keep volumes (NIfTI) and pictures (PNG, TIFF) in separate data sets"),
+    "mixed-dimension": ("error", "keep volumes (NIfTI) and pictures (PNG, TIFF, JPEG) in separate data sets"),
     "dimension": ("error", "put tensorImageSize right, or give files of that dimension"),
+    "colours": ("error", "give each label of dataset.json a colour of its own under dataset.colours"),
     "patient-table": ("error", "give a CSV file with the columns case and patient, one row a case"),
     # one entry
     "entry": ("error", 'write the entry as {"image": "imagesTr/a.nii.gz", "label": "labelsTr/a.nii.gz"}'),
@@ -28,10 +29,23 @@ CHECKS: dict[str, tuple[Literal["error", "warning"], str]] = {
     "case-name": ("error", "rename the label file: letters, digits, _ . - only, first a letter or digit, at most 150"),
     "duplicate-case": ("error", "remove one entry or rename its files (upper and lower case count as the same)"),
     "no-patient": ("error", "put dataset.patient_pattern right, or add the case to dataset.patient_table"),
-    "format": ("error", "convert to .nii.gz, .nii, .png, .tif or .tiff"),
+    "format": ("error", "convert to .nii.gz, .nii, .png, .tif or .tiff; images may also be .jpg or .jpeg"),
     "missing-file": ("error", "put the file there, or remove the case"),
     # one case's files
     "unreadable": ("error", "copy the file again from its origin, or remove the case"),
+    "stack": ("error", "give one picture a file, or volumes as NIfTI"),
+    "colour-model": ("error", "convert to RGB or grey with the program that made it, which knows its colours"),
+    "orientation-tag": (
+        "error",
+        "set dataset.pixels: `shown` if masks were drawn on the turned pictures, `stored` if on the pixels as they lie",
+    ),
+    "white-is-zero": ("error", "set dataset.pixels, or save the file with black as zero"),
+    "lossy-label": ("error", "export the masks from where they were drawn, as PNG or TIFF without JPEG"),
+    "mask-colours": ("error", "name each label's colour under dataset.colours, or save masks of one value a label"),
+    "label-noise": (
+        "error",
+        "export the masks anew as PNG or TIFF, resize by nearest neighbour only; declaring the values would not help",
+    ),
     "data-type": ("error", "store plain numbers, one a voxel and channel"),
     "shape": ("error", "resample one onto the other's grid, or pair the right files"),
     "spacing": ("error", "resample one onto the other's grid, or copy the right header"),
@@ -82,7 +96,11 @@ CHECKS: dict[str, tuple[Literal["error", "warning"], str]] = {
         "right for 2-D data: distances are then measured within the slice; a network of dimension 2 is faster",
     ),
     "zero-rounded": ("warning", "right if 0 is the background; if not, set preprocess.crop_nonzero: false"),
-    "alpha-dropped": ("warning", "remove the fourth channel; only red, green and blue are used"),
+    "alpha-dropped": ("warning", "right if what is left out shows nothing; otherwise save it without transparency"),
+    "channels-changed": ("warning", "right if it is meant so; otherwise store the channels that dataset.json names"),
+    "turned": ("warning", "check on the report's pictures that masks lie where they should"),
+    "lossy-image": ("warning", "take the original files where they are at hand: JPEG changes intensities"),
+    "mixed-pictures": ("warning", "check that the pictures come from one source and their values mean the same"),
 }
 
 

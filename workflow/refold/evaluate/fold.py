@@ -39,6 +39,7 @@ class Task:
     row: case_table.Case
     root: str
     labels: Labels
+    rule: case_table.Rule
     parts: tuple[Part, ...]
     evaluate: Evaluate
 
@@ -88,7 +89,7 @@ def evaluate_case(task: Task) -> list[tuple[str, str, dict[str, float], np.ndarr
     """
     case_table.verify(task.row, task.root)
     _unchanged(task.prediction, task.sha256, task.case)
-    truth, prediction = images.read(task.truth, label=True), images.read(task.prediction, label=True)
+    truth, prediction = (images.read(p, True, task.rule) for p in (task.truth, task.prediction))
     images.require_grid(prediction, task.prediction, truth.data.shape, truth.affine, task.truth)
     maps = [indices(i.data, task.labels, p) for i, p in ((truth, task.truth), (prediction, task.prediction))]
     probabilities = None
@@ -186,6 +187,7 @@ def run(
             sha256=predicted["cases"][case]["sha256"],
             probabilities=_probabilities(folder, predicted["cases"][case]),
             labels=description.labels,
+            rule=description.rule(),
             parts=measured,
             evaluate=evaluate,
         )

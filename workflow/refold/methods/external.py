@@ -11,7 +11,7 @@ from refold.core.errors import RefoldError
 from refold.core.language import _
 from refold.methods.base import About, Settings
 
-ENDINGS = {2: (".png",), 3: (".nii.gz", ".nii")}  # by the data's dimension
+ENDINGS = {2: (".png", ".tif", ".tiff"), 3: (".nii.gz", ".nii")}  # by the data's dimension
 
 
 class External(Settings):
@@ -26,8 +26,8 @@ class External(Settings):
     kind: Literal["external"] = Field("external", description="Another program's label maps.")
     folder: str = Field(
         min_length=1,
-        description="Folder of the files `<case>.nii.gz` (or `.nii`; in 2-D `.png`), or with a folder each fold, "
-        "`fold_<k>/` or nnU-Net's `fold_<k>/validation/`; for the held-out cases `holdout/`.",
+        description="Folder of the files `<case>.nii.gz` (or `.nii`; in 2-D `.png`, `.tif` or `.tiff`), or with a "
+        "folder each fold, `fold_<k>/` or nnU-Net's `fold_<k>/validation/`; for the held-out cases `holdout/`.",
     )
     program: str = Field("another program", min_length=1, max_length=200, description="What made them, for the report.")
     values: Annotated[list[Annotated[int, Field(ge=0, le=65535)]], Field(min_length=2)] | None = Field(

@@ -48,7 +48,7 @@ class Output:
     def __init__(self, folder: Path, description: cases.Description):
         self.folder, self.description = folder, description
         self._ending = ".nii.gz" if description.dimension == 3 else ".png"
-        self._values = np.array(description.labels.values)
+        self._values, self._rule = np.array(description.labels.values), description.rule()
         smallest = np.min_scalar_type(self._values.max())
         self._kind = smallest if self._values.min() >= 0 else np.int16
 
@@ -59,8 +59,8 @@ class Output:
     def write(self, case: str, indices: np.ndarray, record: geometry.Record) -> dict[str, Any]:
         """Write the label indices (x, y[, z]) of a case; its entry in the manifest."""
         path = self.folder / f"{case}{self._ending}"
-        values = self._values[indices].astype(self._kind)
-        images.write_label(path, values[..., 0] if record.flat else values, np.array(record.raw_affine))
+        values, affine = self._values[indices].astype(self._kind), np.array(record.raw_affine)
+        images.write_label(path, values[..., 0] if record.flat else values, affine, self._rule)
         return {"file": path.name, "sha256": sha256_file(path)}
 
     def answer(self, case: str, probabilities: np.ndarray, record: geometry.Record) -> tuple[np.ndarray, dict]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from refold.core import images, log
-from refold.core.cases import Description
+from refold.core.cases import PLAIN, Description, Rule
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file, sha256_json
 from refold.core.geometry import Record
@@ -27,16 +27,17 @@ def find(folder: Path, fold: str, case: str, dimension: int) -> Path | None:
     return None
 
 
-def read(path: Path, record: Record, known: Sequence[int]) -> np.ndarray:
+def read(path: Path, record: Record, known: Sequence[int], rule: Rule = PLAIN) -> np.ndarray:
     """Label indices (x, y[, z]) uint8 of one file.
 
     Args:
-        record: of the case, for its grid. known: the value of each label in the file, background first.
+        record: of the case, for its grid. known: the value of each label in the file, background first. rule: how
+            pictures are read.
 
     Raises:
         RefoldError: another shape, another place, or a value that stands for no label; names the file.
     """
-    image = images.read(path, label=True)
+    image = images.read(path, True, rule)
     try:
         images.require_grid(image, path, record.raw_shape, record.raw_affine, "its case")
     except RefoldError as error:
@@ -87,9 +88,9 @@ def gather(
             f"methods.{name}.values: {len(known)} values; the data set has {len(description.labels)} labels, the "
             "background among them"
         )
-    done, hashes = {}, {}
+    done, hashes, rule = {}, {}, description.rule(values=known)
     for case, path in log.progress(found.items(), f"{name} fold {fold}: read", len(found)):
         record = record_of(case)
-        done[case] = write(case, read(path, record, known), record)
+        done[case] = write(case, read(path, record, known, rule), record)
         hashes[case] = sha256_file(path)
     return done, {fold: sha256_json(hashes)}

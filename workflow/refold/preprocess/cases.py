@@ -63,9 +63,9 @@ def _read(case: Case, description: Description) -> tuple[np.ndarray, np.ndarray,
     """Image (…, channels), label of indices, and affine, as in the files; whether these have two axes in NIfTI."""
     root = Path(description.root)
     verify(case, root)
-    parts = [images.read(root / name) for name in case.images]
+    parts = [images.read(root / name, rule=description.rule(len(case.images))) for name in case.images]
     image = parts[0].data if len(parts) == 1 else np.concatenate([p.data for p in parts], axis=-1)
-    label = images.read(root / case.label, label=True).data
+    label = images.read(root / case.label, True, description.rule()).data
     if image.shape[:-1] != label.shape or label.shape != case.shape or image.shape[-1] != case.channels:
         raise RefoldError(
             f"case {case.case}: image {image.shape} and label {label.shape} differ from each other or from "

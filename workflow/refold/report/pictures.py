@@ -225,8 +225,8 @@ def raw(
     Raises:
         RefoldError: a file is missing or damaged.
     """
-    truth = images.read(f"{root}/{case.label}", label=True) if truth is None else truth
-    parts = [images.read(f"{root}/{file}").data for file in case.images]
+    truth = images.read(f"{root}/{case.label}", True, description.rule()) if truth is None else truth
+    parts = [images.read(f"{root}/{file}", rule=description.rule(len(case.images))).data for file in case.images]
     image = np.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]
     names = description.channels
     flat = truth.data.ndim == 2
@@ -253,7 +253,7 @@ def prediction(experiment: Experiment, scored: Scored, case: Raw) -> np.ndarray:
         RefoldError: the file is missing or damaged, or its grid is not the label's.
     """
     path = experiment.prediction_file(scored.method, scored.fold, scored.case)
-    data = images.read(path, label=True).data
+    data = images.read(path, True, experiment.description.rule()).data
     shape = experiment.cases[scored.case].shape
     if data.shape != tuple(shape):
         raise RefoldError(f"{path} has shape {data.shape}, its label {tuple(shape)}; run the predict phase again")

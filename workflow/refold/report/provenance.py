@@ -30,7 +30,7 @@ PHASES = (
 )  # fmt: skip
 PACKAGES = (
     "numpy", "scipy", "pandas", "scikit-image", "scikit-learn", "tensorflow", "tensorflow-cpu", "keras", "nibabel",
-    "h5py", "pillow", "tifffile", "matplotlib", "jinja2", "pydantic", "rocrate", "snakemake",
+    "h5py", "pillow", "tifffile", "imagecodecs", "matplotlib", "jinja2", "pydantic", "rocrate", "snakemake",
 )  # fmt: skip
 AGAIN = "snakemake --cores all"
 LIBC = N_("C library")
