@@ -205,3 +205,21 @@ def test_concurrent_writers_leave_one_whole_file(tmp_path):
     text = target.read_text()
     assert len(text) == 1000 and len(set(text)) == 1
     assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize(
+    ("value", "scale", "expected"),
+    [
+        (1.25, None, "1.250000"),
+        (0.0, None, "0.000000"),
+        (0.000123456789, None, "0.000123457"),
+        (-0.0000008, None, "-0.000000800000"),
+        (math.nan, None, "nan"),
+        (math.nan, 1.0, "nan"),
+        (1e-19, 0.002, "0.00000000000"),  # what is left where values cancel
+        (0.00012, 0.002, "0.000120000"),
+        (-1e-19, 3.0, "0.00000000"),
+    ],
+)
+def test_significant_digits(value, scale, expected):
+    assert files.significant(value, scale) == expected

@@ -41,8 +41,8 @@ TABLES = ["data/cases.csv", "data/dataset.json"]
 EVALUATED = [
     f"results/metrics/{name}"
     for name in (
-        "agreement.csv", "calibration.csv", "cases.csv", "comparisons.csv", "hashes.json", "ranks.csv", "summary.csv",
-        "uncertainty.csv", "variance.csv",
+        "agreement.csv", "calibration.csv", "cases.csv", "comparisons.csv", "counts.csv", "hashes.json", "lesions.csv",
+        "ranks.csv", "summary.csv", "uncertainty.csv", "variance.csv",
     )
 ]  # fmt: skip
 READS = {

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -65,6 +66,23 @@ def number(value: float | int | None) -> str:
         return str(int(value))
     text = f"{float(value):.6f}"
     return "0.000000" if text == "-0.000000" else text
+
+
+def significant(value: float, scale: float | None = None) -> str:
+    """As `number`, but with six significant digits where six decimals hold fewer, as of a volume in ml in a mouse.
+
+    Args:
+        value: in a table of its own unit.
+        scale: the largest value that it was worked out from; what lies below its ninth digit is rounding.
+    """
+    value = float(value)
+    scale = abs(value) if scale is None else abs(float(scale))
+    if not (math.isfinite(value) and math.isfinite(scale)) or scale == 0:
+        return number(value)
+    least = min(abs(value) or scale, scale)
+    digits = max(6, min(5 - math.floor(math.log10(least)), 8 - math.floor(math.log10(scale))))
+    text = f"{value:.{digits}f}"
+    return text.removeprefix("-") if float(text) == 0 else text
 
 
 def write_csv(path: str | Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:

@@ -15,12 +15,12 @@ import pandas as pd
 
 from refold.core import log
 from refold.core.errors import RefoldError
-from refold.core.files import number, read_csv, read_json, sha256_file, sha256_json, write_csv, write_json
+from refold.core.files import number, read_csv, read_json, sha256_file, sha256_json, significant, write_csv, write_json
 from refold.core.params import Stamps
 from refold.core.sections import Evaluate
-from refold.evaluate import agreement, sureness, variance
+from refold.evaluate import agreement, counts, sureness, variance
 from refold.evaluate.fold import COLUMNS, HOLDOUT
-from refold.evaluate.metrics import METRICS, REGISTRY
+from refold.evaluate.metrics import METRICS, REGISTRY, VOLUMES
 from refold.evaluate.paired import COMPARED, better, comparable, limits, paired, with_means
 from refold.evaluate.parts import MEAN
 from refold.evaluate.statistics import by_patient, holm, interval, ranks
@@ -148,16 +148,14 @@ def _reliability(folds: list[Fold]) -> dict[str, np.ndarray]:
     return found
 
 
-def _row(values: pd.Series, patients: dict[str, str], evaluate: Evaluate, metric: str) -> dict[str, float]:
+def _row(values: pd.Series, patients: dict[str, str], evaluate: Evaluate, metric: str) -> dict[str, float | str]:
     known = values.dropna()
     low, high = interval(
         evaluate.interval, *by_patient(values.to_numpy(), [patients[c] for c in values.index]),
         evaluate.bootstrap, evaluate.confidence, evaluate.seed, limits=limits(metric),
     )  # fmt: skip
     some = len(known) > 0
-    return {
-        "n": len(known),
-        "n_nan": len(values) - len(known),
+    found = {
         "mean": known.mean() if some else math.nan,
         "sd": known.std(ddof=1) if len(known) > 1 else math.nan,
         "median": known.median() if some else math.nan,
@@ -166,6 +164,10 @@ def _row(values: pd.Series, patients: dict[str, str], evaluate: Evaluate, metric
         "ci_low": low,
         "ci_high": high,
     }
+    if metric in VOLUMES and some:
+        scale = known.abs().max()
+        found = {k: significant(v, scale) for k, v in found.items()}
+    return {"n": len(known), "n_nan": len(values) - len(known), **found}
 
 
 def over_repeats(table: pd.DataFrame) -> pd.DataFrame:
@@ -334,6 +336,15 @@ def run(
     tables = {name: {method: over_repeats(t) for method, t in by.items()} for name, by in frames.items()}
 
     todo = [(group, frames[name][method]) for name in order for method, group in sets[name].items()]
+    lesions, counted = [], []
+    for name in order:
+        for method, group in sets[name].items():
+            own = counts.lesion_rows(name, group, patients)
+            labels = [x for x in dict.fromkeys(frames[name][method].columns.get_level_values(0)) if x != MEAN]
+            counted += counts.count(name, method, labels, group, own, patients, evaluate.confidence)
+            lesions += [{**row, "volume": significant(row["volume"])} for row in own]
+    for row in counted:
+        row |= {k: significant(row[k]) for k in ("size_low", "size_high")}
     summary = [
         row for each in log.progress(todo, "summary and intervals") for row in summarise(*each, evaluate, patients)
     ]
@@ -369,6 +380,8 @@ def run(
 
     write_csv(output / "cases.csv", COLUMNS, [r for f in found for r in f.rows])
     write_csv(output / "summary.csv", SUMMARY, summary)
+    write_csv(output / "counts.csv", counts.COUNTS, counted)
+    write_csv(output / "lesions.csv", counts.LESIONS, lesions)
     write_csv(output / "comparisons.csv", COMPARISONS, comparisons)
     write_csv(output / "ranks.csv", RANKS, ranking)
     write_csv(output / "variance.csv", variance.COLUMNS, spread)

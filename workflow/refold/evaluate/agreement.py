@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from refold.core.files import significant
 from refold.core.sections import Evaluate
 from refold.evaluate.parts import MEAN
 from refold.evaluate.statistics import by_patient, interval, standard_error
@@ -90,12 +91,8 @@ def agree(
             lower, upper = limits(error) if several else (math.nan, math.nan)
             far = reach(error, known, evaluate.confidence)
             pearson, concordance = correlation(predicted - error, predicted)
-            yield {
-                "set": name,
-                "method": method,
-                "label": label,
-                "n": len(error),
-                "patients": len(set(known)),
+            scale = float(np.abs([predicted, predicted - error]).max())
+            volumes = {
                 "bias": error.mean(),
                 "bias_low": bias_low,
                 "bias_high": bias_high,
@@ -106,6 +103,14 @@ def agree(
                 "upper": upper,
                 "upper_low": upper - far,
                 "upper_high": upper + far,
+            }
+            yield {
+                "set": name,
+                "method": method,
+                "label": label,
+                "n": len(error),
+                "patients": len(set(known)),
+                **{k: significant(v, scale) for k, v in volumes.items()},
                 "pearson": pearson,
                 "concordance": concordance,
             }

@@ -17,10 +17,10 @@ from refold.core import cases as case_table
 from refold.core import images, life, log
 from refold.core.cases import Labels
 from refold.core.errors import RefoldError
-from refold.core.files import read_json, sha256_file, sha256_json, write_csv, write_json
+from refold.core.files import read_json, sha256_file, sha256_json, significant, write_csv, write_json
 from refold.core.sections import Evaluate
-from refold.evaluate.metrics import compute
-from refold.evaluate.pair import pairs
+from refold.evaluate.metrics import VOLUMES, compute
+from refold.evaluate.pair import Pair, pairs
 from refold.evaluate.parts import Part, parts
 
 HOLDOUT = "holdout"
@@ -81,8 +81,25 @@ def _unchanged(path: str, sha256: str, case: str) -> None:
         )
 
 
-def evaluate_case(task: Task) -> list[tuple[str, str, dict[str, float], np.ndarray | None]]:
-    """Name, state (`Pair.state`), metrics and, of probabilities, `Sureness.reliability` of each label and region.
+Measured = tuple[str, str, dict[str, float], np.ndarray | None, dict[str, list] | None]
+
+
+def lesions(pair: Pair) -> dict[str, list[list[float]]] | None:
+    """[volume in ml (2-D: mm²), IoU with its partner or 0] of each lesion of ``truth`` and ``prediction``, as `match`
+    finds them; None where lesions are not counted.
+    """
+    if not pair.lesion_iou:
+        return None
+    m = pair.lesions
+    sides = {"truth": (m.truth_voxels, m.truth_iou), "prediction": (m.prediction_voxels, m.prediction_iou)}
+    return {
+        side: [[float(f"{v * pair.voxel:.9g}"), round(float(i), 6)] for v, i in zip(*both, strict=True)]
+        for side, both in sides.items()
+    }
+
+
+def evaluate_case(task: Task) -> list[Measured]:
+    """Name, state (`Pair.state`), metrics, of probabilities `Sureness.reliability`, and `lesions` of each part.
 
     Raises:
         RefoldError: the prediction is not the file that was predicted, or lies on another grid than the label.
@@ -101,7 +118,7 @@ def evaluate_case(task: Task) -> list[tuple[str, str, dict[str, float], np.ndarr
     e = task.evaluate
     found = pairs(*maps, task.parts, truth.spacing, e.nsd_tolerance, e.lesion_iou, probabilities, e.calibration_margin)
     return [
-        (part.name, pair.state, compute(pair), pair.sureness and pair.sureness.reliability())
+        (part.name, pair.state, compute(pair), pair.sureness and pair.sureness.reliability(), lesions(pair))
         for part, pair in zip(task.parts, found, strict=True)
     ]
 
@@ -152,7 +169,8 @@ def run(
 
     The JSON holds the hashes behind the predictions and that of section `evaluate`, which labels are empty in the truth
     (``false_positive``), the prediction (``missed``) or both (``both_empty``), and ``reliability``: of each label, in
-    bins of its probability, the voxels, the sum of their probabilities in 255ths, and the voxels of the truth.
+    bins of its probability, the voxels, the sum of their probabilities in 255ths, and the voxels of the truth; and
+    ``lesions``: of each case, and label whose lesions are counted, what `lesions` gives.
 
     Raises:
         RefoldError: a prediction is missing, altered, on another grid or of another split; names the file.
@@ -193,10 +211,12 @@ def run(
         )
         for case in wanted
     ]
-    table, empty, counts, reliability = [], {}, Counter(), {}
+    table, empty, counts, reliability, components = [], {}, Counter(), {}, {}
     results = log.progress(_all(tasks, processes), f"metrics of {method}, fold {fold}", total=len(tasks))
     for task, result in zip(tasks, results, strict=True):
-        for label, state, values, bins in result:
+        for label, state, values, bins, found in result:
+            if found is not None:
+                components.setdefault(task.case, {})[label] = found
             if bins is not None:
                 reliability[label] = reliability.get(label, 0) + bins
             counts[state] += label not in evaluate.regions
@@ -216,6 +236,9 @@ def run(
         f"{counts['missed']} labels missed, {counts['false_positive']} found where there are none"
     )
     target = Path(output) / method
+    for row in table:
+        if row["metric"] in VOLUMES:
+            row["value"] = significant(row["value"])
     write_csv(target / f"fold-{fold}.csv", COLUMNS, table)
     write_json(
         target / f"fold-{fold}.json",
@@ -224,6 +247,7 @@ def run(
             "fold": predicted["fold"],
             "cases": len(tasks),
             "empty": empty,
+            "lesions": components,
             "reliability": {label: bins.tolist() for label, bins in reliability.items()},
             "hashes": {
                 **predicted["hashes"],

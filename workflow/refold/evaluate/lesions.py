@@ -13,12 +13,17 @@ from scipy.optimize import linear_sum_assignment
 class Matched:
     """Components of two masks. truth, prediction: how many there are. iou: (n,) of the n matched pairs, largest first.
 
-    A lesion that has no partner was missed, or invented.
+    truth_voxels, prediction_voxels: of each component; truth_iou, prediction_iou: with its partner, 0 without one: it
+    was missed, or is a false positive.
     """
 
     truth: int
     prediction: int
     iou: np.ndarray
+    truth_voxels: np.ndarray
+    truth_iou: np.ndarray
+    prediction_voxels: np.ndarray
+    prediction_iou: np.ndarray
 
 
 def match(truth: np.ndarray, prediction: np.ndarray, threshold: float) -> Matched:
@@ -41,5 +46,10 @@ def match(truth: np.ndarray, prediction: np.ndarray, threshold: float) -> Matche
     (rows, row), (columns, column) = (np.unique(p[enough], return_inverse=True) for p in pairs)
     table = np.zeros((len(rows), len(columns)))
     table[row, column] = iou[enough]
-    values = table[linear_sum_assignment(table, maximize=True)]
-    return Matched(n, m, np.sort(values[values > 0])[::-1])
+    chosen = linear_sum_assignment(table, maximize=True)
+    values = table[chosen]
+    each = [np.zeros(k) for k in (n, m)]
+    for side, names, picked in zip(each, (rows, columns), chosen, strict=True):
+        side[names[picked] - 1] = values
+    voxels = [s[1:] for s in sizes]
+    return Matched(n, m, np.sort(values[values > 0])[::-1], voxels[0], each[0], voxels[1], each[1])

@@ -103,6 +103,11 @@ class Pair:
         """Connected components, matched. `lesion_iou` may not be None."""
         return match(self._truth, self._prediction, self.lesion_iou)
 
+    @property
+    def voxel(self) -> float:
+        """Volume of a voxel in ml; in 2-D its area in mm²."""
+        return math.prod(self.spacing) / (1000 if len(self.shape) == 3 else 1)
+
 
 def pairs(
     truth: np.ndarray,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
 from refold.core import rng
 
 FEW = 8  # patients
+MANY = 1 / 3  # of the patients, at one end of the scale
 EXACT, FLIPS = 13, 10_000
 _BLOCK = 4_000_000
 
@@ -125,9 +125,83 @@ def _ratio(s, n, ss, sn, nn, patients: int) -> tuple[np.ndarray, np.ndarray]:
     return mean, np.sqrt(spread * patients / (patients - 1)) / n
 
 
-def interval(kind: str, *arguments: Any, limits: tuple[float, float] = (-math.inf, math.inf)) -> tuple[float, float]:
-    """`studentised` or, for ``percentile``, `bootstrap`."""
-    return bootstrap(*arguments) if kind == "percentile" else studentised(*arguments, limits)
+def score(
+    sums: np.ndarray,
+    numbers: np.ndarray,
+    confidence: float,
+    limits: tuple[float, float] = (0.0, 1.0),
+    counts: bool = False,
+) -> tuple[float, float]:
+    """Wilson's (1927) score interval of a mean between two limits, of an effective number of observations.
+
+    That is the number of yes-or-no observations whose mean would have the standard error that the mean over cases has
+    with patients as the independent units (Kish 1965; Korn and Graubard 1998 for shares in clustered samples). Where
+    all values lie at one limit nothing is known of their spread, and patients are taken for yes-or-no observations, so
+    that the interval is never a point. Student's t stands in for the normal quantile, but for counts of one observation
+    a patient, where the interval is Wilson's own.
+
+    Args:
+        sums, numbers: (p,) sum and number of the values of each patient.
+        confidence: level of the interval.
+        limits: between what the values lie.
+        counts: the values are yes or no, so that no more is known than so many independent ones would tell.
+
+    Returns:
+        its ends; NaN where nothing is known: no value, one patient with several, or equal values within the limits.
+    """
+    from scipy import stats
+
+    patients, all_ = len(sums), float(np.sum(numbers))
+    single = counts and bool(np.all(np.asarray(numbers) == 1))
+    if patients < 2 and not (single and patients):
+        return math.nan, math.nan
+    low, width = limits[0], limits[1] - limits[0]
+    mean = min(max((float(np.sum(sums)) / all_ - low) / width, 0.0), 1.0)
+    variance = mean * (1 - mean)
+    n = least = all_**2 / float(np.sum(np.square(numbers)))  # as many patients of equal weight
+    if variance > 1e-12:
+        error = standard_error(sums, numbers) / width if patients > 1 else math.inf
+        if not error > 1e-9 and not counts:
+            return math.nan, math.nan
+        n = max(variance / error**2, least) if error > 0 else all_
+    n = min(n, all_) if counts else n
+    tail = (1 + confidence) / 2
+    z = float(stats.norm.ppf(tail) if single else stats.t.ppf(tail, patients - 1))
+    middle = (mean + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(variance / n + z * z / (4 * n * n))
+    return low + width * max(middle - half, 0.0), low + width * min(middle + half, 1.0)
+
+
+def interval(
+    kind: str,
+    sums: np.ndarray,
+    numbers: np.ndarray,
+    samples: int,
+    confidence: float,
+    seed: int,
+    limits: tuple[float, float] = (-math.inf, math.inf),
+) -> tuple[float, float]:
+    """`studentised` or, for ``percentile``, `bootstrap`; never of zero width.
+
+    Where all patients have the same value it is not known how much they vary: NaN, or `score` at a limit of the metric.
+    `score` also stands in for `studentised` where more than a share of `MANY` of the patients lie at one limit, as with
+    lesions found: samples of few other values say little of the spread, and such intervals were too narrow.
+
+    Args:
+        sums, numbers, samples, confidence, seed, limits: as of `studentised`.
+    """
+    if len(sums) < 2:
+        return math.nan, math.nan
+    own, near = sums / numbers, 1e-9
+    ends = [float(np.mean(np.abs(own - limit) <= near)) if math.isfinite(limit) else 0.0 for limit in limits]
+    bounded = all(map(math.isfinite, limits))
+    if np.ptp(own) <= near * max(1e-3, float(np.abs(own).max())):
+        return score(sums, numbers, confidence, limits) if bounded and max(ends) == 1 else (math.nan, math.nan)
+    if kind == "percentile":
+        return bootstrap(sums, numbers, samples, confidence, seed)
+    if bounded and max(ends) > MANY:
+        return score(sums, numbers, confidence, limits)
+    return studentised(sums, numbers, samples, confidence, seed, limits)
 
 
 def ranks(

@@ -1,7 +1,7 @@
 """Metrics, one function each; a new one is a decorated function in a module imported here."""
 
 from refold.evaluate.metrics import distance, lesion, overlap, probability, volume
-from refold.evaluate.metrics.registry import REGISTRY, Metric, metric
+from refold.evaluate.metrics.registry import REGISTRY, VOLUMES, Metric, metric
 from refold.evaluate.pair import Pair
 
 # in this order they stand in the tables
@@ -13,7 +13,8 @@ METRICS = (
 )  # fmt: skip
 
 __all__ = [
-    "METRICS", "REGISTRY", "Metric", "compute", "distance", "lesion", "metric", "overlap", "probability", "volume",
+    "METRICS", "REGISTRY", "VOLUMES", "Metric", "compute", "distance", "lesion", "metric", "overlap", "probability",
+    "volume",
 ]  # fmt: skip
 
 

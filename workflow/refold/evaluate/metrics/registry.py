@@ -27,6 +27,7 @@ class Metric:
 
 
 REGISTRY: dict[str, Metric] = {}
+VOLUMES = ("volume", "volume_error")  # in ml, so that six decimals may hold few digits
 
 
 def metric(
