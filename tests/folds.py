@@ -20,9 +20,10 @@ def make_case(folder: Path, name: str, seed: int, shape: Sequence[int] = SHAPE, 
     rng = np.random.default_rng(seed)
     label = np.zeros(shape, np.uint8)
     grid = np.indices(shape)
-    centre = np.array([5, 6, 5])[: len(shape)] + rng.integers(-1, 2, len(shape))
+    single = np.array(shape) == 1  # a slice through both
+    centre = np.where(single, 0, np.array([5, 6, 5])[: len(shape)] + rng.integers(-1, 2, len(shape)))
     label[((grid - centre.reshape(-1, *[1] * len(shape))) ** 2).sum(0) <= 9] = 1
-    label[tuple(slice(9, 12) for _ in shape)] = 2
+    label[tuple(slice(0, 1) if one else slice(9, 12) for one in single)] = 2
     image = rng.normal(0, 0.3, (*shape, channels)).astype(np.float32) + label[..., None]
     record = geometry.record(tuple(shape), np.eye(len(shape) + 1))
     foreground = {i: np.argwhere(label == i) for i in (1, 2)}

@@ -159,6 +159,21 @@ def test_median_spacing():
     assert geometry.target_spacing(spacings, [[100, 100, 50]] * 3, "median") == (1.0, 1.0, 2.0)
 
 
+def test_the_thickness_of_single_slices_is_no_distance_between_slices():
+    sizes = [[9, 9, 4], [9, 9, 1], [9, 9, 1]]
+    assert geometry.target_spacing([[1, 1, 2], [1, 1, 50], [1, 1, 50]], sizes, "median") == (1.0, 1.0, 2.0)
+    assert geometry.target_spacing([[1, 1, 2], [1, 1, 3], [1, 1, 2.5]], [[9, 9, 1]] * 3, "median") == (1.0, 1.0, 2.5)
+    record = geometry.record((9, 9, 1), np.diag((1, 1, 50, 1.0)), target=(0.5, 1, 2))
+    assert record.stored_shape == (18, 9, 1) and record.stored_spacing == (0.5, 1.0, 50.0)
+    # a box of one slice of several has an extent
+    record = geometry.record((9, 9, 4), np.diag((1, 1, 4, 1.0)), ((0, 9), (0, 9), (1, 2)), (1, 1, 2))
+    assert record.stored_shape == (9, 9, 2)
+
+
+def test_target_spacing_has_significant_digits():
+    assert geometry.target_spacing([[3.25e-5, 3.25e-5]], [[5, 5]], "median") == (3.25e-5, 3.25e-5)
+
+
 def test_median_spacing_of_thick_slices_by_hand():
     # z: 2 3 4 5 6, median 4 > 3 * 1, 20 slices * 3 < 100; 10th percentile = 2 + 0.1 * 4 * 1 = 2.4
     spacings = [[1, 0.8, z] for z in (5, 3, 2, 6, 4)]

@@ -76,6 +76,18 @@ def test_patch_that_cannot_be_pooled(patch, stages, dimension, words):
         plan(fingerprint((35, 51, 36), (1, 1, 1)), dimension, patch, stages)
 
 
+def test_a_single_slice_takes_the_patch_of_a_picture():
+    """Whatever thickness its header has."""
+    for thickness in (0.1, 1.0, 999.0):
+        assert plan_patch((2000, 1500, 1), (0.5, 0.5, thickness), 96**3) == (
+            *plan_patch((2000, 1500), (0.5, 0.5), 96**3),
+            1,
+        )
+        found = plan(fingerprint((200, 150, 1), (0.5, 0.5, thickness)), 3)
+        assert found.patch[2] == 1 and {s[2] for s in found.strides} == {1}
+        assert [s[:2] for s in found.strides] == list(plan(fingerprint((200, 150), (0.5, 0.5)), 2).strides)
+
+
 def test_three_d_network_on_pictures():
     with pytest.raises(RefoldError, match="2-D data"):
         plan(fingerprint((64, 64), (1, 1)), 3)

@@ -53,6 +53,32 @@ def test_precision_and_recall_part_by_hand():
     assert got["volume_error"] == pytest.approx(0.048)
 
 
+def disc(radius, shape=(64, 64)):
+    return np.hypot(*(np.indices(shape) - 31.5)) <= radius
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("thickness", [1.0, 999.0])
+def test_a_single_slice_has_the_distances_of_a_picture(axis, thickness):
+    """Discs of radius 20 and 26, 6 apart all around. With the slice's faces as surface, most of it would be shared."""
+    spacing = list(np.insert([1.0, 1.0], axis, thickness))
+    flat = of(disc(20), disc(26))
+    got = of(*(np.expand_dims(disc(r), axis) for r in (20, 26)), spacing)
+    distances = ("hd95", "hd95_penalised", "assd", "nsd")
+    assert {m: got[m] for m in distances} == {m: flat[m] for m in distances}
+    assert got["nsd"] == 0 and 5 < got["assd"] < got["hd95"] < 7
+    missed = of(np.expand_dims(disc(20), axis), np.zeros(np.insert((64, 64), axis, 1), bool), spacing)
+    assert missed["hd95_penalised"] == pytest.approx(64 * math.sqrt(2))
+    assert got["volume"] == pytest.approx(disc(26).sum() * thickness / 1000)  # ml, as the header has the slice
+
+
+def test_one_slice_of_several_has_faces():
+    """The image decides, not what is labelled in it."""
+    stack = [np.stack([np.zeros((64, 64), bool), disc(r)], -1) for r in (20, 26)]
+    got = of(*stack, (1.0, 1.0, 1.0))
+    assert 0.7 < got["nsd"] < 0.9
+
+
 @pytest.mark.parametrize("dimension", [2, 3])
 def test_distances_of_two_voxels_by_hand(dimension):
     # corners at x = 0, 2 mm and x = 6, 8 mm, each with half the surface: 4 mm and 6 mm, both ways

@@ -37,6 +37,27 @@ def create(kind: str, **more):
     return KINDS[kind](**{**SMALL.get(kind, {}), **more}).create(Predict())
 
 
+@pytest.mark.parametrize("kind", LEARNT)
+def test_it_learns_from_volumes_of_one_slice(kind, tmp_path):
+    with folds.opened(tmp_path / "data", 5, 1, shape=(14, 16, 1)) as fold:
+        model = create(kind)
+        model.fit(fold)
+        (case,) = fold.validation.values()
+        p = model.predict_proba(fold.image(case))
+        assert p.shape == (14, 16, 1, 3) and np.isfinite(p).all()
+        assert np.mean(label_dice(p.argmax(-1), case.label[...], 3)) > LEAST[kind] - 0.1
+
+
+def test_regions_grow_alike_in_any_unit():
+    """Seeds of one intensity have a spread of a thousandth of the image's, whatever the unit."""
+    channel = np.array([[0, 0, 0, 5, 5.001, 5.2, 9, 9]])
+    markers = np.array([[1, 0, 0, 2, 0, 0, 0, 0]])
+    allowed, posterior = np.ones((1, 8, 2), bool), np.full((1, 8, 2), 0.5)
+    for unit in (1e-11, 1.0, 1e11):
+        got = grow(channel * unit, markers, allowed, posterior, 1.0)
+        assert got.tolist() == [[0, 0, 0, 1, 1, 0, 0, 0]]
+
+
 def test_these_are_all_classical_kinds_but_the_threshold():
     classical = {k for k, v in KINDS.items() if v.trained and not v.network}
     assert classical == {*LEARNT, "threshold"}

@@ -50,6 +50,20 @@ def test_holes_are_filled_where_they_are_background():
     assert apply(picture("110", "101", "111"), {1: Operations(fill_holes=True)}, 1)[1, 1] == 1
 
 
+def test_holes_of_a_single_slice_are_filled_within_it():
+    ring = picture("11111", "10001", "10001", "11111")
+    fill = {1: Operations(fill_holes=True)}
+    assert (apply(ring[..., None], fill, 1) == 1).all()
+    stack = np.stack([0 * ring, ring, 0 * ring], -1)
+    assert np.array_equal(apply(stack, fill, 1), stack)
+    # nor is a label that lies in one slice of a volume taken for a single slice where the choice is made
+    for z in range(3):
+        stack = np.zeros((*ring.shape, 3), int)
+        stack[..., z] = ring
+        answer, truth = cropped(stack, stack)
+        assert answer.shape == (4, 5, 2) and np.array_equal(apply(answer, fill, 1), truth)
+
+
 @given(st.integers(0, 10**6), st.integers(2, 3), st.sampled_from([0.0, 2.0, 5.0]), st.booleans(), st.booleans())
 @settings(max_examples=60, deadline=None)
 def test_against_scikit_image(seed, dimension, size, largest, holes):

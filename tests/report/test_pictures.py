@@ -20,7 +20,7 @@ from refold.core.images import read as read_image
 from refold.core.images import write_label
 from refold.report import inputs
 from refold.report.inputs import Scored
-from refold.report.pictures import canonical, choose, largest_section, outline, picture, window
+from refold.report.pictures import canonical, choose, largest_section, outline, picture, shown_planes, window
 
 NAN = math.nan
 
@@ -141,6 +141,13 @@ def test_planes_of_a_volume(volumes):
     grey = Image.open(io.BytesIO(base64.b64decode(planes[0].png)))
     assert (grey.mode, grey.size) == ("L", (22, 26))
     assert all(p.truth and p.prediction for p in planes)
+
+
+def test_of_a_single_slice_itself_is_shown():
+    names = lambda *shapes: [p[0] for p in shown_planes(shapes)]  # noqa: E731
+    assert names((9, 9, 9)) == names() == ["axial", "coronal", "sagittal"]
+    assert names((9, 9, 1)) == ["axial"] and names((9, 1, 9)) == ["coronal"] and names((1, 9, 9)) == ["sagittal"]
+    assert names((9, 9, 1), (1, 9, 9)) == ["axial", "sagittal"]
 
 
 def test_patient_right_is_on_the_left(volumes):

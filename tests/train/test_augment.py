@@ -143,6 +143,30 @@ def test_corners_of_a_turned_patch_hold_real_voxels():
     assert (labels == 1).all()
 
 
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_single_slice_is_turned_within_itself_alone(axis):
+    """A slice of ones stays ones far from its border; turned out of itself it would leave the patch."""
+    sections = {"rotation": {"p": 1, "degrees": 90}, "scaling": {"p": 1}, "crop": {"p": 1}}
+    augmenter = Augmenter(Augment.model_validate({**OFF, **sections}), 3)
+    shape, patch = [60, 60, 60], [12, 12, 12]
+    shape[axis] = patch[axis] = 1
+    image, label = np.ones((*shape, 1), np.float32), np.ones(shape, np.uint8)
+    turned = 0
+    for seed in range(20):
+        draw = augmenter.draw(np.random.default_rng(seed), shape)
+        planes, labels = cut(image, label, patch, draw, augmenter=augmenter)
+        np.testing.assert_allclose(planes, 1, atol=1e-5)
+        assert (labels == 1).all()
+        inside = np.delete(np.delete(draw.matrix, axis, 0), axis, 1)
+        size = np.sqrt(np.linalg.det(inside))  # a rotation times a factor
+        np.testing.assert_allclose(inside @ inside.T, size**2 * np.eye(2), atol=1e-9)
+        turned += abs(inside[0, 1]) > 0.1
+        # what a volume of several slices is drawn is as it was
+        plain, other = (augmenter.draw(np.random.default_rng(seed), s) for s in ((), (60, 60, 60)))
+        assert np.array_equal(plain.matrix, other.matrix) and np.array_equal(plain.place, other.place)
+    assert turned > 10
+
+
 def test_hdf5_and_memory_maps_give_the_same_bytes(tmp_path):
     image, label = volume(channels=2)
     with h5py.File(tmp_path / "case.h5", "w") as file:

@@ -31,12 +31,13 @@ def grow(
             where a region may be. posterior: (x, y[, z], labels), to decide between labels.
     """
     answer, best = np.zeros(channel.shape, np.intp), np.zeros(channel.shape)
+    least = 1e-3 * float(channel.std())  # seeds of one intensity have a spread too, whatever the unit
     for label in range(1, posterior.shape[-1]):
         mine = markers == label + 1
         if not mine.any():
             continue
         values = channel[mine]
-        spread = max(float(values.std()), 1e-3)
+        spread = max(float(values.std()), least)
         like = (np.abs(channel - values.mean()) <= tolerance * spread) & allowed[..., label]
         components, _ = ndimage.label((like & (markers == 0)) | mine)
         reached = np.isin(components, np.unique(components[mine])) & (posterior[..., label] >= best)

@@ -191,23 +191,23 @@ def target_spacing(
                 f"give {dimension} numbers, median or original"
             )
         return tuple(float(s) for s in setting)
-    target, size = np.median(spacing_table, axis=0), np.median(size_table, axis=0)
+    # a single slice's thickness is no distance between slices: it counts only where no case has one
+    several = size_table > 1
+    spacing_table[~several & several.any(axis=0)] = np.nan
+    target, size = np.nanmedian(spacing_table, axis=0), np.median(size_table, axis=0)
     worst = int(np.argmax(target))
     others = [a for a in range(dimension) if a != worst]
     if target[worst] > anisotropy * target[others].max() and size[worst] * anisotropy < size[others].min():
-        target[worst] = max(np.percentile(spacing_table[:, worst], 10), target[others].max())
+        target[worst] = max(np.nanpercentile(spacing_table[:, worst], 10), target[others].max())
     return tuple(mm(target))
 
 
 def resampled_shape(shape: Sequence[int], spacing: Sequence[float], target: Sequence[float] | None) -> tuple[int, ...]:
-    """Voxels of the grid with about the ``target`` spacing over the same extent.
-
-    An axis within `SAME` is kept, and one of a single voxel: its thickness is no extent that could be sampled.
-    """
+    """Voxels of the grid with about the ``target`` spacing over the same extent; an axis within `SAME` is kept."""
     if target is None:
         return tuple(shape)
     return tuple(
-        n if n == 1 or abs(s - t) <= SAME * t else max(1, round(n * s / t))
+        n if abs(s - t) <= SAME * t else max(1, round(n * s / t))
         for n, s, t in zip(shape, spacing, target, strict=True)
     )
 
@@ -246,9 +246,11 @@ def record(
     codes, transform = orientation(affine)
     raw_spacing = tuple(np.sqrt((affine[:-1, :-1] ** 2).sum(axis=0)).tolist())
     spacing = reorder(raw_spacing, transform)
-    box = tuple((int(a), int(b)) for a, b in crop or [(0, n) for n in reorder(shape, transform)])
+    whole = reorder(shape, transform)
+    box = tuple((int(a), int(b)) for a, b in crop or [(0, n) for n in whole])
     cropped = tuple(b - a for a, b in box)
-    stored = resampled_shape(cropped, spacing, target)
+    # the thickness of a single slice is no extent that could be sampled
+    stored = tuple(1 if n == 1 else m for n, m in zip(whole, resampled_shape(cropped, spacing, target), strict=True))
     return Record(
         dimension=len(shape),
         flat=flat,

@@ -48,7 +48,8 @@ def plan_patch(shape: Sequence[int], spacing: Sequence[float], max_voxels: int) 
     """
     if prod(shape) <= max_voxels:
         return tuple(int(n) for n in shape)
-    free, patch = set(range(len(shape))), list(map(float, shape))
+    # a single slice takes no part: its thickness is no distance
+    free, patch = {a for a, n in enumerate(shape) if n > 1}, list(map(float, shape))
     while free:
         left = max_voxels / prod(patch[a] for a in range(len(shape)) if a not in free)
         side = (left * prod(spacing[a] for a in free)) ** (1 / len(free))  # mm

@@ -10,6 +10,7 @@ import numpy as np
 from scipy.ndimage import find_objects
 
 from refold.core.errors import RefoldError
+from refold.core.grid import spatial, squeezed
 from refold.core.images import STEPS
 from refold.evaluate.lesions import Matched, match
 from refold.evaluate.parts import Part
@@ -90,13 +91,17 @@ class Pair:
 
     @property
     def diagonal(self) -> float:
-        """Diagonal of the whole image in mm, outer voxel edges included."""
-        return math.hypot(*(n * s for n, s in zip(self.shape, self.spacing, strict=True)))
+        """Diagonal of the whole image in mm, outer voxel edges included; of a single slice, that within it."""
+        return math.hypot(*(self.shape[a] * self.spacing[a] for a in spatial(self.shape)))
 
     @cached_property
     def distances(self) -> tuple[Distances, Distances]:
-        """From truth to prediction and back. Neither mask may be empty."""
-        return distances(self._truth, self._prediction, self.spacing)
+        """From truth to prediction and back. Neither mask may be empty.
+
+        A single slice has no surface on its faces: contours are compared within it, as of a picture.
+        """
+        both = (squeezed(m, self.shape) for m in (self._truth, self._prediction))
+        return distances(*both, tuple(self.spacing[a] for a in spatial(self.shape)))
 
     @cached_property
     def lesions(self) -> Matched:

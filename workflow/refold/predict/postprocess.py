@@ -13,6 +13,7 @@ from scipy import ndimage
 
 from refold.core import log
 from refold.core.cases import Labels
+from refold.core.grid import filled
 from refold.core.params import Params
 from refold.core.store import Stored
 from refold.methods.base import Answer
@@ -87,7 +88,7 @@ def apply(indices: np.ndarray, operations: dict[int, Operations], voxel: float) 
     for label, todo in operations.items():
         if todo.fill_holes:
             mask = out == label
-            out[ndimage.binary_fill_holes(mask) & (out == 0)] = label
+            out[filled(mask) & (out == 0)] = label
     return out
 
 
@@ -135,10 +136,13 @@ def best(
 def cropped(answer: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Both label maps in the box of their foreground, in few bytes: many cases are kept at once.
 
-    No operation and no Dice differs: background outside the box reaches the image's border, so no hole lies there.
+    No operation and no Dice differs: background outside the box reaches the image's border, so no hole lies there. An
+    axis of several voxels keeps two, because a single slice's holes are filled within it.
     """
     found = (answer > 0) | (truth > 0)
     box = ndimage.find_objects(found.astype(np.uint8))[0] if found.any() else (slice(0, 1),) * found.ndim
+    firsts = [min(s.start, max(0, n - 2)) for s, n in zip(box, found.shape, strict=True)]
+    box = tuple(slice(a, max(a + 2, s.stop)) for a, s in zip(firsts, box, strict=True))
     kind = np.min_scalar_type(max(answer.max(initial=0), truth.max(initial=0)))
     return answer[box].astype(kind), truth[box].astype(kind)
 

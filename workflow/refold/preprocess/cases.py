@@ -173,6 +173,8 @@ def process(
     messages += [("constant", text) for text in constant]
     record = geometry.record(case.shape, affine, box, setting.target, flat)
     coarse = geometry.coarse_axis(record.cropped_spacing, setting.target, params.anisotropy)
+    if 1 in whole:  # a single slice, of whatever thickness
+        coarse = None
     image = geometry.resample_image(image, record.stored_shape, params.image_order, coarse)
     label = geometry.resample_label(label, record.stored_shape, params.label_order, coarse)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import numpy as np
 from refold.core import images
 from refold.core.cases import Case, Description, Labels
 from refold.core.errors import RefoldError
+from refold.core.grid import spatial
 from refold.core.language import N_, _
 from refold.report.inputs import Experiment, Scored
 
@@ -286,13 +288,19 @@ def planes(labels: Labels, case: Raw, masks: list[np.ndarray], worst: str) -> li
     else:
         shown = section_mask(masks, labels.values[labels.names.index(worst)])
         found = []
-        for name, axis, (across, up), letters in PLANES:
+        for name, axis, (across, up), letters in shown_planes([case.truth.shape]):
             index = largest_section(shown, axis)
             # RAS+ axes grow to the right, to the front and upwards; a picture's columns and rows grow the other way
             cut, *flat = (np.take(a, index, axis=axis)[::-1, ::-1] for a in (case.image, *masks))
             spacing = (case.spacing[across], case.spacing[up])
             found.append(_plane(name, cut, flat, labels.values[1:], spacing, windows, letters))
     return [(group.name, [plane[i] for plane in found]) for i, group in enumerate(case.groups)]
+
+
+def shown_planes(shapes: Iterable[Sequence[int]]) -> list[tuple]:
+    """Those of `PLANES` in which a volume of one of these shapes can be seen: of a single slice, itself."""
+    seen = [set(spatial(shape)) for shape in shapes]
+    return [plane for plane in PLANES if not seen or any(set(plane[2]) <= axes for axes in seen)]
 
 
 def section_mask(masks: list[np.ndarray], value: int) -> np.ndarray:

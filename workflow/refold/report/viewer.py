@@ -344,7 +344,7 @@ def make(e: Experiment, room: float = math.inf) -> Viewer | None:
     if e.description.dimension == 3:
         planes = [
             {"name": _(name), "axis": axis, "across": across, "up": up, "letters": letters, "turned": True}
-            for name, axis, (across, up), letters in pictures.PLANES
+            for name, axis, (across, up), letters in pictures.shown_planes(c.meta["whole"] for c in coded)
         ]
     else:
         planes = [{"name": _(pictures.FLAT), "axis": 2, "across": 0, "up": 1, "letters": "", "turned": False}]

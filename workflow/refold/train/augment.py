@@ -76,8 +76,10 @@ class Augmenter:
         self.ignored = tuple(letter for letter in AXES[dimension:] if letter in settings.flip.axes)
         self._flips = tuple(a for a, letter in enumerate(AXES[:dimension]) if letter in settings.flip.axes)
 
-    def draw(self, generator: np.random.Generator) -> Draw:
-        """All decisions, and the geometry, for one patch.
+    def draw(self, generator: np.random.Generator, shape: Sequence[int] = ()) -> Draw:
+        """All decisions, and the geometry, for one patch of a volume of ``shape``.
+
+        A single slice is turned within itself alone: turned out of itself, nothing of it would be left in the patch.
 
         Takes the same count of numbers from the generator whatever the settings: another probability of one
         operation leaves the decisions about the others as they were.
@@ -85,14 +87,20 @@ class Augmenter:
         settings, d = self.settings, self.dimension
         u = generator.random(_GEOMETRY_DRAWS + len(INTENSITY))
         matrix, place = np.eye(d), np.zeros(d)
+        thin = {a for a, n in enumerate(shape) if n == 1}
         if rotates := u[0] < settings.rotation.p:
-            matrix = rotation(np.deg2rad(settings.rotation.degrees) * (2 * u[1 : 4 if d == 3 else 2] - 1))
+            angles = np.deg2rad(settings.rotation.degrees) * (2 * u[1 : 4 if d == 3 else 2] - 1)
+            for about in range(len(angles)) if thin else ():
+                if thin - {about if d == 3 else None}:
+                    angles[about] = 0
+            matrix = rotation(angles)
         if scales := u[4] < settings.scaling.p:
             matrix = matrix / _between(settings.scaling.range, u[5])
         if crops := u[6] < settings.crop.p:
             kept = _between(settings.crop.range, u[7])
             matrix = matrix * kept
             place = (1 - kept) / kept * (u[8 : 8 + d] - 0.5)
+            place[list(thin)] = 0
         flips = tuple(a for a in self._flips if u[11 + a] < settings.flip.p)
         changes = tuple(
             name

@@ -92,7 +92,7 @@ class Sampler:
         """One augmented patch: (x, y[, z], channels) float32 and (x, y[, z]) uint8."""
         generator = rng.generator(self.seed, "patch", self.fold, epoch, case, repeat)
         stored = self.cases[case]
-        draw = self.augmenter.draw(generator)
+        draw = self.augmenter.draw(generator, stored.label.shape[: len(self.patch)])
         centre = self._centre(stored, generator)
         z = None
         if len(self.patch) < stored.label.ndim:
