@@ -261,9 +261,26 @@ COMBINED = {
     "methods: {e: {kind: external}}": "methods.e.folder: null is not allowed; allowed: text, not empty",
     "methods: {e: {kind: external, folder: f, values: [0, 1, 1]}}": "methods.e.values: [0, 1, 1] has a value twice; "
     "each label needs one of its own",
-    "methods: {e: {kind: external, folder: f}, all: {kind: ensemble, members: [e, t]}, t: {kind: threshold}}": (
-        "methods.all.members: 'e' has label maps alone, no model that could answer; name a method that is trained here"
+    "methods: {e: {kind: external, folder: f}, both: {kind: ensemble, members: [e, t]}, t: {kind: threshold}}": (
+        "methods.both.members: 'e' has label maps alone, no model that could answer; name a method that is trained here"
     ),
+    # names that tables would take for something else
+    **{
+        f"methods: {{'{name}': {{kind: threshold}}}}": f"methods.{name}: the name {why}; choose another"
+        for names, why in {
+            ("all", "mean", "holdout", "incomplete"): "is a word of refold's own tables",
+            ("nan", "na", "none", "null"): "is read as a missing value by programs that read tables",
+            ("true", "false"): "is read as a truth value by programs that read tables",
+            ("2", "1e5", "0x1f", "inf"): "is read as a number by programs that read tables",
+        }.items()
+        for name in names
+    },
+    "evaluate: {regions: {Mean: [organ]}}": "evaluate.regions.Mean: the name is a word of refold's own tables; choose "
+    "another",
+    "evaluate: {regions: {'7': [organ]}}": "evaluate.regions.7: the name is read as a number by programs that read "
+    "tables; choose another",
+    'evaluate: {regions: {"a\\nb": [organ]}}': "evaluate.regions.a\\nb: the name holds a line break or control "
+    "character (U+000A); choose another",
     # axes
     "preprocess: {spacing: [1, 1]}": "preprocess.spacing: 2 numbers, phantom has 3 axes; give [x, y, z]",
     "train: {patch: [32, 32]}": "train.patch: [32, 32] has 2 numbers, methods.unet is 3-D; give 3, or auto",
@@ -336,6 +353,8 @@ POSSIBLE = [
     "dataset: {name: a, source: a}\nsplit: {folds: 100}",
     "split: {folds: 3, repeats: 2, run_folds: [5]}",
     "split: {kind: file, file: s.json, folds: 2}",
+    "evaluate: {regions: {all: [organ]}}",
+    "methods: {nano: {kind: threshold}, 2d: {kind: threshold}, all-in: {kind: threshold}, means: {kind: threshold}}",
     "methods: {base: &b {kind: unet, features: 8}, wide: {<<: *b, features: 16}}",
     "methods: {u: {kind: unet, normalisation: group, features: 16}}",
     "train: {seed: 4294967195}\nsplit: {seed: 4294967195, repeats: 100, folds: 2}\nevaluate: {seed: 4294967296}",

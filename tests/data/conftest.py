@@ -129,6 +129,18 @@ def nnunet(folder: Path, count: int = 3, channels: int = 2) -> Source:
     return source
 
 
+def pictures_by_number(folder: Path) -> Source:
+    """nnU-Net's layout of colour pictures: ``<case>_0000.png`` holds three channels."""
+    source = pictures(folder)
+    for i in (1, 2, 3):
+        source.image(i, ".png").rename(source.image(i, "_0000.png"))
+    for key in ("training", "modality", "tensorImageSize"):
+        del source.values[key]
+    names = {"0": "R", "1": "G", "2": "B"}
+    source.save(channel_names=names, labels={"background": 0, "nucleus": 255}, file_ending=".png")
+    return source
+
+
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """An empty project folder to run in."""

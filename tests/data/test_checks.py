@@ -17,7 +17,7 @@ from refold.core.images import read
 from refold.data import checks
 from refold.data.problems import CHECKS, Problem, table
 
-from .conftest import AFFINE, SHAPE, decathlon, label, nifti, nnunet, picture, pictures, volume
+from .conftest import AFFINE, SHAPE, decathlon, label, nifti, nnunet, picture, pictures, pictures_by_number, volume
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared" / "data"
@@ -56,6 +56,7 @@ def test_the_table_of_cases(tmp_path, project, catalogue):
         (lambda f: nnunet(f, channels=1), 1, 3),
         (lambda f: pictures(f, ".png", 3), 3, 2),
         (lambda f: pictures(f, ".png", 1), 1, 2),
+        (pictures_by_number, 3, 2),
         (lambda f: pictures(f, ".tif", 3), 3, 2),
         (lambda f: pictures(f, ".tiff", 1), 1, 2),
     ],

@@ -5,12 +5,14 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from refold.core.errors import RefoldError
 from refold.core.sections import Dataset
 from refold.data import layout
 
-from .conftest import decathlon, nnunet, pictures
+from .conftest import decathlon, nnunet, pictures, pictures_by_number
 
 
 def dataset(source, **keys):
@@ -151,3 +153,320 @@ def _environment():
     from pathlib import Path
 
     return {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2] / "workflow")}
+
+
+# ---------------------------------------------------------------- nnU-Net's conventions
+
+
+def checks(found):
+    return [p.check for p in found.problems if p.check != "each-case-a-patient"]
+
+
+def told(found, check):
+    return [p.message for p in found.problems if p.check == check]
+
+
+def test_v1_lists_images_without_the_number_of_their_channels(tmp_path):
+    source = nnunet(tmp_path / "d", channels=2)
+    for key in ("channel_names", "file_ending"):
+        del source.values[key]
+    names = [f"patient{i:03d}_a.nii.gz" for i in (1, 2, 3)]
+    source.save(
+        modality={"0": "T1", "1": "T2"},
+        labels={"0": "background", "1": "organ", "2": "lesion"},
+        training=[{"image": f"./imagesTr/{n}", "label": f"./labelsTr/{n}"} for n in names],
+        numTest=0,
+        test=[],
+        tensorImageSize="4D",
+    )
+    found = layout.read(dataset(source))
+    assert checks(found) == []
+    assert found.entries[1].images == ("imagesTr/patient002_a_0000.nii.gz", "imagesTr/patient002_a_0001.nii.gz")
+    assert found.description.channels == ("T1", "T2")
+    assert layout.unlisted(found) == []
+    source.image(3, "_0001.nii.gz").unlink()
+    wanted = layout.read(dataset(source)).entries[2].images
+    assert wanted == ("imagesTr/patient003_a_0000.nii.gz", "imagesTr/patient003_a_0001.nii.gz")  # the checks name it
+    source.save(modality={"0": "T1"})
+    assert told(layout.read(dataset(source)), "channel-count") == ["channel 1 is not among the 1 named"] * 2
+
+
+@pytest.mark.parametrize("training", [[], None, "the list"])
+def test_v2_with_a_list_of_training_cases(training, tmp_path):
+    source = nnunet(tmp_path / "d", channels=1)
+    if training == "the list":
+        training = [{"image": f"imagesTr/{c}_0000.nii.gz", "label": f"labelsTr/{c}.nii.gz"} for c in ("x", "y", "z")]
+        for old, new in zip((1, 2, 3), "xyz", strict=True):
+            source.image(old, "_0000.nii.gz").rename(source.folder / f"imagesTr/{new}_0000.nii.gz")
+            source.label(old).rename(source.folder / f"labelsTr/{new}.nii.gz")
+    source.save(training=training)
+    found = layout.read(dataset(source))
+    assert checks(found) == []
+    assert len(found.entries) == 3
+    assert all(e.images == (f"imagesTr/{e.case}_0000.nii.gz",) for e in found.entries)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["T1", "T2"],
+        {"T1": 0, "T2": 1},
+        {"T1": "0", "T2": "1"},
+        {"0000": "T1", "0001": "T2"},
+        {"1": "T2", "0": "T1"},
+    ],
+)
+@pytest.mark.parametrize("key", ["channel_names", "modality"])
+def test_channels_in_every_unambiguous_shape(key, given, tmp_path):
+    source = nnunet(tmp_path / "d", channels=2)
+    del source.values["channel_names"]
+    source.save(**{key: given})
+    found = layout.read(dataset(source))
+    assert checks(found) == []
+    assert found.description.channels == ("T1", "T2")
+
+
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        ({"0": "R", "1": "G", "3": "B"}, "there is no channel 2"),
+        ({"R": 0, "G": 1, "B": 3}, "there is no channel 2"),
+        ({"1": "R", "2": "G"}, "there is no channel 0"),
+        ({"R": 0, "G": 0}, "a number stands twice"),
+        ({"0": "R", "00": "G"}, "a number stands twice"),
+        ({"0": 0, "1": 1}, "does not name the channels"),
+        ({"0": "R", "green": 1}, "does not name the channels"),
+        ({"0": "R", "1": " "}, "does not name the channels"),
+        ({"0": "R", "1": "G\x1b[31m"}, "line break or control character (U+001B)"),
+        ([], "does not name the channels"),
+        (["R", None], "does not name the channels"),
+        (3, "does not name the channels"),
+        ({"9" * 5000: "R"}, "does not name the channels"),
+    ],
+)
+def test_channels_that_are_none(given, words, tmp_path):
+    source = nnunet(tmp_path / "d")
+    source.save(channel_names=given)
+    found = layout.read(dataset(source))
+    assert "channel-names" in checks(found)
+    assert words in told(found, "channel-names")[0]
+
+
+def test_channels_named_in_two_ways(tmp_path):
+    source = nnunet(tmp_path / "d")
+    source.save(modality={"0": "M0", "1": "M1"})
+    assert checks(layout.read(dataset(source))) == []
+    source.save(modality={"0": "M1", "1": "M0"})
+    assert "differ" in told(layout.read(dataset(source)), "channel-names")[0]
+
+
+def test_channel_names_are_distinct_whatever_they_are(tmp_path):
+    source = decathlon(tmp_path / "d", channels=3)
+    source.save(modality={"0": "MR", "1": "MR", "2": "MR 0"})
+    assert layout.read(dataset(source)).description.channels == ("MR 0", "MR 1", "MR 0 2")
+
+
+def test_one_colour_picture_holds_its_three_channels(tmp_path):
+    source = pictures_by_number(tmp_path / "d")
+    found = layout.read(dataset(source))
+    assert checks(found) == []
+    assert [e.images for e in found.entries] == [(f"imagesTr/patient{i:03d}_a_0000.png",) for i in (1, 2, 3)]
+    assert found.description.channels == ("R", "G", "B")
+
+
+@pytest.mark.parametrize("folder", ["imagesTr", "labelsTr"])
+def test_an_ending_that_no_file_has(folder, tmp_path):
+    source = nnunet(tmp_path / "d", channels=1)
+    for path in list((source.folder / folder).iterdir()):
+        path.rename(path.with_name(path.name.replace(".nii.gz", ".nii")))
+    (message,) = told(layout.read(dataset(source)), "format")
+    assert message == f"no file in {folder} ends with .nii.gz, the `file_ending`; {folder} holds .nii (3)"
+
+
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        (None, "`file_ending` is missing"),
+        (".nrrd", "`file_ending` is '.nrrd'"),
+        ("nii.gz", "`file_ending` is 'nii.gz'"),
+        ([".nii.gz"], "`file_ending` is ['.nii.gz']"),
+    ],
+)
+def test_an_ending_that_is_none(given, words, tmp_path):
+    source = nnunet(tmp_path / "d", channels=1)
+    source.save(file_ending=given)
+    (message,) = told(layout.read(dataset(source)), "format")
+    assert message.startswith(words) and message.endswith("imagesTr holds .nii.gz (3)")
+
+
+def test_a_dataset_object_names_its_cases_and_may_have_whole_paths(tmp_path):
+    source = nnunet(tmp_path / "d", channels=1)
+    items = {
+        f"visit{i}": {"images": [str(source.image(i, "_0000.nii.gz"))], "label": f"labelsTr/patient{i:03d}_a.nii.gz"}
+        for i in (1, 2, 3)
+    }
+    source.save(dataset=items)
+    found = layout.read(dataset(source))
+    assert checks(found) == []
+    assert found.entries[0].case == "visit1"
+    assert found.entries[0].images == ("imagesTr/patient001_a_0000.nii.gz",)
+    source.save(dataset=items | {"visit1": {"images": ["/elsewhere/a.nii.gz"], "label": "labelsTr/b.nii.gz"}})
+    assert checks(layout.read(dataset(source))) == ["outside-path", "count-differs"]
+
+
+def test_labels_for_a_test_set_are_said_to_be_left_alone(tmp_path):
+    source = nnunet(tmp_path / "d", channels=1)
+    (source.folder / "labelsTs").mkdir()
+    (source.folder / "labelsTs/late_1.nii.gz").write_bytes(b"")
+    found = layout.read(dataset(source))
+    assert told(found, "not-read") == ["labelsTs holds 1 label(s)"]
+    source = decathlon(tmp_path / "m")
+    source.save(test=["./imagesTs/z.nii.gz"], validation=[{"image": "imagesTr/v.nii.gz", "label": "labelsTr/v.nii.gz"}])
+    assert told(layout.read(dataset(source)), "not-read") == ["the list `validation` names 1 case(s) with labels"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["background", "organ", "lesion"],
+        {"background": 0, "organ": 1, "lesion": 2},
+        {"background": "0", "organ": "1", "lesion": "2"},
+        {"0": "background", "2": "lesion", "1": "organ"},
+    ],
+)
+def test_labels_in_every_unambiguous_shape(given, tmp_path):
+    source = decathlon(tmp_path / "d")
+    source.save(labels=given)
+    found = layout.read(dataset(source))
+    assert checks(found) == []
+    assert found.description.labels.names == ("background", "organ", "lesion")
+    assert found.description.labels.values == (0, 1, 2)
+
+
+@pytest.mark.parametrize(
+    "name, words",
+    [
+        ("mean", "is a word of refold's own tables"),
+        ("Mean ", "is a word of refold's own tables"),
+        ("mEaN", "is a word of refold's own tables"),
+        ("NaN", "is read as a missing value"),
+        ("NA", "is read as a missing value"),
+        ("None", "is read as a missing value"),
+        ("true", "is read as a truth value"),
+        ("17", "is read as a number"),
+        ("1e-3", "is read as a number"),
+        ("1,5", "is read as a number"),
+        ("0x1F", "is read as a number"),
+        ("inf", "is read as a number"),
+        ("left\nlung", "line break or control character (U+000A)"),
+        ("left\u2028lung", "line break or control character (U+2028)"),
+        ("\u202elung", "line break or control character (U+202E)"),
+        ("lung\x07", "line break or control character (U+0007)"),
+        ("n" * 101, "has 101 characters; at most 100"),
+    ],
+)
+@pytest.mark.parametrize("shape", ["by value", "by name", "list"])
+def test_label_names_that_tables_would_take_for_something_else(shape, name, words, tmp_path):
+    source = decathlon(tmp_path / "d")
+    given = {
+        "by value": {"0": "background", "1": name, "2": "lesion"},
+        "by name": {"background": 0, name: 1, "lesion": 2},
+        "list": ["background", name, "lesion"],
+    }[shape]
+    source.save(labels=given)
+    assert words in told(layout.read(dataset(source)), "labels")[0]
+
+
+@pytest.mark.parametrize(
+    "name", ["T1", "2nd ventricle", "means", "left lung", "-", "肝", "nano", "e5", "organ (1)", "all"]
+)
+def test_label_names_that_are_right(name, tmp_path):
+    source = decathlon(tmp_path / "d")
+    source.save(labels={"0": "background", "1": name, "2": "lesion"})
+    found = layout.read(dataset(source))
+    assert checks(found) == [] and found.description.labels.names[1] == name
+
+
+def test_labels_alone(tmp_path):
+    source = nnunet(tmp_path / "d")
+    assert layout.labels(dataset(source)).names == ("background", "organ", "lesion")
+    source.save(labels={"background": 0, "mean": 1})
+    assert layout.labels(dataset(source)) is None
+    assert layout.labels(Dataset(name="Task02_Heart"), raw=tmp_path) is None
+
+
+def test_case_names_stay_as_they_are(tmp_path):
+    source = decathlon(tmp_path / "d")
+    odd = ["null", "NaN", "007", "2e4", "mean"]
+    source.save(training=[{"image": f"imagesTr/{n}.nii.gz", "label": f"labelsTr/{n}.nii.gz"} for n in odd])
+    assert [e.case for e in layout.entries(dataset(source))] == sorted(odd)
+
+
+def test_control_characters_in_the_table_of_patients(tmp_path):
+    source = decathlon(tmp_path / "d")
+    table = tmp_path / "p.csv"
+    table.write_text('case,patient\npatient001_a,x\npatient002_a,"y\nz"\npatient003_a,w\n')
+    found = layout.read(dataset(source, patient_table=str(table)))
+    assert told(found, "patient-table") == [f"{table}, line 4: a name holds a line break or control character (U+000A)"]
+
+
+@pytest.mark.parametrize("text", ['{"training": [], "name": "\\ud800"}', '{"training": ' + "[" * 100000 + "}"])
+def test_json_that_breaks_its_readers(text, tmp_path):
+    (tmp_path / "dataset.json").write_text(text)
+    with pytest.raises(RefoldError, match=r"half a character|is not valid JSON"):
+        layout.entries(Dataset(name="tiny", source=str(tmp_path)))
+
+
+LEAVES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 300),
+    st.floats(allow_nan=True),
+    st.sampled_from(
+        ["", "0", "1", "a", "imagesTr/a.nii.gz", "labelsTr/a.png", "../x.nii.gz", "C:\\x", "x" * 300, "\x00"]
+    ),
+    st.text(max_size=8),
+)
+JSON = st.recursive(
+    LEAVES,
+    lambda v: st.one_of(st.lists(v, max_size=3), st.dictionaries(st.text(max_size=6), v, max_size=3)),
+    max_leaves=8,
+)
+NUMBERED = st.dictionaries(st.sampled_from(["0", "1", "2", "R", "organ", "background", "ignore"]), JSON, max_size=4)
+ENTRY = st.fixed_dictionaries({}, optional={"image": JSON, "images": JSON, "label": JSON})
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    values=st.fixed_dictionaries(
+        {},
+        optional={
+            "training": st.one_of(JSON, st.lists(ENTRY, max_size=3)),
+            "dataset": st.one_of(JSON, st.dictionaries(st.text(max_size=5), ENTRY, max_size=3)),
+            "channel_names": st.one_of(JSON, NUMBERED),
+            "modality": st.one_of(JSON, NUMBERED),
+            "labels": st.one_of(JSON, NUMBERED),
+            "file_ending": st.one_of(JSON, st.sampled_from([".nii.gz", ".png"])),
+            "numTraining": JSON,
+            "tensorImageSize": JSON,
+            "licence": JSON,
+            "validation": JSON,
+        },
+    )
+)
+def test_no_description_breaks_the_reader(values, tmp_path):
+    folder = tmp_path / "any"
+    for name in ("imagesTr/a_0000.nii.gz", "imagesTr/b_0000.png", "labelsTr/a.nii.gz", "labelsTr/b.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"")
+    (folder / "dataset.json").write_text(json.dumps(values))
+    chosen = Dataset(name="tiny", source=str(folder))
+    try:
+        found = layout.read(chosen)
+    except RefoldError:
+        return
+    layout.unlisted(found)
+    layout.files(chosen)
+    found.description.write(tmp_path / "description.json")
+    assert found.problems or len(found.entries) >= 2
+    assert all(e.images and e.label for e in found.entries)

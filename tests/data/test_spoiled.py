@@ -18,7 +18,7 @@ from PIL import Image as Pillow
 
 from refold.core.errors import RefoldError
 
-from .conftest import AFFINE, SHAPE, decathlon, label, nifti, nnunet, picture, pictures, volume
+from .conftest import AFFINE, SHAPE, decathlon, label, nifti, nnunet, picture, pictures, pictures_by_number, volume
 
 WORKFLOW = Path(__file__).resolve().parents[2] / "workflow"
 OUTPUTS = ("data/cases.csv", "data/dataset.json", "data/checks.json")
@@ -78,6 +78,16 @@ def channel_file_missing(s):
 @spoiled("missing-file", "labelsTr/patient002_a.nii.gz", make=nnunet)
 def nnunet_label_missing(s):
     s.label(2).unlink()
+
+
+@spoiled("missing-file", "imagesTr/patient002_a.nii.gz does", make=lambda folder: nnunet(folder, channels=1))
+def nnunet_channel_number_missing(s):
+    s.image(2, "_0000.nii.gz").rename(s.image(2))
+
+
+@spoiled("channel-count", "patient001_a", "1 channel(s); dataset.json names 3", make=pictures_by_number)
+def nnunet_grey_picture_for_three_channels(s):
+    picture(s.image(1, "_0000.png"), np.full((11, 20), 7, np.uint8) + np.eye(11, 20, dtype=np.uint8))
 
 
 @spoiled("channel-count", "channel 2 is not among the 2 named", make=nnunet)

@@ -16,6 +16,7 @@ from refold.core import git, jobs, queue, runlog, runs, sources
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file
 from refold.data import layout
+from refold.evaluate import parts
 from refold.methods.external import External
 from refold.split import planned
 
@@ -75,6 +76,9 @@ RAW = [] if FETCHED else checked(lambda: layout.files(P.dataset))
 # Networks share a card in turns; a machine without one has no such limit.
 GPU = int(jobs.has_gpu())
 checked(lambda: planned.check(P.split, layout.patients(P.dataset)))
+# A region or lesion that is no label is told now, not after all training.
+if LABELS := checked(lambda: layout.labels(P.dataset)):
+    checked(lambda: parts.parts(LABELS, P.evaluate))
 
 
 wildcard_constraints:

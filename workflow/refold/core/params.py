@@ -24,7 +24,7 @@ from typing import Annotated, Any, Union, get_args
 from pydantic import Field, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
-from refold.core import explain, yamlfile
+from refold.core import explain, names, yamlfile
 from refold.core.errors import AT_END, RefoldError, run
 from refold.core.explain import Words, nearest
 from refold.core.files import read_json, write_text
@@ -69,7 +69,9 @@ class Params(Section):
         {"unet": KINDS["unet"]()},
         min_length=1,
         json_schema_extra={"additionalProperties": False},
-        description="The methods compared: a name of your choice, then its kind and parameters.",
+        description="The methods compared: a name of your choice, then its kind and parameters. What tables would take "
+        "for something else is no name: a number, `all`, `mean`, `holdout`, `incomplete`, `na`, `nan`, `none`, `null`, "
+        "`nil`, `true`, `false`.",
     )
     predict: Predict = Field(Predict(), description="From models to label maps.")
     evaluate: Evaluate = Field(Evaluate(), description="Metrics and statistics.")
@@ -348,6 +350,15 @@ def _predictions(p: Params, networks: dict[str, Any]) -> Iterator[tuple[dict[str
                 )
 
 
+def _check_names(p: Params) -> Iterator[tuple[str, tuple[str, ...], str]]:
+    for name in p.methods:
+        if text := names.taken(name, names.OWN_METHODS):
+            yield f"methods.{name}", (f"methods.{name}",), f"the name {text}; choose another"
+    for name in p.evaluate.regions:
+        if text := names.fault(name) or names.taken(name):
+            yield f"evaluate.regions.{name}", ("evaluate.regions",), f"the name {text}; choose another"
+
+
 def _check_axes(p: Params) -> Iterator[tuple[str, tuple[str, ...], str]]:
     """Numbers of axes that contradict each other, and patches that cannot be pooled."""
     data, networks = _data_dimension(p), _networks(p)
@@ -414,7 +425,7 @@ def _unpoolable(patch: list[int], network: Settings, spacing: str | list[float])
 
 def _combinations(p: Params) -> Iterator[tuple[str, tuple[str, ...], str]]:
     """(key, all keys it rests on, what is wrong) for each combination that cannot work."""
-    for check in (_check_dataset, _check_split, _check_train, _check_methods, _check_axes):
+    for check in (_check_dataset, _check_split, _check_train, _check_methods, _check_names, _check_axes):
         yield from check(p)
 
 
@@ -512,7 +523,7 @@ def _validate(document: yamlfile.Document, source: str) -> Params:
 
 def _line(key: str, text: str, lines: dict[str, int]) -> str:
     where = f" (line {lines[key]})" if key in lines and not re.search(r"\blines? \d", text) else ""
-    return f"  - {key}: {text}{where}"
+    return f"  - {names.visible(key)}: {text}{where}"
 
 
 def load(path: str | Path = "params.yaml") -> Params:

@@ -165,7 +165,8 @@ def check_case(root: Path, description: cases.Description, entry: layout.Entry, 
     declared = len(description.channels)
     if complete and declared and channels != declared:
         kinds = {a.kind for p, a in result.pictures.items() if p != entry.label}
-        held = f"{channels} channel(s)" + (f" ({'; '.join(sorted(kinds))})" if kinds else "")
+        held = f"{channels} channel(s)" + (f" in {len(entry.images)} files" if len(entry.images) > 1 else "")
+        held += f" ({'; '.join(sorted(kinds))})" if kinds else ""
         held = f"the picture is in colour: {held}" if kinds and (channels, declared) == (3, 1) else held
         message = f"{held}; dataset.json names {declared}: {', '.join(description.channels)}"
         result.note("channel-count", entry.images[0], message)
@@ -203,6 +204,9 @@ def check_case(root: Path, description: cases.Description, entry: layout.Entry, 
 def _other_end(root: Path, path: str) -> str:
     """A hint when the file is there in another form."""
     near = [path[: -len(s)] + o for s in images.NIFTI for o in images.NIFTI if s != o and path.endswith(s)]
+    whole = path.removesuffix(images.suffix(path))
+    if whole.endswith("_0000"):  # the number of the first channel, where nnU-Net wants one
+        near.append(whole.removesuffix("_0000") + images.suffix(path))
     return next((f"; {p} does" for p in near if (root / p).is_file()), "")
 
 

@@ -1,4 +1,4 @@
-"""From a data set's folder to its cases: the Decathlon's (MSD) layout and nnU-Net v2's.
+"""From a data set's folder to its cases: the Decathlon's (MSD) layout and nnU-Net's.
 
 Imports are light on purpose: a dry run asks `files` and `patients` before any job runs. Nothing here opens an image.
 """
@@ -9,11 +9,13 @@ import csv
 import json
 import os
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
+from refold.core import names
 from refold.core.cases import Description, Labels
 from refold.core.errors import RefoldError
 from refold.core.sections import NAME, Dataset
@@ -28,6 +30,10 @@ PHANTOM_PATTERN = r"^(patient\d+)"
 JPEG_LABEL = "{} is a JPEG, which changes values along every edge: no label map can be read from it"
 MOST_LABELS = 255
 LARGEST_VALUE = 65535
+WHOLE = r"\s*-?[0-9]{1,9}\s*"
+LONGEST_NAME = 255  # bytes of a file's or folder's name that file systems take
+IMAGES, LABELS = "imagesTr", "labelsTr"  # nnU-Net's folders
+UNREAD = ("validation", "test")  # lists that other programs know beside `training`
 
 
 @dataclass(frozen=True)
@@ -127,6 +133,19 @@ def patients(dataset: Dataset, raw: str | Path = RAW) -> int | None:
     return len({e.patient for e in layout.entries})
 
 
+def labels(dataset: Dataset, raw: str | Path = RAW) -> Labels | None:
+    """The declared labels, or None while the data set is not there or declares them wrongly, which the checks say.
+
+    Raises:
+        RefoldError: as `read`.
+    """
+    folder = root(dataset, raw)
+    if kind(dataset) == "archive" or not (folder / "dataset.json").is_file():
+        return None
+    reader = _Reader(dataset, folder)
+    return reader.labels(reader.load().get("labels")) or None
+
+
 # ---------------------------------------------------------------- reading a layout
 
 
@@ -138,6 +157,8 @@ class _Reader:
         self.folder = folder
         self.problems: list[Problem] = []
         self.rows: dict[str, str] = {}  # of the patient table
+        self._listings: dict[str, set[str]] = {}
+        self._numbers: dict[str, dict[str, set[int]]] = {}
 
     def note(self, check: str, message: str, case: str = "", file: str = "") -> None:
         assert check in CHECKS
@@ -163,9 +184,14 @@ class _Reader:
             raise RefoldError(f"{path} cannot be read: {error}") from None
         try:
             values = json.loads(text, object_pairs_hook=pairs)
-        except ValueError as error:
+            json.dumps(values, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise RefoldError(
+                f"{path} holds half a character ({error.object[error.start]!a}); mend that text"
+            ) from None
+        except (ValueError, RecursionError) as error:
             raise RefoldError(f"{path} is not valid JSON: {error}") from None
-        if not isinstance(values, dict) or not ("training" in values or "channel_names" in values):
+        if not isinstance(values, dict) or not values.keys() & {"training", "channel_names", "file_ending"}:
             raise RefoldError(
                 f"{path} has neither a list `training` (MSD layout) nor `channel_names` (nnU-Net v2's layout); "
                 "docs/data.md shows one of each"
@@ -181,21 +207,25 @@ class _Reader:
             fail = True
             self.note("labels", message, file="dataset.json")
 
+        if isinstance(values, list):
+            values = {str(i): name for i, name in enumerate(values)}
         if not isinstance(values, dict) or not values:
             wrong("labels are not declared")
             values = {}
         # {"0": "background"} (MSD) or {"background": 0} (nnU-Net)
-        by_value = all(re.fullmatch(r"\s*-?\d+\s*", k) for k in values)
+        by_value = all(re.fullmatch(WHOLE, k) for k in values)
         for key, item in values.items():
             value, name = (key, item) if by_value else (item, key)
             if str(name).strip().lower() == "ignore" and not by_value:
                 wrong("the `ignore` label of nnU-Net is not supported")
             elif isinstance(value, list):
                 wrong(f"label {name!r} is a region of several values {value}; regions are not supported")
-            elif isinstance(value, bool) or not re.fullmatch(r"\s*-?\d+\s*", str(value)):
+            elif isinstance(value, bool) or not re.fullmatch(WHOLE, str(value)):
                 wrong(f"label {name!r} has the value {value!r}, which is no whole number")
             elif not isinstance(name, str) or not name.strip():
-                wrong(f"label value {value} has no name")
+                wrong(f"label value {value} has no name" + (f"; {name!r} is no text" if name else ""))
+            elif text := names.fault(name.strip()) or names.taken(name):
+                wrong(f"the label name {name!r} {text}; choose another")
             elif not 0 <= int(value) <= LARGEST_VALUE:
                 wrong(f"label {name!r} has the value {int(value)}; allowed are 0 to {LARGEST_VALUE}")
             elif int(value) in found:
@@ -217,15 +247,50 @@ class _Reader:
         ordered = sorted(found)
         return Labels(tuple(ordered), tuple(found[v] for v in ordered))
 
-    def channels(self, values: Any, key: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Names, made distinct, and modalities as written."""
-        ok = isinstance(values, dict) and values and all(isinstance(v, str) and v.strip() for v in values.values())
-        if not ok or sorted(values) != sorted(str(i) for i in range(len(values))):
-            self.note("channel-names", f"`{key}` does not name the channels 0, 1, ...: {values!r}", file="dataset.json")
-            return (), ()
-        modalities = tuple(values[str(i)].strip() for i in range(len(values)))
+    def channels(self, values: dict[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Names, made distinct, and modalities as written, from `channel_names` or `modality`."""
+        given = {key: self._channels(values[key], key) for key in ("channel_names", "modality") if key in values}
+        if not given:
+            message = "`modality` does not name the channels: it is missing, and so is nnU-Net's `channel_names`"
+            self.note("channel-names", message, file="dataset.json")
+        elif len(set(given.values())) > 1 and () not in given.values():
+            message = "`channel_names` and `modality` differ: " + " and ".join(", ".join(v) for v in given.values())
+            self.note("channel-names", message, file="dataset.json")
+        modalities = next(iter(given.values()), ())
         twice = {m for m in modalities if modalities.count(m) > 1}
-        return tuple(f"{m} {i}" if m in twice else m for i, m in enumerate(modalities)), modalities
+        numbered = tuple(f"{m} {i}" if m in twice else m for i, m in enumerate(modalities))
+        if len(set(numbered)) < len(numbered):  # one is called like another with its number
+            numbered = tuple(f"{m} {i}" for i, m in enumerate(modalities))
+        return numbered, modalities
+
+    def _channels(self, values: Any, key: str) -> tuple[str, ...]:
+        """The channels in order: of a list, {"0": name} or {name: 0}; none (and a problem) of anything else."""
+
+        def wrong(message: str) -> tuple[()]:
+            self.note("channel-names", f"`{key}` {message}: {values!r:.200}", file="dataset.json")
+            return ()
+
+        if isinstance(values, str):
+            values = [values]
+        if isinstance(values, list):
+            values = {str(i): name for i, name in enumerate(values)}
+        if not isinstance(values, dict) or not values:
+            return wrong("does not name the channels 0, 1, ...")
+        by_number = all(re.fullmatch(WHOLE, k) for k in values)
+        pairs = [(k, v) if by_number else (v, k) for k, v in values.items()]
+        if not all(isinstance(name, str) and name.strip() for _, name in pairs) or not all(
+            re.fullmatch(WHOLE, str(n)) and not isinstance(n, bool) for n, _ in pairs
+        ):
+            return wrong("does not name the channels 0, 1, ...")
+        for _, name in pairs:
+            if text := names.fault(name.strip()):
+                return wrong(f"has a name that {text}")
+        numbers = sorted(int(n) for n, _ in pairs)
+        if numbers != list(range(len(numbers))):
+            gap = next(i for i in range(len(numbers) + 1) if i not in numbers)
+            why = "a number stands twice" if len(set(numbers)) < len(numbers) else f"there is no channel {gap}"
+            return wrong(f"does not name the channels 0, 1, ... ({why})")
+        return tuple(name.strip() for _, name in sorted(pairs, key=lambda p: int(p[0])))
 
     def colours(self, labels: Labels, dimension: int) -> tuple[tuple[str, ...], ...]:
         """The colours of each label, background first; empty where masks hold values."""
@@ -256,20 +321,28 @@ class _Reader:
     def path(self, value: Any, what: str) -> str | None:
         """A listed path, normalised; None (and a problem) when it is none."""
         if not isinstance(value, str) or not value.strip():
-            self.note("entry", f"{what}: {value!r} is no path", file="dataset.json")
+            self.note("entry", f"{what}: {value!r:.200} is no path", file="dataset.json")
+            return None
+        if code := names.unprintable(value):
+            self.note("entry", f"{what}: {value!r:.200} holds a control character ({code})", file="dataset.json")
             return None
         pure = PurePosixPath(value.strip())
+        if pure.is_absolute() and pure.is_relative_to(self.folder.absolute()):  # as nnU-Net's `dataset` may have it
+            pure = pure.relative_to(self.folder.absolute())
         if pure.is_absolute() or ".." in pure.parts or re.match(r"[A-Za-z]:|\\", value):
             self.note("outside-path", f"{what}: {value} leads out of the data set's folder", file="dataset.json")
             return None
         text = str(pure)
+        if any(len(part.encode()) > LONGEST_NAME for part in pure.parts):
+            self.note("entry", f"{what}: {value[:80]}... has a name of over {LONGEST_NAME} bytes", file="dataset.json")
+            return None
         if not text.lower().endswith(NIFTI + PICTURE):
             self.note("format", f"{what}: {value} has an unknown format", file=text)
             return None
         return text
 
-    def listed(self, items: Any, what: str) -> list[Entry]:
-        """Entries of an explicit list."""
+    def listed(self, items: Any, what: str, channels: int, cases: Sequence[str] = ()) -> list[Entry]:
+        """Entries of an explicit list. cases: their names; none: those of their label files."""
         if not isinstance(items, list):
             self.note("dataset-json", f"`{what}` is no list", file="dataset.json")
             return []
@@ -279,8 +352,8 @@ class _Reader:
             if not isinstance(item, dict) or not item.get("image"):
                 self.note("entry", f"{where} has no image: {json.dumps(item)[:80]}", file="dataset.json")
                 continue
-            images = item["image"] if isinstance(item["image"], list) else [item["image"]]
-            images = [self.path(p, where) for p in images]
+            listed = item["image"] if isinstance(item["image"], list) else [item["image"]]
+            images = [self.path(p, where) for p in listed]
             if not item.get("label"):
                 self.note("entry", f"{where} has no label", _stem(images[0] or ""), "dataset.json")
                 continue
@@ -288,37 +361,105 @@ class _Reader:
             if label is not None and label.lower().endswith(JPEG):
                 self.note("lossy-label", JPEG_LABEL.format(label), _stem(label), label)
                 continue
-            if label is not None and None not in images:
-                found.append(Entry(_stem(label), "", tuple(images), label))
+            if label is None or None in images:
+                continue
+            case = cases[number - 1] if cases else _stem(label)
+            if len(images) == 1:
+                images = self.numbered(images[0], case, channels)
+            found.append(Entry(case, "", tuple(images), label))
         return found
+
+    def there(self, folder: str) -> set[str]:
+        """The names in a folder of the data set."""
+        if folder not in self._listings:
+            self._listings[folder] = set(_names(self.folder / folder))
+        return self._listings[folder]
+
+    def numbered(self, image: str, case: str, channels: int) -> list[str]:
+        """The files that ``image`` stands for: itself, or nnU-Net's ``<name>_0000``, a channel each.
+
+        nnU-Net v1 lists images without the channel's number.
+        """
+        pure, stem = PurePosixPath(image), _stem(image)
+        found = self.channel_numbers(str(pure.parent)).get(pure.name, ())
+        if not found or pure.name in self.there(str(pure.parent)):
+            return [image]
+        return self.channel_files(str(pure.with_name(stem)), pure.name[len(stem) :], found, case, channels)
+
+    def channel_numbers(self, folder: str) -> dict[str, set[int]]:
+        """{name without its channel's number: the numbers that are there}, of the files ``<stem>_0000<ending>``."""
+        if folder not in self._numbers:
+            self._numbers[folder] = found = defaultdict(set)
+            for name in self.there(folder):
+                stem = _stem(name)
+                if match := re.fullmatch(r"(.+)_([0-9]{4})", stem):
+                    found[match[1] + name[len(stem) :]].add(int(match[2]))
+        return self._numbers[folder]
+
+    def channel_files(self, base: str, ending: str, found: Collection[int], case: str, channels: int) -> list[str]:
+        """The files of a case in the order of the channels; a missing one is found by the checks.
+
+        Args:
+            base: path without number and ending. found: numbers that are there. channels: how many are named.
+        """
+        for i in sorted(set(found) - set(range(channels))) if channels else ():
+            file = f"{base}_{i:04d}{ending}"
+            self.note("channel-count", f"channel {i} is not among the {channels} named", case, file)
+        wanted = range(channels or max(found, default=0) + 1)
+        if ending.lower() in PICTURE:
+            # a colour picture holds several channels; whether all are there is seen when it is read
+            wanted = [i for i in wanted if i in found] or [0]
+        return [f"{base}_{i:04d}{ending}" for i in wanted]
 
     def nnunet(self, values: dict[str, Any], channels: int) -> list[Entry]:
         """Entries from the folders imagesTr and labelsTr, or from nnU-Net's optional `dataset` object."""
-        if isinstance(values.get("dataset"), dict):
-            items = values["dataset"].values()
-            return self.listed([{"image": i.get("images"), "label": i.get("label")} for i in items], "dataset")
+        items = values.get("dataset")
+        if isinstance(items, dict):
+            entries = [{**i, "image": i.get("images")} if isinstance(i, dict) else i for i in items.values()]
+            return self.listed(entries, "dataset", channels, list(items))
+        folders = {f: sorted(self.there(f)) for f in (IMAGES, LABELS)}
         ending = values.get("file_ending")
         if not isinstance(ending, str) or ending.lower() not in NIFTI + PICTURE:
-            message = f"`file_ending` is {ending!r}; known are {', '.join(NIFTI + PICTURE)}"
+            message = f"`file_ending` is {'missing' if ending is None else repr(ending)}; "
+            message += f"known are {', '.join(NIFTI + PICTURE)}{_endings(IMAGES, folders[IMAGES])}"
             self.note("format", message, file="dataset.json")
             return []
-        images = defaultdict(dict)
-        for name in _names(self.folder / "imagesTr"):
-            match = re.fullmatch(rf"(.+)_(\d{{4}}){re.escape(ending)}", name)
-            if match:
-                images[match[1]][int(match[2])] = f"imagesTr/{name}"
-        labels = {n[: -len(ending)]: f"labelsTr/{n}" for n in _names(self.folder / "labelsTr") if n.endswith(ending)}
-        found = []
-        for case in sorted(images.keys() | labels.keys()):
-            wanted = [f"imagesTr/{case}_{i:04d}{ending}" for i in range(channels)]
-            for i in sorted(images[case].keys() - set(range(channels))):
-                self.note("channel-count", f"channel {i} is not among the {channels} named", case, images[case][i])
-            label = labels.get(case, f"labelsTr/{case}{ending}")
-            if label.lower().endswith(JPEG):
-                self.note("lossy-label", JPEG_LABEL.format(label), case, label)
-                continue
-            found.append(Entry(case, "", tuple(wanted), label))  # a file that is missing is found by the checks
-        return found
+        images = {n[: -len(ending)]: i for n, i in self.channel_numbers(IMAGES).items() if n.endswith(ending)}
+        labels = {n[: -len(ending)] for n in folders[LABELS] if n.endswith(ending)}
+        none = [f for f in folders if not any(n.endswith(ending) for n in folders[f])]
+        for folder in none:
+            message = f"no file in {folder} ends with {ending}, the `file_ending`{_endings(folder, folders[folder])}"
+            self.note("format", message, file="dataset.json")
+        if none:
+            return []
+        if ending.lower() in JPEG:
+            for case in sorted(labels):
+                self.note("lossy-label", JPEG_LABEL.format(f"{LABELS}/{case}{ending}"), case, f"{LABELS}/{case}{ending}")
+            return []
+        return [
+            Entry(
+                case,
+                "",
+                tuple(self.channel_files(f"{IMAGES}/{case}", ending, images.get(case, ()), case, channels)),
+                f"{LABELS}/{case}{ending}",  # a file that is missing is found by the checks
+            )
+            for case in sorted(images.keys() | labels)
+        ]
+
+    def unread(self, values: dict[str, Any], kept: list[Entry]) -> None:
+        """Note cases with labels that are not among those read: other programs keep their test set there."""
+        used = {e.label for e in kept}
+        for key in UNREAD:
+            items = values.get(key)
+            with_label = [i for i in items if isinstance(i, dict) and i.get("label")] if isinstance(items, list) else []
+            if with_label:
+                self.note(
+                    "not-read", f"the list `{key}` names {len(with_label)} case(s) with labels", file="dataset.json"
+                )
+        for folder in ("labelsTs", "labelsVal"):
+            files = [n for n in sorted(self.there(folder)) if n.lower().endswith(NIFTI + PICTURE)]
+            if files and not any(f"{folder}/{n}" in used for n in files):
+                self.note("not-read", f"{folder} holds {len(files)} label(s)", file=f"{folder}/{files[0]}")
 
     def checked(self, found: list[Entry]) -> list[Entry]:
         """Without unsafe and duplicate names; with patients."""
@@ -393,6 +534,9 @@ class _Reader:
                     case, patient = (row["case"] or "").strip(), (row["patient"] or "").strip()
                     if not case or not patient:
                         self.note("patient-table", f"{path}, line {reader.line_num}: an empty field", case, str(path))
+                    elif text := names.fault(case, LONGEST_NAME) or names.fault(patient):
+                        message = f"{path}, line {reader.line_num}: a name {text}"
+                        self.note("patient-table", message, file=str(path))
                     elif rows.setdefault(case, patient) != patient:
                         message = f"{path}: case {case} has two patients, {rows[case]} and {patient}"
                         self.note("patient-table", message, case, str(path))
@@ -415,12 +559,17 @@ def read(dataset: Dataset, raw: str | Path = RAW) -> Layout:
     reader = _Reader(dataset, folder)
     values = reader.load()
     labels = reader.labels(values.get("labels"))
-    decathlon = "training" in values
-    key = next((k for k in ("modality", "channel_names") if k in values), "modality")
-    channels, modalities = reader.channels(values.get(key), key)
-    found = reader.listed(values["training"], "training") if decathlon else reader.nnunet(values, len(channels))
+    channels, modalities = reader.channels(values)
+    # nnU-Net v2 reads its folders; a list `training` that a converter left empty says nothing
+    second = bool(values.keys() & {"channel_names", "file_ending"})
+    decathlon = "training" in values and not (second and not values["training"])
+    if decathlon:
+        found = reader.listed(values["training"], "training", len(channels))
+    else:
+        found = reader.nnunet(values, len(channels))
     listed = len(values["training"]) if decathlon and isinstance(values["training"], list) else len(found)
     kept = reader.checked(found)
+    reader.unread(values, kept)
 
     suffixes = {p for e in kept for p in (*e.images, e.label)}
     pictures = sorted(p for p in suffixes if p.lower().endswith(PICTURE))
@@ -432,7 +581,7 @@ def read(dataset: Dataset, raw: str | Path = RAW) -> Layout:
     elif kept and size in ("3D", "4D") and dimension == 2:
         reader.note("dimension", f"tensorImageSize is {size}, the files are pictures", file="dataset.json")
     stated = values.get("numTraining")
-    if stated is not None and stated != listed:
+    if stated is not None and str(stated) != str(listed):
         reader.note("count-differs", f"numTraining is {stated!r}, {listed} cases are listed", file="dataset.json")
     if len(kept) < 2:
         reader.note("few-cases", f"{len(kept)} usable case(s) are listed; at least 2 are needed", file="dataset.json")
@@ -449,10 +598,8 @@ def read(dataset: Dataset, raw: str | Path = RAW) -> Layout:
         modalities=modalities,
         labels=labels,
         patients=reader.source,
-        licence=str(values.get("licence") or values.get("license") or ""),
-        reference=str(values.get("reference") or ""),
-        colours=reader.colours(labels, dimension),
-        pixels=dataset.pixels,
+        licence=_line(values.get("licence") or values.get("license")),
+        reference=_line(values.get("reference")),
     )
     single = dimension == 3 and size == "2D"
     return Layout(folder, description, tuple(kept), tuple(reader.problems), single)
@@ -478,3 +625,18 @@ def _stem(path: str) -> str:
     name = PurePosixPath(path).name
     suffix = next((s for s in NIFTI + PICTURE if name.lower().endswith(s)), "")
     return name[: len(name) - len(suffix)]
+
+
+def _endings(folder: str, files: Collection[str]) -> str:
+    """Which endings the files of a folder have, as the end of a sentence."""
+    if not files:
+        return f"; {folder} is missing or empty"
+    known = Counter((n[len(_stem(n)) :] or PurePosixPath(n).suffix) for n in files)
+    each = ", ".join(f"{ending or 'no ending'} ({count})" for ending, count in known.most_common(5))
+    return f"; {folder} holds {each}"
+
+
+def _line(value: Any) -> str:
+    """A text of dataset.json on one line, without control characters."""
+    text = " ".join(str(value or "").split())
+    return "".join(c for c in text if names.unprintable(c) is None)

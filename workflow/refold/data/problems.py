@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from refold.core import names
+
 # name -> (level, what to do)
 CHECKS: dict[str, tuple[Literal["error", "warning"], str]] = {
     # the data set as a whole
@@ -86,6 +88,10 @@ CHECKS: dict[str, tuple[Literal["error", "warning"], str]] = {
     "label-float": ("warning", "nothing, if these are the labels; store labels as integers without a scale factor"),
     "constant-channel": ("warning", "right if the channel is missing for this case and was filled"),
     "unlisted-file": ("warning", "add it to dataset.json if it should be used"),
+    "not-read": (
+        "warning",
+        "list these cases under `training` if they should be used, and name the split in a file (docs/split.md)",
+    ),
     "count-differs": ("warning", "correct numTraining, or add the missing entries"),
     "sform-qform": ("warning", "the sform is used; make the two agree"),
     "spacing-differs": ("warning", "nothing, if the size used is right; else put the right one into both"),
@@ -129,7 +135,9 @@ def table(problems: Iterable[Problem], most: int = 200) -> str:
     """A text table for people, at most ``most`` problems long."""
     problems = list(problems)
     heads = ("check", "case", "file", "what is wrong", "what to do")
-    rows = [(p.check, p.case or "-", p.file or "-", p.message, p.action) for p in problems[:most]]
+    # a name from outside may hold what moves a terminal's cursor
+    shown = [(p.check, p.case or "-", p.file or "-", p.message, p.action) for p in problems[:most]]
+    rows = [tuple(names.visible(cell) for cell in row) for row in shown]
     limits = (30, 32, 40, 56, 44)
     widths = [min(limit, max(len(r[i]) for r in (heads, *rows))) for i, limit in enumerate(limits)]
     lines = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from refold.core import names
 from refold.core.cases import Labels
 from refold.core.errors import RefoldError
 from refold.core.sections import Evaluate
@@ -30,7 +31,7 @@ def parts(labels: Labels, evaluate: Evaluate) -> tuple[Part, ...]:
     known = {name: i for i, name in enumerate(labels.names) if i}
     there = f"the data's labels are {', '.join(known)}"
     for region, members in evaluate.regions.items():
-        if region in labels.names or region == MEAN:
+        if region in labels.names or names.taken(region):
             raise RefoldError(f"params.yaml: evaluate.regions.{region}: the name is taken; choose another")
         if strange := [m for m in members if m not in known]:
             raise RefoldError(f"params.yaml: evaluate.regions.{region}: no label {strange[0]!r}; {there}")

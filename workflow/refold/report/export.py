@@ -29,16 +29,25 @@ def latex(text: str) -> str:
     return re.sub("|".join(map(re.escape, _LATEX)), lambda m: _LATEX[m[0]], text)
 
 
+def _plain(text: str) -> str:
+    """Text that a spreadsheet shows and does not work out: a name from data may look like a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
 def _split(table: Table) -> tuple[list[str], list[list[str]]]:
     """Columns and rows of a file: what stands small in a cell has a column of its own."""
     small = [any(row.cells[i].small for row in table.rows) for i in range(len(table.columns))]
     columns = [
-        name
+        _plain(name)
         for i, title in enumerate(table.columns)
         for name in ([title, _("{column}, beneath", column=title)] if small[i] else [title])
     ]
     rows = [
-        [text for i, c in enumerate(row.cells) for text in ([c.text, c.small] if small[i] else [c.text])]
+        [
+            text if c.numeric else _plain(text)
+            for i, c in enumerate(row.cells)
+            for text in ([c.text, c.small] if small[i] else [c.text])
+        ]
         for row in table.rows
     ]
     return columns, rows
