@@ -155,6 +155,14 @@ SINGLE = {
     "train: {loss: ce}": 'train.loss: "ce" is no section; its keys stand below it, indented; allowed are '
     + ", ".join(sections.Loss.model_fields),
     # methods
+    "evaluate: {regions: [a]}": 'evaluate.regions: ["a"] is a list, a section is wanted: no `-` before the keys; below '
+    "it stand names, each with a list of text, not empty, indented: `name: ...`",
+    "dataset: {exclude: case_1}": 'dataset.exclude: "case_1" is no section; below it stand names, each with text, the '
+    "reason, indented: `name: ...`",
+    "dataset: {exclude: }": "dataset.exclude: is empty; leave the line out to have none; otherwise below it stand "
+    "names, each with text, the reason, indented: `name: ...`",
+    "dataset: {exclude: {a: }}": "dataset.exclude.a: null is not allowed; allowed: text, the reason",
+    "dataset: {exclude: {a: ''}}": 'dataset.exclude.a: "" is not allowed; allowed: text, the reason',
     "methods: ": "methods: is empty, a section is wanted; each method is a name with its keys below, indented; "
     "at least kind: " + ALL_KINDS,
     "methods: []": "methods: [] is a list, a section is wanted: no `-` before the keys; each method is a name with "
@@ -222,6 +230,10 @@ COMBINED = {
     "with kind file it is 0, `holdout` in the file names the test set",
     "split: {folds: 3, repeats: 2, run_folds: [5, 6]}": "split.run_folds: there is no fold 6; allowed are 0 to 5 "
     "(folds x repeats - 1)",
+    "split: {folds: 1}": "split.folds: 1 is not allowed with kind grouped; at least 2, or give one training and test "
+    "split with kind file",
+    "dataset: {name: a, source: a}\nsplit: {folds: 1, kind: kfold}": "split.folds: 1 is not allowed with kind kfold; "
+    "at least 2, or give one training and test split with kind file",
     "dataset: {phantom: {patients: 10, second_scans: 0}}\nsplit: {folds: 11}": "split.folds: 11 is more than the "
     "10 patients there are; at most 10",
     "dataset: {phantom: {patients: 10, second_scans: 0}}\nsplit: {folds: 10, kind: kfold, test_fraction: 0.01}": (
@@ -353,6 +365,7 @@ POSSIBLE = [
     "dataset: {name: a, source: a}\nsplit: {folds: 100}",
     "split: {folds: 3, repeats: 2, run_folds: [5]}",
     "split: {kind: file, file: s.json, folds: 2}",
+    "split: {kind: file, file: s.json, folds: 1}",
     "evaluate: {regions: {all: [organ]}}",
     "methods: {nano: {kind: threshold}, 2d: {kind: threshold}, all-in: {kind: threshold}, means: {kind: threshold}}",
     "methods: {base: &b {kind: unet, features: 8}, wide: {<<: *b, features: 16}}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -498,3 +499,16 @@ def test_real_data_pass(name, count, channels, project, catalogue):
     floats = [w for w in json.loads(Path("data/checks.json").read_text())["warnings"] if w["check"] == "label-float"]
     assert [w["case"] for w in floats] == (["hippocampus_003", "hippocampus_243"] if count == 260 else [])
     assert time.monotonic() - start < 60
+
+
+def test_a_case_left_out_is_not_read(tmp_path, project, catalogue, caplog):
+    source = decathlon(tmp_path / "d")
+    shutil.copy(source.image(1), source.image(2))  # would be an error: one image under two names
+    source.label(2).write_bytes(b"no label map")
+    why = {"patient002_a": "the same scan as patient001_a"}
+    catalogue(source.folder, exclude=why)
+    assert [c.case for c in cases.read()] == ["patient001_a", "patient003_a"]
+    assert cases.Description.read().excluded == why
+    assert json.loads((project / "data/dataset.json").read_text())["excluded"] == why
+    assert warnings(project) == {"each-case-a-patient"}
+    assert "left out by dataset.exclude: patient002_a" in caplog.text

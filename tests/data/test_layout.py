@@ -470,3 +470,52 @@ def test_no_description_breaks_the_reader(values, tmp_path):
     found.description.write(tmp_path / "description.json")
     assert found.problems or len(found.entries) >= 2
     assert all(e.images and e.label for e in found.entries)
+
+
+# ---------------------------------------------------------------- cases left out
+
+
+WHY = {"patient002_a": "the same patient as patient001_a"}
+
+
+@pytest.mark.parametrize("make", [nnunet, decathlon, pictures, pictures_by_number])
+def test_cases_left_out_are_no_entries_and_no_files(make, tmp_path):
+    source = make(tmp_path / "d")
+    whole = layout.files(dataset(source))
+    chosen = dataset(source, exclude=WHY)
+    found = layout.read(chosen)
+    assert [e.case for e in found.entries] == ["patient001_a", "patient003_a"]
+    assert [e.case for e in found.excluded] == ["patient002_a"]
+    assert found.description.excluded == WHY
+    assert checks(found) == []  # numTraining counts what is listed
+    assert layout.unlisted(found) == []
+    assert layout.patients(chosen) == 2
+    assert set(layout.files(chosen)) == {p for p in whole if "patient002_a" not in p.name}
+
+
+def test_cases_left_out_may_be_anything(tmp_path):
+    source = decathlon(tmp_path / "d")
+    training = [*source.values["training"], {"image": "imagesTr/odd.nii.gz"}]
+    training.append({"image": "imagesTr/x.nii.gz", "label": "labelsTr/two words.nii.gz"})
+    source.save(training=training, numTraining=5)
+    assert checks(layout.read(dataset(source))) == ["entry", "case-name"]
+    out = {"odd": "no label", "two words": "no scan"}
+    found = layout.read(dataset(source, exclude=out))
+    assert checks(found) == [] and len(found.entries) == 3
+
+
+def test_the_table_of_patients_may_hold_cases_left_out(tmp_path):
+    source = decathlon(tmp_path / "d")
+    table = tmp_path / "p.csv"
+    table.write_text("case,patient\npatient001_a,x\npatient002_a,x\npatient003_a,y\n")
+    found = layout.read(dataset(source, patient_table=str(table), exclude=WHY))
+    assert checks(found) == [] and [e.patient for e in found.entries] == ["x", "y"]
+
+
+def test_a_case_left_out_that_is_none_is_told_with_the_nearest_name(tmp_path):
+    chosen = dataset(decathlon(tmp_path / "d"), exclude={"patient0021_a": "twice", "patient003_a": "blurred"})
+    words = "dataset.exclude: the data set has no case 'patient0021_a' (did you mean 'patient002_a'?)"
+    assert told(layout.read(chosen), "exclude") == [words]
+    with pytest.raises(RefoldError) as caught:
+        layout.patients(chosen)  # before any job
+    assert str(caught.value) == words

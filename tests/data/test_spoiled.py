@@ -85,7 +85,7 @@ def nnunet_channel_number_missing(s):
     s.image(2, "_0000.nii.gz").rename(s.image(2))
 
 
-@spoiled("channel-count", "patient001_a", "1 channel(s); dataset.json names 3", make=pictures_by_number)
+@spoiled("channel-count", "patient001_a", "1 channel(s)", "names 3: R, G, B", make=pictures_by_number)
 def nnunet_grey_picture_for_three_channels(s):
     picture(s.image(1, "_0000.png"), np.full((11, 20), 7, np.uint8) + np.eye(11, 20, dtype=np.uint8))
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from refold.core.errors import RefoldError
-from refold.core.files import number, read_csv, read_json, write_csv, write_json
+from refold.core.files import number, read_csv, read_json, sha256_file, write_csv, write_json
 from refold.report import inputs, page
 
 VOID = {"meta", "br", "hr", "img", "input", "link", "image", "use", "path", "rect", "circle"}
@@ -491,6 +491,25 @@ def test_one_fold_is_called_one_fold(pictures, texts):
     assert "fold 0 of 2-fold cross-validation, split by case, each taken as its own patient" in reader.text
     assert "Only 1 fold of 2 (0)" in reader.text
     assert "best of" not in reader.text and "Differences between methods" not in reader.text
+
+
+def test_one_split_and_cases_left_out(copy):
+    """An official training and test split; nothing speaks of folds that were not run, or of cross-validation."""
+    path = copy.folders.results / "splits.json"
+    splits = read_json(path)
+    note = "one split into training and test, as mine.json gives it"
+    write_json(path, {**splits, "kind": "file", "folds": splits["folds"][:1], "holdout": [], "notes": [note]})
+    hashes = read_json(copy.folders.results / "metrics/hashes.json")
+    write_json(copy.folders.results / "metrics/hashes.json", hashes | {"split": sha256_file(path)})
+    about = read_json(copy.folders.data / "dataset.json")
+    write_json(copy.folders.data / "dataset.json", about | {"excluded": {"scan_99": "<the same patient as scan_00>"}})
+    copy.folds = [0]
+    reader = parse(render(copy))
+    assert "one training and test split, split by patient" in reader.text
+    assert "cross-validation" not in reader.text.lower() and "never tested" not in reader.text
+    assert note in reader.text
+    assert "1 more were left out" in reader.text and "1 case had been left out" in reader.text
+    assert "scan_99" in reader.text and "<the same patient as scan_00>" in reader.text
 
 
 def test_held_out_set_and_metric_never_defined(held_out, texts):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from refold.core.errors import RefoldError
 from refold.core.sections import Split
-from refold.split import folds
+from refold.split import folds, planned
 
 from .conftest import DESCRIPTION, make_cases
 
@@ -130,8 +130,12 @@ def first(train, test):
         (first(["p001_s0"], ["p000_s0", "p000_s0", "p000_s1"]), "listed more than once: 'p000_s0'"),
         (first(["p001_s0", "p002_s0"], ["p000_s0", "p000_s1"]), "held-out set: 'p002'"),
         (first(["p001_s0"], []), "no test case"),
-        ({"folds": [SECOND]}, "has 1 folds, split.folds says 2"),
-        ({"folds": [{"train": ["p001_s0"]}, SECOND]}, "exactly the keys train and test"),
+        ({"folds": [SECOND]}, "mine.json has 1; set split.folds: 1"),
+        ({"folds": []}, "has no fold"),
+        ({"folds": [{"train": ["p001_s0"]}, SECOND]}, "fold 0 must have the keys train and test"),
+        ({"folds": [{"test": ["p001_s0"], "val": ["p001_s0"]}, SECOND]}, "fold 0 must have the keys train and test"),
+        ({"folds": [["p001_s0"], SECOND]}, "fold 0 must have the keys train and test"),
+        (first(["p001_s"], ["p000_s0", "p000_s1"]), "did you mean 'p001_s0'?"),
         ({"folds": "all"}, '"folds":'),
         ({"holdout": "p002_s0"}, "a list of case ids"),
         ({"hold_out": []}, "unknown key 'hold_out'"),
@@ -141,6 +145,61 @@ def test_damaged_files_are_refused(description, split_file, changed, message):
     with pytest.raises(RefoldError) as caught:
         folds.make(FOUR, description, split_file({**GOOD, **changed}))
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"folds": [{"train": ["p000_s0", "p000_s1"], "test": ["p002_s0", "p001_s0"]}]},
+        {"train": ["p000_s1", "p000_s0"], "test": ["p001_s0", "p002_s0"]},
+        {"test": ["p001_s0", "p002_s0"]},
+        [{"train": ["p000_s0", "p000_s1"], "val": ["p001_s0", "p002_s0"]}],
+    ],
+)
+def test_one_training_and_test_split(given, description, split_file):
+    chosen = split_file(given, folds=1)
+    made = folds.make(FOUR, description, chosen)
+    assert made["folds"] == [{"fold": 0, "repeat": 0, "train": ["p000_s0", "p000_s1"], "test": ["p001_s0", "p002_s0"]}]
+    (note,) = made["notes"]
+    assert "2 cases of 2 patients are tested, 2 cases of 1 patients trained on alone" in note
+    assert "never tested" not in note
+    planned.check(chosen, 3)
+    with pytest.raises(RefoldError, match=r"split\.folds: 5, but .*mine\.json has 1; set split\.folds: 1"):
+        planned.check(chosen.model_copy(update={"folds": 5}), 3)
+
+
+def test_one_split_beside_a_held_out_set(description, split_file):
+    made = folds.make(FOUR, description, split_file({"test": ["p001_s0"], "holdout": ["p002_s0"]}, folds=1))
+    assert made["folds"][0]["train"] == ["p000_s0", "p000_s1"]
+    assert made["holdout"] == ["p002_s0"]
+
+
+def test_the_rest_is_not_trained_on_where_it_holds_a_tested_patient(description, split_file):
+    with pytest.raises(RefoldError, match="same patient in training and test: 'p000'"):
+        folds.make(FOUR, description, split_file({"test": ["p000_s0"]}, folds=1))
+
+
+def test_nnunet_s_own_splits(description, split_file):
+    given = [
+        {"train": ["p001_s0", "p002_s0"], "val": ["p000_s0", "p000_s1"]},
+        {"train": ["p000_s0", "p000_s1"], "val": ["p001_s0", "p002_s0"]},
+    ]
+    made = folds.make(FOUR, description, split_file(given))
+    assert [f["test"] for f in made["folds"]] == [["p000_s0", "p000_s1"], ["p001_s0", "p002_s0"]]
+    assert made["notes"] == []
+
+
+@pytest.mark.parametrize("text", ['{"folds": ' + "[" * 100000, "{", "\xff", '"folds"', "3", "null"])
+def test_a_file_that_is_no_split(text, tmp_path):
+    path = tmp_path / "mine.json"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(RefoldError, match=r"mine\.json"):
+        planned.read(str(path))
+
+
+def test_a_split_file_that_is_missing(tmp_path):
+    with pytest.raises(RefoldError, match=r"mine\.json is missing"):
+        planned.read(str(tmp_path / "mine.json"))
 
 
 def test_check_finds_a_case_tested_twice():
@@ -154,3 +213,13 @@ def test_check_finds_a_case_tested_twice():
     }
     with pytest.raises(RefoldError, match="does not test each case exactly once"):
         folds.check(splits, FOUR)
+
+
+def test_cases_left_out_may_stand_in_the_file(description, split_file):
+    without = replace(description, excluded={"p002_s0": "blurred"})
+    made = folds.make(FOUR[:3], without, split_file({**GOOD, "holdout": []}))
+    assert made["holdout"] == [] and made["notes"] == []
+    given = split_file({"train": ["p000_s0", "p000_s1"], "test": ["p001_s0", "p002_s0"]}, folds=1)
+    made = folds.make(FOUR[:3], without, given)
+    assert made["folds"][0]["test"] == ["p001_s0"]
+    assert "1 cases that" in made["notes"][0] and "left out by dataset.exclude: 'p002_s0'" in made["notes"][0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from refold.core.errors import RefoldError
@@ -59,6 +59,7 @@ class Description:
     root is where the files of ``cases.csv`` lie: the source folder as given in params.yaml, or data/raw/<name>.
     patients says where patients come from: ``pattern``, ``table``, ``phantom`` or ``case`` (each case its own).
     colours and pixels: how masks and pictures are read, see `Rule`.
+    excluded: cases left out by `dataset.exclude`, and why; they have no row in ``cases.csv``.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Description:
     reference: str = ""
     colours: tuple[tuple[str, ...], ...] = ()
     pixels: str | None = None
+    excluded: dict[str, str] = field(default_factory=dict)
 
     def rule(self, files: int = 1, values: Sequence[int] | None = None) -> Rule:
         """How an image that comes in so many files, or a label map, is to be read.
@@ -99,6 +101,7 @@ class Description:
                 "reference": self.reference,
                 "colours": [list(c) for c in self.colours],
                 "pixels": self.pixels,
+                "excluded": self.excluded,
             },
         )
 

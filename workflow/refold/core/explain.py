@@ -280,8 +280,12 @@ def _section_wanted(spot: Spot, methods: dict[str, type[BaseModel]]) -> str:
     value, kinds = spot.value, f"kind: {', '.join(methods)}" if methods else ""
     if methods:
         what = f"each method is a name with its keys below, indented; at least {kinds}"
+    elif get_origin(spot.annotation) is dict:
+        what = f"below it stand {words(spot.annotation, spot.metadata)}, indented: `name: ...`"
     else:
         what = f"its keys stand below it, indented; allowed are {', '.join(spot.annotation.model_fields)}"
+    if value is None and get_origin(spot.annotation) is dict and not methods:
+        return f"is empty; leave the line out to have none; otherwise {what}"
     if value is None:
         leave = "" if methods else "leave the line out to have all defaults; otherwise "
         return f"is empty, a section is wanted; {leave}{what}"

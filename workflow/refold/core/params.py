@@ -209,6 +209,12 @@ def _check_split(p: Params) -> Iterator[tuple[str, tuple[str, ...], str]]:
             ("split.file", "split.kind"),
             f"kind is {s.kind}, so the file would not be read; set kind: file, or file: null",
         )
+    if s.kind != "file" and s.folds == 1:
+        yield (
+            "split.folds",
+            ("split.folds", "split.kind"),
+            f"1 is not allowed with kind {s.kind}; at least 2, or give one training and test split with kind file",
+        )
     if s.kind == "file" and s.repeats != 1:
         yield (
             "split.repeats",
@@ -232,7 +238,9 @@ def _check_split(p: Params) -> Iterator[tuple[str, tuple[str, ...], str]]:
         patients = d.phantom.patients
         left = patients - (max(1, round(patients * s.test_fraction)) if s.test_fraction else 0)
         rests = ("split.folds", "split.kind", "split.test_fraction", "dataset")
-        if s.folds > left:
+        if s.folds == 1:
+            pass
+        elif s.folds > left:
             out = f", {patients - left} of {patients} being held out" if left < patients else ""
             yield "split.folds", rests, f"{s.folds} is more than the {left} patients there are{out}; at most {left}"
         elif s.run_folds == "all" and p.networks:

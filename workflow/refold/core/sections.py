@@ -36,6 +36,7 @@ Probability = Annotated[float, Field(ge=0, le=1)]
 Seed = Annotated[int, Field(ge=0, le=2**53)]  # what JSON carries exactly
 LibrarySeed = Annotated[int, Field(ge=0, le=2**32 - 101)]  # scikit-learn's and Keras's, with room for 100 repeats
 Axis = Literal["x", "y", "z"]
+CaseName = Annotated[str, Field(min_length=1, max_length=150)]
 LabelName = Annotated[str, Field(min_length=1, max_length=100)]
 Hex = Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")]
 RGB = Annotated[list[Annotated[int, Field(ge=0, le=255)]], Field(min_length=3, max_length=3)]
@@ -122,6 +123,11 @@ class Dataset(Section):
         "them; `stored`: the pixels as they lie in the file. null: as shown, and refused where the two would set image "
         "and mask, or the masks' inside and outside, against each other.",
     )
+    exclude: dict[CaseName, Annotated[str, Field(min_length=1, max_length=500), Words("text, the reason")]] = Field(
+        {},
+        description="Cases that are left out, each with the reason, which stands in the report: `case_012: the same "
+        "patient as case_003`. Their files are not read.",
+    )
     phantom: Phantom = Field(Phantom(), description="Only read when name is `phantom`.")
 
     @field_validator("patient_pattern")
@@ -205,7 +211,9 @@ class Split(Section):
         "KFold(folds, shuffle=True, random_state=seed) on the sorted case ids, as published folds are made. "
         "`file`: your own, see `file`.",
     )
-    folds: int = Field(5, ge=2, le=100, description="Number of folds k.")
+    folds: int = Field(
+        5, ge=1, le=100, description="Number of folds k; 1, a single training and test split, with kind `file` alone."
+    )
     repeats: int = Field(
         1, ge=1, le=100, description="How often the k-fold split is drawn anew; repeat r uses seed + r."
     )
@@ -223,8 +231,8 @@ class Split(Section):
     file: str | None = Field(
         None,
         min_length=1,
-        description='JSON file for kind `file`: {"folds": [{"train": [cases], "test": [cases]}, ...], '
-        '"holdout": [cases]}.',
+        description='JSON file for kind `file`: {"folds": [{"train": [cases], "test": [cases]}, ...], "holdout": '
+        '[cases]}, one split {"train": [cases], "test": [cases]}, or nnU-Net\'s splits_final.json.',
     )
     seed: LibrarySeed = Field(1, description="Seed of the split.")
 

@@ -93,6 +93,8 @@ def catalogue(
     cases.write(rows, cases_path)
     found.description.write(dataset_path)
     _write(checks_path, [], warnings)
+    if found.description.excluded:
+        log.get().info(f"left out by dataset.exclude: {', '.join(found.description.excluded)}")
     log.get().info(f"{len(rows)} cases of {len({c.patient for c in rows})} patients, without an error")
     return rows
 

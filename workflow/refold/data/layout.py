@@ -18,6 +18,7 @@ from typing import Any, Literal
 from refold.core import names
 from refold.core.cases import Description, Labels
 from refold.core.errors import RefoldError
+from refold.core.explain import nearest
 from refold.core.sections import NAME, Dataset
 from refold.data.problems import CHECKS, Problem
 
@@ -48,13 +49,17 @@ class Entry:
 
 @dataclass(frozen=True)
 class Layout:
-    """A data set as its folder describes it: usable as far as no problem is an error."""
+    """A data set as its folder describes it: usable as far as no problem is an error.
+
+    excluded: entries that `dataset.exclude` leaves out.
+    """
 
     root: Path
     description: Description
     entries: tuple[Entry, ...]
     problems: tuple[Problem, ...]
     single: bool = False  # dataset.json calls data in NIfTI 2-D: every file has to be a single slice
+    excluded: tuple[Entry, ...] = ()
 
 
 # ---------------------------------------------------------------- where the data are
@@ -126,6 +131,8 @@ def patients(dataset: Dataset, raw: str | Path = RAW) -> int | None:
     if kind(dataset) != "folder" and not (root(dataset, raw) / "dataset.json").is_file():
         return None
     layout = read(dataset, raw)
+    if strange := [p.message for p in layout.problems if p.check == "exclude"]:
+        raise RefoldError("\n".join(strange))
     unknown = [p for p in layout.problems if p.check in ("no-patient", "patient-table")]
     if unknown:
         lines = "\n".join(f"  - {p.message}" for p in unknown)
@@ -426,15 +433,16 @@ class _Reader:
             return []
         images = {n[: -len(ending)]: i for n, i in self.channel_numbers(IMAGES).items() if n.endswith(ending)}
         labels = {n[: -len(ending)] for n in folders[LABELS] if n.endswith(ending)}
+        if ending.lower() in JPEG:
+            for case in sorted(images.keys() | labels):
+                file = f"{LABELS}/{case}{ending}"
+                self.note("lossy-label", JPEG_LABEL.format(file), case, file)
+            return []
         none = [f for f in folders if not any(n.endswith(ending) for n in folders[f])]
         for folder in none:
             message = f"no file in {folder} ends with {ending}, the `file_ending`{_endings(folder, folders[folder])}"
             self.note("format", message, file="dataset.json")
         if none:
-            return []
-        if ending.lower() in JPEG:
-            for case in sorted(labels):
-                self.note("lossy-label", JPEG_LABEL.format(f"{LABELS}/{case}{ending}"), case, f"{LABELS}/{case}{ending}")
             return []
         return [
             Entry(
@@ -461,6 +469,16 @@ class _Reader:
             if files and not any(f"{folder}/{n}" in used for n in files):
                 self.note("not-read", f"{folder} holds {len(files)} label(s)", file=f"{folder}/{files[0]}")
 
+    def exclude(self, found: list[Entry]) -> tuple[list[Entry], list[Entry]]:
+        """What stays, and what `dataset.exclude` leaves out; problems of the latter are none any more."""
+        out = self.dataset.exclude
+        known = {e.case for e in found} | {p.case for p in self.problems if p.case}
+        self.problems = [p for p in self.problems if p.case not in out]
+        for case in sorted(out.keys() - known):
+            guess = nearest(case, known)
+            self.note("exclude", f"dataset.exclude: the data set has no case {case!r}{guess}", case)
+        return [e for e in found if e.case not in out], [e for e in found if e.case in out]
+
     def checked(self, found: list[Entry]) -> list[Entry]:
         """Without unsafe and duplicate names; with patients."""
         patient_of = self.patients()
@@ -477,7 +495,7 @@ class _Reader:
                 continue
             patient = patient_of(entry.case)
             kept.append(Entry(entry.case, patient or "", entry.images, entry.label))
-        unused = sorted(self.rows.keys() - {e.case for e in kept})
+        unused = sorted(self.rows.keys() - {e.case for e in kept} - self.dataset.exclude.keys())
         if unused:
             message = f"{len(unused)} row(s) name no case of the data set: {', '.join(unused[:5])}"
             self.note("patient-table-unused", message, file=str(self.dataset.patient_table))
@@ -568,6 +586,7 @@ def read(dataset: Dataset, raw: str | Path = RAW) -> Layout:
     else:
         found = reader.nnunet(values, len(channels))
     listed = len(values["training"]) if decathlon and isinstance(values["training"], list) else len(found)
+    found, excluded = reader.exclude(found)
     kept = reader.checked(found)
     reader.unread(values, kept)
 
@@ -600,14 +619,17 @@ def read(dataset: Dataset, raw: str | Path = RAW) -> Layout:
         patients=reader.source,
         licence=_line(values.get("licence") or values.get("license")),
         reference=_line(values.get("reference")),
+        colours=reader.colours(labels, dimension),
+        pixels=dataset.pixels,
+        excluded=dict(sorted(dataset.exclude.items())),
     )
     single = dimension == 3 and size == "2D"
-    return Layout(folder, description, tuple(kept), tuple(reader.problems), single)
+    return Layout(folder, description, tuple(kept), tuple(reader.problems), single, tuple(excluded))
 
 
 def unlisted(layout: Layout) -> list[str]:
     """Images beside the listed ones, in the same folders, that no entry names; sorted relative paths."""
-    used = {p for e in layout.entries for p in (*e.images, e.label)}
+    used = {p for e in (*layout.entries, *layout.excluded) for p in (*e.images, e.label)}
     folders = sorted({str(PurePosixPath(p).parent) for p in used})
     present = (str(PurePosixPath(f) / n) for f in folders for n in _names(layout.root / f))
     return sorted(p for p in present if p not in used and p.lower().endswith(NIFTI + PICTURE))

@@ -25,6 +25,7 @@ CHECKS: dict[str, tuple[Literal["error", "warning"], str]] = {
     "dimension": ("error", "put tensorImageSize right, or give files of that dimension"),
     "colours": ("error", "give each label of dataset.json a colour of its own under dataset.colours"),
     "patient-table": ("error", "give a CSV file with the columns case and patient, one row a case"),
+    "exclude": ("error", "write the names as in data/cases.csv, or take the line out"),
     # one entry
     "entry": ("error", 'write the entry as {"image": "imagesTr/a.nii.gz", "label": "labelsTr/a.nii.gz"}'),
     "outside-path": ("error", "give a path inside the data set's folder, relative to it"),

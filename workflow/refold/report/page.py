@@ -138,7 +138,7 @@ def context(e: Experiment, facts: dict[str, Any], draw: Draw, keep: Keep) -> dic
         "best": best,
         "level": words.level(e),
         "tolerance": f"{e.params.evaluate.nsd_tolerance:g} {'mm' if dimension == 3 else 'px'}",
-        "evaluations": tables.EVALUATIONS,
+        "evaluations": tables.evaluations(e),
         "cautions": found,
         "fitted": cautions.fitted(e),
         "failures": keep("failures", tables.failure_table(e, failures)),

@@ -138,8 +138,13 @@ def label_name(label: str) -> Cell:
 EVALUATIONS = {CV: N_("cross-validation"), HOLDOUT: N_("holdout")}
 
 
-def evaluation(set_: str) -> Cell:
-    return Cell(_(EVALUATIONS[set_]))
+def evaluations(e: Experiment) -> dict[str, str]:
+    """What each set of the tables is called in this experiment, not yet translated."""
+    return EVALUATIONS if len(e.splits["folds"]) > 1 else EVALUATIONS | {CV: N_("one training and test split")}
+
+
+def evaluation(e: Experiment, set_: str) -> Cell:
+    return Cell(_(evaluations(e)[set_]))
 
 
 def _interval(row: dict[str, Any], digits: int) -> str:
@@ -278,7 +283,7 @@ def every_number(e: Experiment) -> Table:
         ),
     ):
         digits = metric(r["metric"]).digits
-        cells = [evaluation(r["set"]), Cell(heading(e, r["metric"])), Cell(r["method"]), label_name(r["label"])]
+        cells = [evaluation(e, r["set"]), Cell(heading(e, r["metric"])), Cell(r["method"]), label_name(r["label"])]
         cells += [number(r[k], 0) for k in ("n", "n_nan")]
         cells += [number(r[k], digits) for k in ("mean", "ci_low", "ci_high", "sd", "median", "min", "max")]
         rows.append(Row(cells))
@@ -329,7 +334,7 @@ def comparisons(e: Experiment) -> Table | None:
             Cell(verdict(r)),
         ]
         if len(e.sets) > 1:
-            cells.insert(0, evaluation(r["set"]))
+            cells.insert(0, evaluation(e, r["set"]))
         rows.append(Row(cells, r["label"] == MEAN))
     if not rows:
         return None
@@ -358,7 +363,7 @@ def ranks(e: Experiment) -> Table | None:
             number(100 * r["share_first"], 0),
         ]
         if len(e.sets) > 1:
-            cells.insert(0, evaluation(r["set"]))
+            cells.insert(0, evaluation(e, r["set"]))
         rows.append(Row(cells, r["metric"] == "dice"))
     columns = (_("Metric"), _("Method"), _("Rank"), _("Ranks in samples"), _("Same rank, %"), _("Best, %"))
     return Table(_columns(e, *columns), rows)
@@ -371,7 +376,7 @@ LESION = (
 
 def _in_sets(e: Experiment, cells: list[Cell], set_: str) -> list[Cell]:
     """With the evaluation before them where there are two."""
-    return [evaluation(set_), *cells] if len(e.sets) > 1 else cells
+    return [evaluation(e, set_), *cells] if len(e.sets) > 1 else cells
 
 
 def _columns(e: Experiment, *names: str) -> list[str]:
@@ -532,7 +537,10 @@ def data(e: Experiment) -> dict[str, Any]:
     physical = d.dimension == 3
     facts = [
         (_("Data set"), d.name),
-        (_("Cases"), str(len(cases))),
+        (
+            _("Cases"),
+            _("{n}; {out} more were left out", n=len(cases), out=len(d.excluded)) if d.excluded else str(len(cases)),
+        ),
         (
             _("Patients"),
             _(
@@ -604,6 +612,7 @@ def data(e: Experiment) -> dict[str, Any]:
     ]
     return {
         "facts": [(k, v) for k, v in facts if v],
+        "excluded": list(d.excluded.items()),
         "labels": labels,
         "unit": "ml" if physical else _("pixels"),
         "cases": Table(columns, rows),

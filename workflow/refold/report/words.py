@@ -235,6 +235,9 @@ def _data(prose: Prose, e: Experiment) -> None:
             names=listed(d.channels),
             labels=listed(d.labels.names),
         ),
+        _("{cases} had been left out, for the reasons given under Data.", cases=plural(len(d.excluded), "case"))
+        if d.excluded
+        else "",
         _("Each case was taken as its own patient, because nothing said which cases belong together.")
         if d.patients == "case"
         else "",

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from refold.core.cases import Case, Description
 from refold.core.errors import RefoldError
-from refold.core.files import read_json
+from refold.core.explain import nearest
 from refold.core.sections import Split
+from refold.split import planned
 from refold.split.strata import strata
 
 TABLE = "data/cases.csv"
@@ -78,36 +81,30 @@ def _kfold(cases: list[Case], split: Split) -> list[dict]:
     return folds
 
 
-def _case_list(value: Any, where: str, known: dict[str, str]) -> list[str]:
-    if not isinstance(value, list) or not all(isinstance(c, str) for c in value):
-        raise RefoldError(f"{where}: a list of case ids is wanted")
-    twice = [c for c, n in Counter(value).items() if n > 1]
-    if twice:
-        raise RefoldError(f"{where}: listed more than once: {_names(twice)}")
-    unknown = set(value) - known.keys()
-    if unknown:
-        raise RefoldError(f"{where}: {TABLE} has no case {_names(unknown)}; the ids are the file names without suffix")
-    return sorted(value)
-
-
-def _from_file(cases: list[Case], split: Split) -> tuple[list[dict], list[str], list[str]]:
-    path = split.file
-    value = read_json(path)
+def _from_file(cases: list[Case], description: Description, split: Split) -> tuple[list[dict], list[str], list[str]]:
+    given, path = planned.read(split.file), Path(split.file).name  # notes stand in the report, which names no place
+    planned.same_number(split, given)
     known = {c.case: c.patient for c in cases}
-    if not isinstance(value, dict) or not isinstance(value.get("folds"), list):
-        raise RefoldError(f'{path}: {{"folds": [{{"train": [...], "test": [...]}}, ...], "holdout": [...]}} is wanted')
-    extra = value.keys() - {"folds", "holdout"}
-    if extra:
-        raise RefoldError(f"{path}: unknown key {_names(extra)}; allowed are folds, holdout")
-    if len(value["folds"]) != split.folds:
-        raise RefoldError(f"{path} has {len(value['folds'])} folds, split.folds says {split.folds}; make them equal")
+    excluded: set[str] = set()
+
+    def there(names: list[str], where: str) -> list[str]:
+        excluded.update(description.excluded.keys() & set(names))
+        names = [c for c in names if c not in description.excluded]
+        if unknown := set(names) - known.keys():
+            guess = nearest(min(unknown), known)
+            raise RefoldError(
+                f"{path}: {where}: {TABLE} has no case {_names(unknown)}{guess}; the ids are the file names without "
+                "suffix"
+            )
+        return names
+
+    holdout = there(given.holdout, "holdout")
     folds = []
-    for i, fold in enumerate(value["folds"]):
-        if not isinstance(fold, dict) or fold.keys() != {"train", "test"}:
-            raise RefoldError(f"{path}: fold {i} must have exactly the keys train and test")
-        sides = {side: _case_list(fold[side], f"{path}: {side} of fold {i}", known) for side in ("train", "test")}
-        folds.append({"repeat": 0, **sides})
-    holdout = _case_list(value.get("holdout", []), f"{path}: holdout", known)
+    for i, (train, test) in enumerate(given.folds):
+        test = there(test, f"test of fold {i}")
+        if train is None:
+            train = sorted(known.keys() - set(test) - set(holdout))
+        folds.append({"repeat": 0, "train": there(train, f"train of fold {i}"), "test": test})
     named = set(holdout).union(*(f[side] for f in folds for side in ("train", "test")))
     if known.keys() - named:
         raise RefoldError(
@@ -115,11 +112,25 @@ def _from_file(cases: list[Case], split: Split) -> tuple[list[dict], list[str], 
         )
     tested = Counter(c for f in folds for c in f["test"])
     notes = []
-    if never := known.keys() - set(holdout) - tested.keys():
+    if excluded:
+        notes.append(f"{len(excluded)} cases that {path} names are left out by dataset.exclude: {_names(excluded)}")
+    never = known.keys() - set(holdout) - tested.keys()
+    if never and len(folds) == 1:
+        notes.append(
+            f"one split into training and test, as {path} gives it: {_count(tested, known)} are tested, "
+            f"{_count(never, known)} trained on alone; how much another split would change is not in the numbers"
+        )
+    elif never:
         notes.append(f"{len(never)} cases are trained on but never tested: {_names(never)}")
     if often := [c for c, n in tested.items() if n > 1]:
         notes.append(f"{len(often)} cases are tested in more than one fold: {_names(often)}")
     return folds, holdout, notes
+
+
+def _count(names: Iterable[str], patients: dict[str, str]) -> str:
+    """``10 cases of 8 patients``."""
+    names = set(names)
+    return f"{len(names)} cases of {len({patients[c] for c in names})} patients"
 
 
 def check(splits: dict[str, Any], cases: list[Case]) -> None:
@@ -140,7 +151,8 @@ def check(splits: dict[str, Any], cases: list[Case]) -> None:
         name = f"split: fold {fold['fold']}"
         for side in ("train", "test"):
             if not fold[side]:
-                raise RefoldError(f"{name} has no {side} case; choose fewer folds (split.folds)")
+                more = "give one in split.file" if splits["kind"] == "file" else "choose fewer folds (split.folds)"
+                raise RefoldError(f"{name} has no {side} case; {more}")
         trained_on, tested_on = ({patient[c] for c in fold[side]} for side in ("train", "test"))
         if both := trained_on & tested_on:
             raise RefoldError(f"{name} has the same patient in training and test: {_names(both)}{grouped}")
@@ -174,7 +186,7 @@ def make(cases: list[Case], description: Description, split: Split) -> dict[str,
     if description.patients == "case":
         notes.append("each case counts as its own patient: neither dataset.patient_pattern nor patient_table is given")
     if split.kind == "file":
-        folds, holdout, more = _from_file(cases, split)
+        folds, holdout, more = _from_file(cases, description, split)
         notes += more
     else:
         patients = {c.patient for c in cases}

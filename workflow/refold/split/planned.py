@@ -2,17 +2,78 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
 from refold.core.errors import RefoldError
 from refold.core.files import read_json
 from refold.core.sections import Split
+
+FORM = '{"folds": [{"train": [...], "test": [...]}, ...], "holdout": [...]}'
+
+
+@dataclass(frozen=True)
+class Given:
+    """A user's split as its file says. folds: (train, test), train None for all other cases."""
+
+    folds: tuple[tuple[list[str] | None, list[str]], ...]
+    holdout: list[str]
+
+
+def _some(names: Iterable[Any], most: int = 5) -> str:
+    names = sorted(map(repr, names))
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def _cases(value: Any, where: str) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(c, str) for c in value):
+        raise RefoldError(f"{where}: a list of case ids is wanted")
+    if twice := {c for c in value if value.count(c) > 1} if len(set(value)) < len(value) else ():
+        raise RefoldError(f"{where}: listed more than once: {_some(twice)}")
+    return sorted(value)
+
+
+def read(path: str) -> Given:
+    """A split of the user's own: ``FORM``; one training and test split, ``{"train": [...], "test": [...]}``; or
+    nnU-Net's ``splits_final.json``, ``[{"train": [...], "val": [...]}, ...]``.
+
+    Raises:
+        RefoldError: it cannot be read or is no such file; names the key and what is wanted.
+    """
+    try:
+        value = read_json(path)
+    except RefoldError as error:
+        raise RefoldError(f"split.file: {error}") from None
+    except (OSError, RecursionError) as error:
+        raise RefoldError(f"split.file: {path} cannot be read: {error}") from None
+    if isinstance(value, dict) and "folds" not in value and value.keys() & {"test", "val"}:
+        value = {"folds": [{k: v for k, v in value.items() if k != "holdout"}], "holdout": value.get("holdout", [])}
+    elif isinstance(value, list):
+        value = {"folds": value}
+    if not isinstance(value, dict) or not isinstance(value.get("folds"), list):
+        raise RefoldError(f'split.file: {path}: {FORM} is wanted, or one split {{"train": [...], "test": [...]}}')
+    if extra := value.keys() - {"folds", "holdout"}:
+        raise RefoldError(f"split.file: {path}: unknown key {_some(extra)}; allowed are folds, holdout")
+    folds = []
+    for i, fold in enumerate(value["folds"]):
+        tests = fold.keys() & {"test", "val"} if isinstance(fold, dict) else ()
+        if len(tests) != 1 or fold.keys() - {"train", "test", "val"}:
+            raise RefoldError(
+                f"split.file: {path}: fold {i} must have the keys train and test (or nnU-Net's train and val); without "
+                "train, all other cases are trained on"
+            )
+        (test,) = tests
+        train = _cases(fold["train"], f"{path}: train of fold {i}") if "train" in fold else None
+        folds.append((train, _cases(fold[test], f"{path}: {test} of fold {i}")))
+    return Given(tuple(folds), _cases(value.get("holdout", []), f"{path}: holdout"))
 
 
 def has_holdout(split: Split) -> bool:
     """Whether cases are held out of all folds. Raises `RefoldError` when the user's file cannot be read."""
     if split.kind != "file":
         return split.test_fraction > 0
-    value = read_json(split.file)
-    return bool(isinstance(value, dict) and value.get("holdout"))
+    return bool(read(split.file).holdout)
 
 
 def check(split: Split, patients: int | None) -> None:
@@ -26,15 +87,17 @@ def check(split: Split, patients: int | None) -> None:
         RefoldError: more folds than patients, or another number of folds than in the user's file.
     """
     if split.kind == "file":
-        value = read_json(split.file)
-        folds = value.get("folds") if isinstance(value, dict) else None
-        if not isinstance(folds, list):
-            raise RefoldError(f"split.file: {split.file} has no list `folds`; see docs/split.md for its form")
-        if len(folds) != split.folds:
-            raise RefoldError(
-                f"split.folds: {split.folds}, but {split.file} has {len(folds)}; set split.folds: {len(folds)}"
-            )
+        same_number(split, read(split.file))
     elif patients is not None:
         left = patients - (max(1, round(patients * split.test_fraction)) if split.test_fraction else 0)
         if split.folds > left:
             raise RefoldError(f"split.folds: {split.folds} is more than the {left} patients there are; at most {left}")
+
+
+def same_number(split: Split, given: Given) -> None:
+    """Raises `RefoldError` unless `split.folds` is the number of folds in the file."""
+    there = len(given.folds)
+    if there == 0:
+        raise RefoldError(f"split.file: {split.file} has no fold; {FORM} is wanted")
+    if there != split.folds:
+        raise RefoldError(f"split.folds: {split.folds}, but {split.file} has {there}; set split.folds: {there}")
