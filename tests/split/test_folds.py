@@ -223,3 +223,31 @@ def test_cases_left_out_may_stand_in_the_file(description, split_file):
     made = folds.make(FOUR[:3], without, given)
     assert made["folds"][0]["test"] == ["p001_s0"]
     assert "1 cases that" in made["notes"][0] and "left out by dataset.exclude: 'p002_s0'" in made["notes"][0]
+
+
+def rare(holders):
+    """Six cases of six patients; the lesion is in those of these numbers."""
+    return make_cases([1] * 6, lambda n: (1000, 100, 10 * (n in holders)))
+
+
+def test_a_label_that_no_training_case_shows_is_told(description, split_file):
+    given = {"train": ["p000_s0", "p001_s0", "p002_s0"], "test": ["p003_s0", "p004_s0", "p005_s0"]}
+    told = lambda holders: [  # noqa: E731
+        n for n in folds.make(rare(holders), description, split_file(given, folds=1))["notes"] if "no training" in n
+    ]
+    assert told({4, 5}) == [
+        "no training case of fold 0 shows 'lesion', so no method can learn it there; 2 tested case(s) show it"
+    ]
+    assert told({1, 4}) == [] and told(set()) == []
+    both = [
+        {"train": [f"p00{i}_s0" for i in a], "test": [f"p00{i}_s0" for i in b]} for a, b in (("012", "34"), ("01", "2"))
+    ]
+    made = folds.make(rare({5}), description, split_file({"folds": both, "holdout": ["p005_s0"]}))
+    assert made["notes"][-1] == "no training case of fold 0, 1 shows 'lesion', so no method can learn it there"
+
+
+def test_one_patient_alone_with_a_label_leaves_one_fold_without(description):
+    made = folds.make(rare({3}), description, Split(folds=3))
+    (fold,) = [f["fold"] for f in made["folds"] if "p003_s0" in f["test"]]
+    assert f"no training case of fold {fold} shows 'lesion'" in made["notes"][-1]
+    assert made["notes"][-1].endswith("; 1 tested case(s) show it")

@@ -54,3 +54,31 @@ def test_an_unknown_fold_is_named(stored, tmp_path):
 def test_a_stored_case_that_was_changed_is_refused(stored, tmp_path):
     with pytest.raises(RefoldError, match=r"case1\.h5 is not the file"), _open(stored, tmp_path, case1={"sha256": "0"}):
         pass
+
+
+def _without(stored, case, label):
+    """Store a case without one of its labels."""
+    with store.open(stored, case) as old:
+        image, labels, record = old.image[...], old.label[...], old.record
+        points = {i: old.foreground(i) for i in old.labels if i != label}
+    labels[labels == label] = 0
+    store.write(stored, case, image, labels, points, image[labels > 0], record)
+
+
+def test_labels_that_no_teaching_case_shows(stored, tmp_path):
+    with _open(stored, tmp_path) as fold:
+        assert fold.unseen() == []
+        taught, (held,) = list(fold.training), fold.validation
+    for case in taught:
+        _without(stored, case, 2)
+    with _open(stored, tmp_path) as fold:
+        assert fold.unseen() == [
+            "no training case shows 'b': this fold could not learn it; the inner validation shows 'b', which teaches "
+            "nothing"
+        ]
+    _without(stored, held, 2)
+    with _open(stored, tmp_path) as fold:
+        assert fold.unseen() == ["no training case shows 'b': this fold could not learn it"]
+    _without(stored, taught[0], 1)
+    with _open(stored, tmp_path) as fold:
+        assert fold.unseen() == ["no training case shows 'b': this fold could not learn it"]

@@ -132,6 +132,7 @@ def test_the_warning_is_in_the_log_and_in_the_card(tmp_path, monkeypatch, capsys
     @contextmanager
     def opened(*a):
         with folds.opened(tmp_path / "data", 4, 1, shape=(14, 16)) as fold:
+            monkeypatch.setattr(type(fold), "unseen", lambda fold: ["no training case shows 'rare'"])
             yield fold
 
     monkeypatch.setattr(command, "open_fold", opened)
@@ -146,6 +147,7 @@ def test_the_warning_is_in_the_log_and_in_the_card(tmp_path, monkeypatch, capsys
     (line,) = [w for w in card["warnings"] if "no better than predicting nothing" in w]
     assert line.startswith("on training cases it did no better") and "as well as could be" in card["warnings"]
     assert "asked" not in card["warnings"] and f"WARNING {line}" in capsys.readouterr().err
+    assert "no training case shows 'rare'" in card["warnings"]
     known = card["training"]["score"]
     assert known["cases"] == 4 and known["dice"] < known["dice_of_nothing"]
     assert score.Score.told("a fold 0", known) == [

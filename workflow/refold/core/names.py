@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 OWN = ("mean",)  # stands for the mean over the labels in tables
 OWN_METHODS = (*OWN, "all", "holdout", "incomplete")  # of all folds together, of a set, and of a folder
@@ -61,3 +62,9 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def some(names: Iterable[str], most: int = 5) -> str:
+    """``'a', 'b' and 7 more``, in the order given."""
+    names = list(names)
+    return ", ".join(map(repr, names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "")

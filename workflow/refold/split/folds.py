@@ -13,6 +13,7 @@ import numpy as np
 from refold.core.cases import Case, Description
 from refold.core.errors import RefoldError
 from refold.core.explain import nearest
+from refold.core.names import some
 from refold.core.sections import Split
 from refold.split import planned
 from refold.split.strata import strata
@@ -20,9 +21,26 @@ from refold.split.strata import strata
 TABLE = "data/cases.csv"
 
 
-def _names(names, most: int = 5) -> str:
-    names = sorted(names)
-    return ", ".join(map(repr, names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "")
+def _names(names: Iterable[str]) -> str:
+    return some(sorted(names))
+
+
+def _unseen(folds: list[dict], cases: list[Case], description: Description) -> list[str]:
+    """Sentences on labels that no training case of a fold shows, though others do: nothing can learn them there."""
+    shown = {c.case: {i for i, n in enumerate(c.voxels[1:], start=1) if n} for c in cases}
+    anywhere = set().union(*shown.values())
+    notes: dict[tuple[str, str], list[int]] = {}
+    for number, fold in enumerate(folds):
+        lacking = sorted(anywhere.difference(*(shown[c] for c in fold["train"])))
+        if lacking:
+            labels = some(description.labels.names[i] for i in lacking)
+            tested = sum(bool(shown[c] & set(lacking)) for c in fold["test"])
+            notes.setdefault((labels, f"{tested} tested case(s) show it" if tested else ""), []).append(number)
+    return [
+        f"no training case of fold {', '.join(map(str, numbers))} shows {labels}, so no method can learn it there"
+        + (f"; {tested}" if tested else "")
+        for (labels, tested), numbers in notes.items()
+    ]
 
 
 def _foreground(case: Case, description: Description) -> tuple[list[str], float]:
@@ -205,6 +223,7 @@ def make(cases: list[Case], description: Description, split: Split) -> dict[str,
         else:
             folds = _kfold(rest, split)
         folds = [{**f, **{side: [rest[i].case for i in sorted(f[side])] for side in ("train", "test")}} for f in folds]
+    notes += _unseen(folds, cases, description)
     splits = {
         "kind": split.kind,
         "seed": split.seed,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from refold.core.errors import RefoldError
 from refold.core.files import read_json
+from refold.core.names import some
 from refold.core.sections import Split
 
 FORM = '{"folds": [{"train": [...], "test": [...]}, ...], "holdout": [...]}'
@@ -21,16 +21,11 @@ class Given:
     holdout: list[str]
 
 
-def _some(names: Iterable[Any], most: int = 5) -> str:
-    names = sorted(map(repr, names))
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
 def _cases(value: Any, where: str) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(c, str) for c in value):
         raise RefoldError(f"{where}: a list of case ids is wanted")
     if twice := {c for c in value if value.count(c) > 1} if len(set(value)) < len(value) else ():
-        raise RefoldError(f"{where}: listed more than once: {_some(twice)}")
+        raise RefoldError(f"{where}: listed more than once: {some(sorted(twice))}")
     return sorted(value)
 
 
@@ -54,7 +49,7 @@ def read(path: str) -> Given:
     if not isinstance(value, dict) or not isinstance(value.get("folds"), list):
         raise RefoldError(f'split.file: {path}: {FORM} is wanted, or one split {{"train": [...], "test": [...]}}')
     if extra := value.keys() - {"folds", "holdout"}:
-        raise RefoldError(f"split.file: {path}: unknown key {_some(extra)}; allowed are folds, holdout")
+        raise RefoldError(f"split.file: {path}: unknown key {some(sorted(extra))}; allowed are folds, holdout")
     folds = []
     for i, fold in enumerate(value["folds"]):
         tests = fold.keys() & {"test", "val"} if isinstance(fold, dict) else ()

@@ -76,6 +76,8 @@ def run(a: argparse.Namespace) -> None:
             f"{type(segmenter).__name__} {segmenter.file!r}; make them equal"
         )
     with open_fold(a.method, a.fold, a.preprocessed, splits, description, fingerprint, *held, checkpoint, key) as fold:
+        for text in (unseen := fold.unseen()):
+            log.get().warning(text)
         facts = segmenter.fit(fold)
         worth = score.measured(segmenter, fold)
         if poor := worth.warnings():
@@ -98,7 +100,7 @@ def run(a: argparse.Namespace) -> None:
                 "score": worth.to_json(),
             },
             "statistics": fold.statistics.to_json(),
-            "warnings": [*doubts, *segmenter.warnings],
+            "warnings": [*doubts, *unseen, *segmenter.warnings],
         }
     _write_history(out / "history.csv", segmenter.history, description.labels.foreground)
     write_json(out / "card.json", card)

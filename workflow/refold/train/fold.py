@@ -15,6 +15,7 @@ from refold.core import intensity, rng, store
 from refold.core.cases import Description
 from refold.core.errors import RefoldError
 from refold.core.intensity import Statistics
+from refold.core.names import some
 from refold.core.store import Stored
 
 
@@ -40,6 +41,19 @@ class Fold:
     @property
     def labels(self) -> int:
         return len(self.description.labels)
+
+    def unseen(self) -> list[str]:
+        """A warning where labels are in no case that teaches: whatever is learnt, it cannot be these."""
+        names = self.description.labels.foreground
+        taught, held = (
+            {i for case in cases.values() for i in case.labels} for cases in (self.training, self.validation)
+        )
+        lacking = [(i, name) for i, name in enumerate(names, start=1) if i not in taught]
+        if not lacking:
+            return []
+        aside = [name for i, name in lacking if i in held]
+        more = f"; the inner validation shows {some(aside)}, which teaches nothing" if aside else ""
+        return [f"no training case shows {some(name for _, name in lacking)}: this fold could not learn it{more}"]
 
     def image(self, case: Stored) -> np.ndarray:
         """The whole normalised image (x, y[, z], channels) float32."""
