@@ -98,6 +98,12 @@ def test_patients(tmp_path):
     assert layout.patients(Dataset(name="Task02_Heart"), raw=tmp_path) is None
 
 
+def test_patients_are_not_counted_where_the_checks_have_more_to_say(tmp_path):
+    source = nnunet(tmp_path / "d")
+    source.save(file_ending=".nii")  # no file has it: not "0 patients"
+    assert layout.patients(dataset(source)) is None
+
+
 def test_patients_that_cannot_be_told_are_all_named(tmp_path):
     source = decathlon(tmp_path / "d")
     with pytest.raises(RefoldError) as caught:

@@ -80,6 +80,11 @@ def nnunet_label_missing(s):
     s.label(2).unlink()
 
 
+@spoiled("exclude", "no case 'patient02_a' (did you mean 'patient002_a'?)", exclude={"patient02_a": "blurred"})
+def case_left_out_that_is_none(s):
+    pass
+
+
 @spoiled("missing-file", "imagesTr/patient002_a.nii.gz does", make=lambda folder: nnunet(folder, channels=1))
 def nnunet_channel_number_missing(s):
     s.image(2, "_0000.nii.gz").rename(s.image(2))

@@ -217,8 +217,9 @@ def test_check_finds_a_case_tested_twice():
 
 def test_cases_left_out_may_stand_in_the_file(description, split_file):
     without = replace(description, excluded={"p002_s0": "blurred"})
-    made = folds.make(FOUR[:3], without, split_file({**GOOD, "holdout": []}))
-    assert made["holdout"] == [] and made["notes"] == []
+    made = folds.make(FOUR[:3], without, split_file(GOOD))
+    assert made["holdout"] == [] and "left out by dataset.exclude: 'p002_s0'" in made["notes"][0]
+    assert planned.has_holdout(split_file(GOOD)) and not planned.has_holdout(split_file(GOOD), without.excluded)
     given = split_file({"train": ["p000_s0", "p000_s1"], "test": ["p001_s0", "p002_s0"]}, folds=1)
     made = folds.make(FOUR[:3], without, given)
     assert made["folds"][0]["test"] == ["p001_s0"]

@@ -68,7 +68,8 @@ EXTERNAL = {
 }
 FOLDS = P.split.fold_numbers
 # A held-out test set is one fold more to predict and evaluate.
-TESTED = [*FOLDS, "holdout"] if checked(lambda: planned.has_holdout(P.split)) else FOLDS
+HOLDOUT = checked(lambda: planned.has_holdout(P.split, P.dataset.exclude))
+TESTED = [*FOLDS, "holdout"] if HOLDOUT else FOLDS
 MODEL = {name: P.methods[name].file for name in TRAINED}
 FETCHED = checked(lambda: layout.kind(P.dataset)) != "folder"
 ROOT = layout.root(P.dataset)

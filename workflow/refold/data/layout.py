@@ -119,7 +119,7 @@ def entries(dataset: Dataset, raw: str | Path = RAW) -> list[Entry]:
 
 
 def patients(dataset: Dataset, raw: str | Path = RAW) -> int | None:
-    """Number of patients, or None while the data set is not there yet.
+    """Number of patients, or None while the data set is not there yet or holds what the checks will refuse.
 
     Raises:
         RefoldError: as `read`; or cases whose patient cannot be told, all of them named.
@@ -137,6 +137,8 @@ def patients(dataset: Dataset, raw: str | Path = RAW) -> int | None:
     if unknown:
         lines = "\n".join(f"  - {p.message}" for p in unknown)
         raise RefoldError(f"the patient of {len(unknown)} case(s) cannot be told\n{lines}\n{unknown[0].action}")
+    if any(p.is_error for p in layout.problems):
+        return None
     return len({e.patient for e in layout.entries})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,11 +65,15 @@ def read(path: str) -> Given:
     return Given(tuple(folds), _cases(value.get("holdout", []), f"{path}: holdout"))
 
 
-def has_holdout(split: Split) -> bool:
-    """Whether cases are held out of all folds. Raises `RefoldError` when the user's file cannot be read."""
+def has_holdout(split: Split, excluded: Collection[str] = ()) -> bool:
+    """Whether cases are held out of all folds. Raises `RefoldError` when the user's file cannot be read.
+
+    Args:
+        excluded: cases that `dataset.exclude` leaves out.
+    """
     if split.kind != "file":
         return split.test_fraction > 0
-    return bool(read(split.file).holdout)
+    return bool(set(read(split.file).holdout) - set(excluded))
 
 
 def check(split: Split, patients: int | None) -> None:
