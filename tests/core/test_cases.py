@@ -8,6 +8,7 @@ from refold.core import cases
 from refold.core.cases import Case, Description, Labels
 from refold.core.errors import RefoldError
 from refold.core.files import read_csv
+from refold.core.sections import Dataset
 
 VOLUME = Case(
     case="patient001_scan1",
@@ -111,3 +112,9 @@ def test_labels():
 def test_rows_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
         VOLUME.patient = "another"
+
+
+def test_the_colours_of_a_data_set():
+    given = {"a": "#Ff0000", "b": [0, 255, 0], "c": ["#000001", [1, 2, 3]]}
+    wanted = {"a": ("#ff0000",), "b": ("#00ff00",), "c": ("#000001", "#010203")}
+    assert Dataset(colours=given).colour_table == wanted

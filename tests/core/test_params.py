@@ -94,6 +94,13 @@ SINGLE = {
     "allowed: letters, digits, `_`, `.` and `-`, a letter or digit first",
     "dataset: {name: x, source: 3}": "dataset.source: 3 is not allowed; this is a number; put text in quotes; "
     "allowed: text, not empty, or null",
+    **{
+        f"dataset: {{colours: {{organ: {value}}}}}": f"dataset.colours.organ: {shown}: no colour; write "
+        '`"#rrggbb"` (in quotes: # begins a comment) or `[red, green, blue]` from 0 to 255, or a list of such'
+        for value, shown in (("red", '"red"'), ("null", "null"), ("[300, 0, 0]", "[300, 0, 0]"), ("[1, 2]", "[1, 2]"))
+    },
+    "dataset: {pixels: sown}": "dataset.pixels: \"sown\" is not allowed (did you mean 'shown'?); "
+    "allowed: shown, stored, or null",
     "dataset: {patient_pattern: '('}": 'dataset.patient_pattern: "(": no valid regular expression: '
     "missing ), unterminated subpattern at position 0",
     "dataset: {patient_pattern: 'a.*'}": 'dataset.patient_pattern: "a.*": one group in parentheses is wanted, it has 0',
@@ -345,6 +352,7 @@ def test_impossible_combinations(text, tmp_path):
 
 
 POSSIBLE = [
+    "dataset: {colours: {a: '#Ff0000', b: [0, 255, 0], c: ['#000000', [1, 2, 3]]}, pixels: stored}",
     "train: {epochs: 1e1, learning_rate: 1e-3, batch_size: 2.0}",
     "train: {early_stopping: 3, validate_every: 5, epochs: 21}",
     "train: {early_stopping: 2, validate_every: 1, epochs: 4}",

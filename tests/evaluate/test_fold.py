@@ -142,21 +142,31 @@ def test_indices():
         indices(np.array([0, 0.5]), labels, "x.nii.gz")
 
 
-def test_pictures(project):
-    """2-D: mask values 0 and 255 in PNG; the area in mm^2 is the number of pixels."""
+@pytest.mark.parametrize("colours", [(), (("#000000",), ("#10c020",))], ids=["values", "colours"])
+def test_pictures(project, colours):
+    """2-D: mask values 0 and 255 in PNG, or colours; the area in mm^2 is the number of pixels."""
+    from PIL import Image as Pillow
+
     from refold.core import cases as case_table
     from refold.core.cases import Case, Description
     from refold.core.files import write_json
 
     mask = np.zeros((8, 6), np.uint8)
     mask[2:5, 1:4] = 255
-    images.write_label("raw/a.png", mask, np.eye(3))
+    if colours:
+        painted = (mask == 255).T[..., None] * np.array([16, 192, 32], np.uint8)
+        Pillow.fromarray(painted).save("raw/a.png")
+    else:
+        images.write_label("raw/a.png", mask, np.eye(3))
     sha = case_table.digest(["raw/a.png"])
     case_table.write([Case("a", "a", (), "a.png", 3, (8, 6), (1.0, 1.0), "XY", (39, 9), sha)])
-    Description("nuclei", "raw", 2, ("R", "G", "B"), (), Labels((0, 255), ("background", "nucleus")), "case").write()
+    labels = Labels((0, 255), ("background", "nucleus"))
+    description = Description("nuclei", "raw", 2, ("R", "G", "B"), (), labels, "case", colours=colours)
+    description.write()
     write_json("results/splits.json", {"folds": [{"fold": 0, "repeat": 0, "train": [], "test": ["a"]}], "holdout": []})
     folder = project.root / "results/predictions/unet/fold-0"
-    images.write_label(folder / "a.png", np.roll(mask, 1, axis=0), np.eye(3))
+    images.write_label(folder / "a.png", np.roll(mask, 1, axis=0), np.eye(3), description.rule())
+    assert Pillow.open(folder / "a.png").mode == ("P" if colours else "L")
     hashes = {"data": sha256_file("data/cases.csv"), "split": sha256_file("results/splits.json")}
     listed = {"a": {"file": "a.png", "sha256": sha256_file(folder / "a.png")}}
     write_json(folder / "predictions.json", {"method": "unet", "fold": 0, "hashes": hashes, "cases": listed})

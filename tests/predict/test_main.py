@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 from refold.core import cases, geometry, images, store
 from refold.core.cases import Case, Description, Labels
@@ -323,6 +324,29 @@ def test_label_maps_of_another_program_are_predictions(project, elsewhere, fold,
             np.testing.assert_allclose(image.affine, affine_3d())
     assert "cannot know whether it was trained on the cases" in manifest["warnings"][0]
     assert manifest["hashes"]["data"] == sha256_file(cases.CASES)
+
+
+@pytest.mark.parametrize("coloured", [False, True])
+def test_pictures_of_another_program(project, elsewhere, coloured):
+    """TIFF, and the colours that the data set names; predictions are written in them."""
+    if elsewhere != ".png":
+        pytest.skip("of pictures")
+    table = np.array([[0, 0, 0], [200, 0, 10], [0, 90, 255]], np.uint8)
+    if coloured:
+        about = read_json(cases.DATASET)
+        write_json(cases.DATASET, {**about, "colours": [["#000000"], ["#c8000a"], ["#005aff"]]})
+    for case, path in ((c, next(predict.Path("other").rglob(f"{c}.png"))) for c in NAMES):
+        truth = project[case].T
+        Pillow.fromarray(table[truth] if coloured else np.array(OTHER, np.uint8)[truth]).save(path.with_suffix(".tif"))
+        path.unlink()
+    enter()
+    predict.run(arguments("0", method="theirs"))
+    for case, entry in read_json("results/predictions/theirs/fold-0/predictions.json")["cases"].items():
+        with Pillow.open(f"results/predictions/theirs/fold-0/{entry['file']}") as written:
+            assert written.mode == ("P" if coloured else "L")
+            np.testing.assert_array_equal(np.array(written), np.array(VALUES)[project[case].T])
+            if coloured:
+                np.testing.assert_array_equal(np.array(written.convert("RGB")), table[project[case].T])
 
 
 def test_the_hash_of_another_programs_fold_follows_its_files(project, elsewhere):

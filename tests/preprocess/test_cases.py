@@ -7,6 +7,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 from refold.core import cases as table
 from refold.core import geometry, intensity, store
@@ -319,6 +320,23 @@ def test_grey_picture(project):
     project.run(spacing="original", normalisation="minmax")
     with store.open(project.folder, "a") as case:
         assert np.array_equal(case.image[...][..., 0], label)
+
+
+def test_pictures_are_read_by_the_rule_of_the_data_set(project):
+    """One channel declared and stored as RGB, the mask in colours: what the data phase accepted."""
+    project.values, project.names = (0, 7), ("background", "cell")
+    label = np.zeros((20, 12), np.uint8)
+    label[3:9, 2:5] = 7
+    row = project.add("a", np.repeat((label * 10 + 50)[..., None], 3, axis=-1), label)
+    Pillow.fromarray((label == 7).T[..., None] * np.array([9, 8, 200], np.uint8)).save(project.raw / row.label)
+    digest = table.digest(project.raw / name for name in (*row.images, row.label))
+    row = dataclasses.replace(row, channels=1, sha256=digest)
+    description = dataclasses.replace(project.description, colours=(("#000000",), ("#0908c8",)))
+    section = Preprocess(spacing="original", normalisation="minmax", shards=1)
+    cases.run([row], description, section, 0, project.folder)
+    with store.open(project.folder, "a") as case:
+        assert np.array_equal(case.label[...], label // 7)
+        assert np.array_equal(case.image[...], (label // 7)[..., None])
 
 
 # ---------------------------------------------------------------- shards

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
+from refold.core.cases import Case, Description, Labels
 from refold.core.errors import RefoldError
 from refold.core.images import read as read_image
 from refold.core.images import write_label
 from refold.report import inputs
 from refold.report.inputs import Scored
-from refold.report.pictures import canonical, choose, largest_section, outline, picture, shown_planes, window
+from refold.report.pictures import canonical, choose, largest_section, outline, picture, raw, shown_planes, window
 
 NAN = math.nan
 
@@ -175,6 +176,21 @@ def test_colour_picture_is_one(pictures):
     ((_, (plane,)),) = shown.rows
     assert Image.open(io.BytesIO(base64.b64decode(plane.png))).mode == "RGB"
     assert (plane.width, plane.height, plane.letters) == (44.0, 52.0, "")
+
+
+def test_a_picture_is_read_by_the_rule_of_its_data_set(tmp_path):
+    """One channel declared and stored as RGB, turned by its tag; the mask in colours."""
+    labels = Labels((0, 7), ("background", "cell"))
+    about = Description("x", str(tmp_path), 2, ("grey",), (), labels, "case", colours=(("#000000",), ("#0908c8",)))
+    grey, tags = np.arange(30, dtype=np.uint8).reshape(5, 6), Image.Exif()
+    tags[0x0112] = 3
+    Image.fromarray(np.repeat(grey[..., None], 3, axis=-1)).save(tmp_path / "i.png", exif=tags)
+    Image.fromarray((grey > 20)[..., None] * np.array([9, 8, 200], np.uint8)).save(tmp_path / "m.png", exif=tags)
+    case = Case("a", "a", ("i.png",), "m.png", 1, (6, 5), (1.0, 1.0), "XY", (21, 9), "")
+    shown = raw(about, case, tmp_path)
+    np.testing.assert_array_equal(shown.image[..., 0].T, grey[::-1, ::-1])
+    np.testing.assert_array_equal(shown.truth.T, (grey > 20)[::-1, ::-1] * 7)
+    assert [g.name for g in shown.groups] == ["grey"]
 
 
 def test_prediction_on_another_grid_is_refused(volumes):

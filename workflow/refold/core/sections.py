@@ -9,7 +9,16 @@ import re
 from collections.abc import Collection
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, field_validator, model_serializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    create_model,
+    field_validator,
+    model_serializer,
+)
 
 from refold.core.explain import Words
 
@@ -38,13 +47,28 @@ LibrarySeed = Annotated[int, Field(ge=0, le=2**32 - 101)]  # scikit-learn's and 
 Axis = Literal["x", "y", "z"]
 CaseName = Annotated[str, Field(min_length=1, max_length=150)]
 LabelName = Annotated[str, Field(min_length=1, max_length=100)]
-Hex = Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")]
+COLOUR = '`"#rrggbb"` (in quotes: # begins a comment) or `[red, green, blue]` from 0 to 255'
+
+
+def _coloured(value: Any) -> Any:
+    """As it is, if it is a colour or a list of colours."""
+
+    def one(v: Any) -> bool:
+        if isinstance(v, str):
+            return re.fullmatch("#[0-9A-Fa-f]{6}", v) is not None
+        return isinstance(v, list) and len(v) == 3 and all(type(x) is int and 0 <= x <= 255 for x in v)
+
+    if not one(value) and not (isinstance(value, list) and value and all(map(one, value))):
+        raise ValueError(f"no colour; write {COLOUR}, or a list of such")
+    return value
+
+
+Hex = Annotated[str, Field(pattern="^#[0-9A-Fa-f]{6}$")]
 RGB = Annotated[list[Annotated[int, Field(ge=0, le=255)]], Field(min_length=3, max_length=3)]
 Colours = Annotated[
-    Hex | RGB | Annotated[list[Hex | RGB], Field(min_length=1, max_length=255)],
-    Words(
-        'a colour, `"#rrggbb"` (in quotes: # begins a comment) or `[red, green, blue]` from 0 to 255, or a list of such'
-    ),
+    Hex | RGB | Annotated[list[Hex | RGB], Field(min_length=1)],
+    BeforeValidator(_coloured),
+    Words(f"a colour, {COLOUR}, or a list of such"),
 ]
 Voxels = Annotated[list[Annotated[int, Field(ge=4, le=4096)]], Field(min_length=2, max_length=3)]
 
