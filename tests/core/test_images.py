@@ -369,6 +369,11 @@ def test_absent_and_unknown_files(tmp_path):
         images.read(tmp_path / "a.png")
 
 
+def test_tiny_voxels_keep_their_size(tmp_path):
+    images.write_label(tmp_path / "a.nii.gz", np.zeros((3, 4, 5), np.uint8), np.diag([3.25e-5, 3.25e-5, 1e-4, 1]))
+    assert images.read(tmp_path / "a.nii.gz").spacing == pytest.approx((3.25e-5, 3.25e-5, 1e-4), rel=1e-6)
+
+
 def test_both_forms_of_the_header_say_where_the_grid_lies(tmp_path):
     turned = np.array([[0.0, -1.2, 0, 10], [0.9, 0, 0, -20], [0, 0, 2.5, 5], [0, 0, 0, 1]])
     sheared = np.array([[1.0, 0.5, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])

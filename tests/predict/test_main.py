@@ -4,6 +4,7 @@ import argparse
 import json
 from typing import ClassVar
 
+import nibabel
 import numpy as np
 import pytest
 from PIL import Image as Pillow
@@ -68,6 +69,24 @@ def project(request, tmp_path, monkeypatch):
     )
     Stamps().write(validate({"methods": {"otsu": {"kind": "threshold"}}}))
     return truths
+
+
+def test_the_prediction_of_a_nifti_of_two_axes_has_two(tmp_path):
+    labels = Labels(VALUES, ("background", "a", "b"))
+    output = predict.Output(tmp_path, Description("t", "raw", 3, ("MR",), ("MR",), labels, "case"))
+    affine = np.diag([-0.5, 0.5, 1, 1])
+    shape = (5, 6, 1)
+    odds = np.zeros((*shape, 3), np.float32)
+    odds[..., 0], odds[1, 2, 0] = 0.5, (0.1, 0.2, 0.7)
+    for flat, wanted in ((True, (5, 6)), (False, (5, 6, 1))):
+        record = geometry.record(shape, affine, flat=flat)
+        indices, more = output.answer("x", geometry.canonical(odds, record.transform), record)
+        written = nibabel.load(tmp_path / output.write("x", indices, record)["file"])
+        assert written.shape == wanted and np.argwhere(written.dataobj)[0][:2].tolist() == [1, 2]
+        found = images.read(tmp_path / "x.nii.gz", label=True)
+        images.require_grid(found, "x", shape, affine, "its case")
+        assert found.data.max() == 255 and found.flat == flat
+        assert images.read_probabilities(tmp_path / more["probabilities"]["file"]).shape == (5, 6, 1, 2)
 
 
 def write_splits(folds, holdout=()):

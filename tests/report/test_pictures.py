@@ -21,7 +21,18 @@ from refold.core.images import read as read_image
 from refold.core.images import write_label
 from refold.report import inputs
 from refold.report.inputs import Scored
-from refold.report.pictures import canonical, choose, largest_section, outline, picture, raw, shown_planes, window
+from refold.report.pictures import (
+    _plane,
+    canonical,
+    choose,
+    largest_section,
+    outline,
+    picture,
+    raw,
+    shown_planes,
+    window,
+)
+from refold.report.tables import _sizes, _spread
 
 NAN = math.nan
 
@@ -142,6 +153,19 @@ def test_planes_of_a_volume(volumes):
     grey = Image.open(io.BytesIO(base64.b64decode(planes[0].png)))
     assert (grey.mode, grey.size) == ("L", (22, 26))
     assert all(p.truth and p.prediction for p in planes)
+
+
+def test_outlines_of_tiny_voxels_have_decimals():
+    """32.5 nm a voxel: in mm with two decimals all would be 0."""
+    mask = np.zeros((8, 6), np.uint8)
+    mask[2:5, 1:4] = 1
+    shapes = []
+    for spacing in ((3.25e-5, 6.5e-5), (3.25, 6.5)):
+        (plane,) = _plane("p", mask[..., None].astype(float), [mask, mask], (1,), spacing, [([0], (0.0, 1.0))], "")
+        shapes.append((plane.truth, pytest.approx(plane.width), pytest.approx(plane.height)))
+    assert shapes[0] == shapes[1] and shapes[1][0]
+    assert _sizes([3.25e-5, 5e-5, 6.5e-5]) == "0.00005 (0.0000325 to 0.000065)"
+    assert _sizes([1.1045, 1.1205]) == _spread([1.1045, 1.1205], 3)
 
 
 def test_of_a_single_slice_itself_is_shown():

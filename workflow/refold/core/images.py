@@ -145,7 +145,7 @@ def _zero(data: np.ndarray, slope: float, inter: float) -> tuple[np.ndarray, tup
     count = 0
     data = data if data.flags.writeable else data.copy()
     for slab in slabs(data):
-        here = np.abs(slab - value) <= 1e-6 * abs(slope)
+        here = np.abs(slab - value) <= 1e-5 * abs(slope)  # double precision of 32 bits and an offset
         if found := int(np.count_nonzero(here)):
             slab[here] = 0
             count += found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,8 @@ RANKS = (N_("worst"), N_("median"), N_("best"))
 @dataclass(frozen=True)
 class Plane:
     """One plane, ready for the template. Sizes and paths are in mm (pixels where pictures have no physical size).
+
+    Where voxels are under 0.1 mm they are in a power of ten of a mm, so that decimals are left.
 
     other: outline of a second prediction, where two are compared.
     """
@@ -181,6 +184,9 @@ def _plane(name, image, masks, labels, spacing, windows, letters) -> list[Plane]
     """
     where = _box(np.any([m > 0 for m in masks], axis=0), spacing)
     image, masks = image[where], [m[where] for m in masks]
+    if (finest := min(spacing)) < 0.1:  # paths have two decimals, which would be nothing of a micrometre
+        unit = 10.0 ** math.floor(math.log10(finest))
+        spacing = (spacing[0] / unit, spacing[1] / unit)
     truth, prediction, *other = (outline(np.where(np.isin(m, labels), m, 0), spacing) for m in masks)
     size = [n * s for n, s in zip(masks[0].shape, spacing, strict=True)]
     planes = []

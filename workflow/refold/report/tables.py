@@ -529,6 +529,11 @@ def _spread(values: list[float], digits: int) -> str:
     return _("{middle} ({low} to {high})", middle=text(middle), low=text(low), high=text(high))
 
 
+def _sizes(values: list[float]) -> str:
+    """Voxel sizes in mm: three decimals, or as many as three digits of the smallest take."""
+    return _spread(values, max(3, 2 - math.floor(math.log10(min(values)))))
+
+
 def data(e: Experiment) -> dict[str, Any]:
     """The data set at a glance, and its labels."""
     d, cases = e.description, list(e.cases.values())
@@ -571,7 +576,7 @@ def data(e: Experiment) -> dict[str, Any]:
         ),
         (
             _("Spacing (mm)"),
-            joined(f"{a}: {_spread([c.spacing[i] for c in cases], 3)}" for i, a in enumerate(axes)) if physical else "",
+            joined(f"{a}: {_sizes([c.spacing[i] for c in cases])}" for i, a in enumerate(axes)) if physical else "",
         ),
         (_("Orientations"), joined(f"{o} ({n})" for o, n in sorted(Counter(c.orientation for c in cases).items()))),
         (_("Licence"), d.licence),
