@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -73,6 +74,20 @@ def go_back_and_forth(project: Project, first: dict, third: dict) -> None:
     assert metrics(project) == third
     for name in ("params.yaml", "data/cases.csv", "workflow/refold/classical/threshold.py", "results/splits.json"):
         (project.folder / name).touch()
+    assert project.fresh()
+
+
+def spoil_an_image(project: Project) -> None:
+    """One byte of a fetched image, in place, its size and time kept; then brought back."""
+    image = sorted((project.folder / "data/raw/phantom/imagesTr").iterdir())[0]
+    before, content = image.stat(), image.read_bytes()
+    image.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    os.utime(image, ns=(before.st_atime_ns, before.st_mtime_ns))
+    told = project.refold("status").stdout
+    assert f"imagesTr/{image.name}" in told and "next: `dvc checkout`" in told and "data        3 of" in told
+    refused = project.refold("record", check=False)
+    assert refused.returncode == 1 and "Snakemake still has work to do" in refused.stdout
+    image.write_bytes(content)
     assert project.fresh()
 
 

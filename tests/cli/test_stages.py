@@ -93,6 +93,8 @@ def test_every_output_belongs_to_one_stage_and_every_input_is_watched(graph):
         assert stages.owner(output, p.dataset.name) == owners[0]
         (mine,) = owners
         for name in inputs:
+            if name.startswith("results/.data/"):
+                continue  # what lies in files that no job makes; DVC watches these themselves
             if name.startswith("results/.params/"):
                 stamp = Path(name).stem.partition(".")[0]
                 sections = {"selection": {"methods", "split"}}.get(stamp, {stamp})
@@ -121,8 +123,9 @@ def test_a_folder_of_ones_own_is_watched_and_not_made(tmp_path):
     found = stages.stages(validate(dataset={"name": "mine", "source": str(tmp_path / "mine")}))
     assert "${dataset.source}" in found["data"]["deps"]
     assert not any("data/raw" in o for s in found.values() for o in s["outs"])
-    for phase in RAW_READERS - {"data"}:
-        assert "${dataset.source}" in found[phase]["deps"] and "data/raw/${dataset.name}" not in found[phase]["deps"]
+    for phase in RAW_READERS - {"data"}:  # data/cases.csv stands for it, with the hash of every file: it may be moved
+        assert not any("dataset" in d and "$" in d for d in found[phase]["deps"])
+        assert "data/cases.csv" in found[phase]["deps"]
 
 
 def test_an_archive_is_watched_and_what_it_holds_is_kept(tmp_path):

@@ -34,6 +34,20 @@ def test_advice(phases, words):
     assert advice(phases).startswith(words)
 
 
+@pytest.mark.parametrize(
+    "phases, words",
+    [
+        (FRESH, "`dvc checkout` (or `dvc pull`), or put the files back"),
+        (changed(data={"pending": 3}, report={"pending": 5}), "put the files back; or `snakemake`"),
+        (changed(data={"pending": 3, "differences": ["data/raw/phantom modified"]}), "`dvc checkout`"),
+        (changed(data={"pending": 3, "differences": ["../mine modified"]}), "`snakemake`, then"),
+    ],
+)
+def test_advice_where_raw_files_changed(phases, words):
+    """Never to record, nor to mark as fresh, what was made from other files."""
+    assert advice(phases, differs=True).startswith(words)
+
+
 def test_a_phase_in_words():
     assert FRESH[0].snakemake == "fresh" and FRESH[0].dvc == "on record"
     row = Phase("train", 2, 6, ["params.yaml: train modified", "results/models modified"], True)

@@ -16,6 +16,7 @@ from refold.core.cases import Case, Description, Labels
 from refold.core.files import read_json, sha256_file, write_csv, write_json
 from refold.core.hashes import of_params
 from refold.core.params import Stamps, validate
+from refold.core.place import FILE, Place
 
 ROOT = Path(__file__).resolve().parents[2]
 COLUMNS = ("method", "fold", "case", "patient", "label", "metric", "value")
@@ -88,6 +89,7 @@ def write(
     case_table.write(table, data / "cases.csv")
     marks = Labels(values[: len(labels) + 1], ("background", *labels))
     Description("toy", "raw", 3, ("T1",), ("MRI",), marks, "table").write(data / "dataset.json")
+    Place("raw").write(root / FILE)
     rest = [n for n in names if n not in held]
     tests = {str(k): rest[k::folds] for k in range(folds)}
     listed = [

@@ -12,8 +12,10 @@ import yaml
 
 from refold.cli.__main__ import run
 from refold.compare import inputs, page, pictures, places
+from refold.core.cases import Case
 from refold.core.errors import RefoldError
 from refold.core.files import read_csv
+from refold.core.place import Place
 from tests.compare.conftest import ROOT, write
 
 A = {f"c{i}": {"x": 0.5 + 0.02 * i} for i in range(1, 7)}
@@ -83,8 +85,6 @@ def commit(folder, scores, rate, message):
         "methods": {"m": {"kind": "threshold"}},
     }
     write(folder, {"m": scores}, params=params, pictured=True)
-    description = json.loads((folder / "data/dataset.json").read_text())
-    (folder / "data/dataset.json").write_text(json.dumps(description | {"root": "data/raw/toy"}))
     shutil.move(folder / "raw", folder / "data/raw/toy")
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     outs = [{"path": out, "hash": "md5", "md5": keep(folder / out)} for out in OUTS]
@@ -202,3 +202,25 @@ def test_tables_that_are_neither_in_the_cache_nor_on_a_remote(repository):
     path_of(next(o["md5"] for o in lock["stages"]["all"]["outs"] if o["path"] == OUTS[0])).unlink()
     with pytest.raises(RefoldError, match="not in DVC's cache, and no remote is set"):
         next(read("old", "HEAD"))
+
+
+def test_raw_files_are_looked_for_where_the_run_had_them(tmp_path, monkeypatch):
+    """data/dataset.json does not tell: data may be moved."""
+    monkeypatch.chdir(tmp_path)
+    case = Case("a", "a", ("i.png",), "l.png", 1, (1, 1), (1.0, 1.0), "XY", (1,), "0" * 64)
+    for folder in ("moved", "project/data/raw/toy", "mine"):
+        (tmp_path / folder).mkdir(parents=True)
+        for name in ("i.png", "l.png"):
+            (tmp_path / folder / name).touch()
+    run = places.Folder("project", "project", places.FOLDER, results=tmp_path / "project/results")
+    assert run.raw("toy", case) == tmp_path / "project/data/raw/toy"
+    Place("../moved").write(tmp_path / "project/results/.data/place.json")
+    assert run.raw("toy", case).samefile(tmp_path / "moved")
+
+    outs = [{"path": path, "md5": "0"} for path in places.NEEDED]
+    texts = {"dvc.lock": yaml.safe_dump({"stages": {"a": {"outs": outs}}}), "params.yaml": "dataset: {source: mine}"}
+    monkeypatch.setattr(places.Record, "text", lambda self, path: texts.get(path))
+    record = places.Record("x", "x", places.COMMIT, "0", cache=tmp_path / "cache", links=tmp_path / "links")
+    assert record.raw("toy", case).samefile(tmp_path / "mine")
+    texts["params.yaml"] = "dataset: {source: null}"
+    assert record.raw("toy", case) is None

@@ -8,6 +8,7 @@ from refold.core import cases
 from refold.core.cases import Case, Description, Labels
 from refold.core.errors import RefoldError
 from refold.core.files import read_csv
+from refold.core.place import Place
 from refold.core.sections import Dataset
 
 VOLUME = Case(
@@ -98,8 +99,11 @@ DESCRIPTION = Description(
 def test_description_round_trip(tmp_path):
     path = tmp_path / "dataset.json"
     DESCRIPTION.write(path)
-    assert Description.read(path) == DESCRIPTION
-    assert "海马" in path.read_text(encoding="utf-8")  # readable by people, not escaped
+    Place(DESCRIPTION.root).write(tmp_path / "place.json")
+    assert Description.read(path, tmp_path / "place.json") == DESCRIPTION
+    assert Description.read(path) == dataclasses.replace(DESCRIPTION, root="")
+    assert "Bilder" not in path.read_text(encoding="utf-8")  # data may be moved, and results stay as they are
+    assert "病变" in path.read_text(encoding="utf-8")  # readable by people, not escaped
     with pytest.raises(RefoldError, match=r"none\.json is missing"):
         Description.read(tmp_path / "none.json")
 

@@ -47,6 +47,41 @@ def test_status_and_last_line(body, status, last):
     assert (lines[-1] if lines else None) == last
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("raise OSError(28, 'No space left on device', '/there/results/a.json')",
+         "no space is left on the disk of /there/results; free some"),
+        ("raise OSError(122, 'Disk quota exceeded', '/there/a.json')", "your quota on the disk of /there is used up"),
+        ("raise OSError(30, 'Read-only file system', '/there/a.json')", "/there lies on a disk that can only be read"),
+        ("raise OSError('unable to write (errno = 28, error message = \\'No space left on device\\')')",
+         f"no space is left on the disk of {Path.cwd()}; free some"),
+    ],
+)  # fmt: skip
+def test_a_disk_that_takes_nothing_more_is_named_with_what_to_do(body, told):
+    code, lines = run(body)
+    assert code == 2 and lines[-1].startswith(f"error: {told}")
+    assert "run again: what is whole is kept" in lines[-1] and "unforeseen" not in lines[-1]
+
+
+def test_a_full_disk_is_told_by_the_file_that_was_written(tmp_path):
+    """A write itself names no file; /dev/full is a disk that is always full."""
+    body = (
+        "from refold.core import files\n"
+        f"    with files.atomic({str(tmp_path / 'results/a.json')!r}):\n"
+        "        with open('/dev/full', 'w') as handle:\n"
+        "            handle.write('x')"
+    )
+    code, lines = run(body)
+    assert code == 2 and f"no space is left on the disk of {tmp_path / 'results'};" in lines[-1]
+    assert list((tmp_path / "results").iterdir()) == []
+
+
+def test_what_caused_an_error_is_looked_at_too():
+    body = "try: raise OSError(28, 'full', '/there/a')\n    except OSError as e: raise ValueError from e"
+    assert "no space is left on the disk of /there;" in run(body)[1][-1]
+
+
 def test_success_says_nothing():
     assert run("pass") == (0, [])
 

@@ -54,6 +54,15 @@ def test_what_changes_no_result_changes_nothing(repository):
     assert git.state(repository)["commit"] != before["commit"]
 
 
+def test_what_decides_which_jobs_run_is_told(repository):
+    """cli/stages.py does; the pages of `refold compare` are no result."""
+    for name in ("cli/stages.py", "compare/page.py"):
+        path = repository / "workflow/refold" / name
+        path.parent.mkdir(parents=True)
+        path.write_text("1\n")
+    assert git.state(repository)["modified"] == ["workflow/refold/cli/stages.py"]
+
+
 def test_two_clones_agree_and_a_shallow_one_says_so(repository, tmp_path):
     run(tmp_path, "clone", "-q", str(repository), "clone")
     assert git.state(tmp_path / "clone") == git.state(repository)

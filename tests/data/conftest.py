@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
+from refold.core.place import Place
 from refold.data.__main__ import main
 
 SHAPE = (6, 7, 8)
@@ -157,6 +158,8 @@ def stamp(project):
     def write(source=None, name="tiny", **keys) -> None:
         values = {"name": name, "source": None if source is None else str(source), **keys}
         (project / "results/.params/dataset.json").write_text(json.dumps(values))
+        root = f"data/raw/{name}" if source is None else str(source)
+        Place(root, values["source"], keys.get("patient_table")).write()
 
     return write
 

@@ -73,21 +73,6 @@ def test_equal_modalities_get_distinct_channel_names(tmp_path):
     assert (d.channels, d.modalities) == (("MRI 0", "MRI 1"), ("MRI", "MRI"))
 
 
-def test_files_are_what_the_catalogue_reads(tmp_path):
-    source = decathlon(tmp_path / "d", count=2)
-    table = tmp_path / "p.csv"
-    table.write_text("case,patient\npatient001_a,x\npatient002_a,y\n")
-    source.label(2).unlink()  # left to the checks
-    (source.folder / "imagesTr/unlisted.nii.gz").write_bytes(b"")
-    expected = [source.folder / "dataset.json", source.image(1), source.label(1), source.image(2), table]
-    assert layout.files(dataset(source, patient_table=str(table))) == expected
-
-
-def test_files_of_what_is_not_there_yet():
-    assert [str(p) for p in layout.files(Dataset())] == ["data/raw/phantom/dataset.json"]
-    assert [str(p) for p in layout.files(Dataset(name="Task02_Heart"))] == ["data/raw/Task02_Heart/dataset.json"]
-
-
 def test_patients(tmp_path):
     source = decathlon(tmp_path / "d")
     table = tmp_path / "p.csv"
@@ -472,7 +457,6 @@ def test_no_description_breaks_the_reader(values, tmp_path):
     except RefoldError:
         return
     layout.unlisted(found)
-    layout.files(chosen)
     found.description.write(tmp_path / "description.json")
     assert found.problems or len(found.entries) >= 2
     assert all(e.images and e.label for e in found.entries)
@@ -487,7 +471,6 @@ WHY = {"patient002_a": "the same patient as patient001_a"}
 @pytest.mark.parametrize("make", [nnunet, decathlon, pictures, pictures_by_number])
 def test_cases_left_out_are_no_entries_and_no_files(make, tmp_path):
     source = make(tmp_path / "d")
-    whole = layout.files(dataset(source))
     chosen = dataset(source, exclude=WHY)
     found = layout.read(chosen)
     assert [e.case for e in found.entries] == ["patient001_a", "patient003_a"]
@@ -496,7 +479,6 @@ def test_cases_left_out_are_no_entries_and_no_files(make, tmp_path):
     assert checks(found) == []  # numTraining counts what is listed
     assert layout.unlisted(found) == []
     assert layout.patients(chosen) == 2
-    assert set(layout.files(chosen)) == {p for p in whole if "patient002_a" not in p.name}
 
 
 def test_cases_left_out_may_be_anything(tmp_path):

@@ -8,6 +8,7 @@ from refold.core import cases as case_table
 from refold.core import images
 from refold.core.cases import Case, Description, Labels
 from refold.core.files import sha256_file, write_json
+from refold.core.place import Place
 from refold.core.sections import Evaluate
 from refold.evaluate.__main__ import main
 
@@ -37,6 +38,7 @@ class Project:
         )
         labels = Labels((0, 2, 5), ("background", "organ", "lesion"))
         Description("toy", "raw", 3, ("T1",), ("MR",), labels, "pattern").write()
+        Place("raw").write()
         self.folds = {"0": ["c0", "c1"], "1": ["c2", "c3", "c4"], "holdout": ["c5"]}
         write_json(
             "results/splits.json",

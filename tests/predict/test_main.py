@@ -14,6 +14,7 @@ from refold.core.cases import Case, Description, Labels
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file, write_json
 from refold.core.params import KINDS, Params, Stamps, validate
+from refold.core.place import FILE, Place
 from refold.core.sections import Predict
 from refold.predict import __main__ as predict
 from refold.train import __main__ as train
@@ -111,6 +112,7 @@ def arguments(fold, **changes):
         "fingerprint": "data/fingerprint.json",
         "preprocessed": "data/preprocessed",
         "splits": "results/splits.json",
+        "place": FILE,
         "out": None,
         "checkpoints": "results/.checkpoints",
     }
@@ -324,6 +326,7 @@ def enter(**changes):
     entry = {"kind": "external", "folder": "other", "program": "nnU-Net", "values": list(OTHER), **changes}
     methods = {"otsu": {"kind": "threshold"}, "theirs": entry}
     Stamps().write(validate({"dataset": {"name": "own", "source": "raw"}, "methods": methods}))
+    Place("raw", folders={"theirs": "other"}).write()
 
 
 @pytest.mark.parametrize(
@@ -339,6 +342,10 @@ def test_label_maps_of_another_program_are_predictions(project, elsewhere, fold,
         image = images.read(folder / entry["file"], label=True)
         np.testing.assert_array_equal(image.data, np.array(VALUES)[project[case]])
         assert sha256_file(folder / entry["file"]) == entry["sha256"]
+        # what was read, by its place in the folder, which may be moved
+        place = {"case2": "fold_0/validation/", "case3": "fold_0/", "case4": "holdout/"}.get(case, "")
+        name = f"{place}{case}{elsewhere}"
+        assert entry["source"] == {"file": name, "sha256": sha256_file(predict.Path("other", name))}
         if image.dimension == 3:
             np.testing.assert_allclose(image.affine, affine_3d())
     assert "cannot know whether it was trained on the cases" in manifest["warnings"][0]

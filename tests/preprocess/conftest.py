@@ -10,6 +10,7 @@ from PIL import Image as Pillow
 from refold.core import cases as table
 from refold.core.files import write_json
 from refold.core.params import validate
+from refold.core.place import FILE, Place
 from refold.core.sections import Preprocess
 from refold.preprocess import cases, fingerprint
 
@@ -79,6 +80,7 @@ class Project:
         """Files as the commands read them; the folder of the frozen parameters."""
         table.write(self.rows, self.root / table.CASES)
         self.description.write(self.root / table.DATASET)
+        Place(str(self.raw)).write(self.root / FILE)
         frozen = self.root / "results" / ".params"
         write_json(frozen / "preprocess.json", validate({"preprocess": section}).section("preprocess"))
         return frozen

@@ -15,6 +15,7 @@ from refold.core import images
 from refold.core.cases import Case, Description, Labels
 from refold.core.files import sha256_file, write_csv, write_json
 from refold.core.params import Stamps, validate
+from refold.core.place import Place
 from refold.report.inputs import Folders
 
 METRICS = (
@@ -71,7 +72,8 @@ class Made:
         self.root = root
         self.methods = list(methods)
         self.folds = folds
-        self.folders = Folders(root / "data", root / "results", root / "results" / ".params")
+        results = root / "results"
+        self.folders = Folders(root / "data", results, results / ".params", place=results / ".data/place.json")
 
     def arguments(self) -> list[str]:
         f = self.folders
@@ -86,6 +88,8 @@ class Made:
             str(f.results),
             "--params",
             str(f.params),
+            "--place",
+            str(f.place),
             "--out",
             str(self.root / "report.html"),
         ]
@@ -214,6 +218,7 @@ def make(
         "toy", str(root / "raw"), d, channels, ("MRI",) * len(channels), labels, "table" if d == 3 else "case"
     )
     description.write(f.data / "dataset.json")
+    Place(str(root / "raw")).write(f.place)
     case_table.write(cases, f.data / "cases.csv")
     write_json(
         f.data / "checks.json",

@@ -4,6 +4,7 @@ import pytest
 
 from refold.core import cases as case_table
 from refold.core.errors import RefoldError
+from refold.core.place import Place
 from refold.core.sections import Split
 from refold.split.__main__ import main
 
@@ -30,6 +31,18 @@ def test_writes_the_same_bytes_each_time(project, tmp_path):
     main(["--output", "again.json"])
     assert (tmp_path / "again.json").read_bytes() == first
     assert json.loads(first).keys() == {"kind", "seed", "folds", "holdout", "patients", "stratified_by", "notes"}
+
+
+def test_a_split_file_is_found_where_params_yaml_says(project, tmp_path):
+    """The frozen section does not tell: files may be moved."""
+    names = [c.case for c in case_table.read()]
+    folds = [{"train": names[4:], "test": names[:4]}, {"train": names[:4], "test": names[4:]}]
+    (tmp_path / "mine.json").write_text(json.dumps({"folds": folds}))
+    project(kind="file", file="given in params.yaml", folds=2)
+    Place("raw", split_file="mine.json").write()
+    main([])
+    found = json.loads((tmp_path / "results/splits.json").read_text())
+    assert [f["test"] for f in found["folds"]] == [sorted(names[:4]), sorted(names[4:])]
 
 
 def test_a_refused_split_leaves_no_file(project, tmp_path):

@@ -72,7 +72,7 @@ def test_the_tables_can_be_worked_out_again_from_the_predictions(done):
     for row in rows:
         predicted = folder / f"results/predictions/{row['method']}/fold-{row['fold']}/{row['case']}.nii.gz"
         answer = images.read(predicted, label=True)
-        truth = images.read(folder / description["root"] / labels[row["case"]], label=True)
+        truth = images.read(folder / "data/raw/phantom" / labels[row["case"]], label=True)
         assert abs(answer.affine - truth.affine).max() < 1e-5
         a, t = answer.data == values[row["label"]], truth.data == values[row["label"]]
         if t.sum() + a.sum():

@@ -11,8 +11,8 @@ from snakemake.settings.types import ExecMode
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from refold.core import params as _params
-from refold.cli import stages
-from refold.core import git, jobs, queue, runlog, runs, sources
+from refold.cli import originals, stages
+from refold.core import git, jobs, place, queue, runlog, runs, sources
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file
 from refold.data import layout
@@ -52,31 +52,27 @@ FOR_DVC = "only_phase" in config and MAIN  # nobody else asks for one phase alon
 if FOR_DVC:
     checked(stages.complete)
     checked(lambda: stages.check(P))
+FOLDS = P.split.fold_numbers
+FETCHED = checked(lambda: layout.kind(P.dataset)) != "folder"
+checked(lambda: planned.check(P.split, layout.patients(P.dataset)))
+TESTED = checked(lambda: stages.tested(P))
 # Sections reach jobs as files, rewritten only when their content changes, and only by the main process: a queued
-# cluster job parses this file again and must not pick up a later edit.
+# cluster job parses this file again and must not pick up a later edit. The same holds for what is known of raw files.
 if MAIN:
-    checked(lambda: runs.enter(P))
+    LOOKS = checked(lambda: originals.look(P, TESTED))
+    checked(lambda: runs.enter(P, lambda: originals.freeze(P, LOOKS)))
+    originals.tell(LOOKS)
 METHODS = list(P.methods)
 TRAINED = [name for name, entry in P.methods.items() if entry.trained]
 NETWORKS = P.networks
 CLASSICAL = [name for name in TRAINED if name not in NETWORKS]
 ANSWERS = {name: P.answer(name) for name in METHODS}
-EXTERNAL = {
-    name: checked(lambda name=name, entry=entry: entry.files(name))
-    for name, entry in P.methods.items()
-    if isinstance(entry, External)
-}
-FOLDS = P.split.fold_numbers
-# A held-out test set is one fold more to predict and evaluate.
-HOLDOUT = checked(lambda: planned.has_holdout(P.split, P.dataset.exclude))
-TESTED = [*FOLDS, "holdout"] if HOLDOUT else FOLDS
+EXTERNAL = {name for name, entry in P.methods.items() if isinstance(entry, External)}
+for name in EXTERNAL:
+    checked(lambda: P.methods[name].files(name))
 MODEL = {name: P.methods[name].file for name in TRAINED}
-FETCHED = checked(lambda: layout.kind(P.dataset)) != "folder"
-ROOT = layout.root(P.dataset)
-RAW = [] if FETCHED else checked(lambda: layout.files(P.dataset))
 # Networks share a card in turns; a machine without one has no such limit.
 GPU = int(jobs.has_gpu())
-checked(lambda: planned.check(P.split, layout.patients(P.dataset)))
 # A region or lesion that is no label is told now, not after all training.
 if LABELS := checked(lambda: layout.labels(P.dataset)):
     checked(lambda: parts.parts(LABELS, P.evaluate))
@@ -86,6 +82,10 @@ wildcard_constraints:
     method="[a-z0-9][a-z0-9_-]*",
     fold="[0-9]+|holdout",
     shard="[0-9]+",
+
+
+# Where raw files lie: no job is due because they were moved.
+PLACE = ancient(place.FILE)
 
 
 def stamps(*sections):
@@ -128,6 +128,17 @@ def models_of(wildcards):
 def stamps_of(wildcards):
     """The frozen entries of a method and of those that it is made from."""
     return stamps(*(f"methods.{m}" for m in ANSWERS[wildcards.method].entries))
+
+
+def label_maps_of(wildcards):
+    """Of another program's label maps: what is known of their files, and where they lie."""
+    if wildcards.method not in EXTERNAL:
+        return []
+    return [
+        originals.stamp_of(wildcards.method, wildcards.fold),
+        "data/cases.csv",
+        PLACE,
+    ]
 
 
 def asks_networks(wildcards):

@@ -4,9 +4,10 @@ if FETCHED:
         input:
             code=code("data"),
             params=stamps("dataset"),
-            archive=layout.archive(P.dataset) or [],
+            place=PLACE,
+            archive=str(originals.UNPACKED) if layout.archive(P.dataset) else [],
         output:
-            f"{ROOT}/dataset.json",
+            f"{layout.root(P.dataset)}/dataset.json",
         log:
             "logs/data/fetch.log",
         benchmark:
@@ -27,9 +28,10 @@ rule catalogue:
     input:
         code=code("data"),
         params=stamps("dataset"),
-        description=f"{ROOT}/dataset.json",
-        raw=RAW,
-        table=P.dataset.patient_table or [],
+        place=PLACE,
+        # what lies in the folder, and the table of patients: rewritten where one of the files has another content
+        raw=str(originals.DATA),
+        fetched=f"{layout.root(P.dataset)}/dataset.json" if FETCHED else [],
     output:
         "data/cases.csv",
         "data/dataset.json",

@@ -6,6 +6,7 @@ rule evaluate_fold:
         dataset="data/dataset.json",
         splits="results/splits.json",
         predictions="results/predictions/{method}/fold-{fold}/predictions.json",
+        place=PLACE,
     output:
         "results/metrics/folds/{method}/fold-{fold}.csv",
         "results/metrics/folds/{method}/fold-{fold}.json",

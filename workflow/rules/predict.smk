@@ -1,14 +1,13 @@
 rule predict_fold:
     input:
         models=models_of,
-        files=lambda wildcards: EXTERNAL.get(wildcards.method, []),
+        files=label_maps_of,
         code=code_of("predict"),
         params=stamps("predict"),
         method=stamps_of,
         dataset="data/dataset.json",
         fingerprint="data/fingerprint.json",
         splits="results/splits.json",
-        cases=lambda wildcards: "data/cases.csv" if wildcards.method in EXTERNAL else [],
     output:
         "results/predictions/{method}/fold-{fold}/predictions.json",
     log:

@@ -4,6 +4,7 @@ rule preprocess_shard:
         params=stamps("preprocess"),
         cases="data/cases.csv",
         dataset="data/dataset.json",
+        place=PLACE,
     output:
         "data/preprocessed/shard-{shard}.json",
     log:

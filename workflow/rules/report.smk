@@ -14,6 +14,7 @@ rule report_html:
         ),
         methods=expand("results/.params/methods.{method}.json", method=METHODS),
         data=artifacts("data"),
+        place=PLACE,
         fingerprint="data/fingerprint.json",
         splits="results/splits.json",
         models=artifacts("train"),

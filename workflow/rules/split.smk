@@ -4,7 +4,8 @@ rule folds:
         params=stamps("split"),
         cases="data/cases.csv",
         dataset="data/dataset.json",
-        file=P.split.file or [],
+        file=str(originals.SPLIT) if P.split.file else [],
+        place=PLACE,
     output:
         "results/splits.json",
     log:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from refold.cli import stages, tools
+from refold.cli import originals, stages, tools
 from refold.core import hashes, log, sources
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file, sha256_json, write_text
@@ -39,6 +39,7 @@ def record(clean: bool = False) -> str:
     outputs = _certified()
     verify_manifests(outputs)
     verify_hashes(params)
+    originals.verify(params, stages.tested(params), "not recorded")
     left = strays(outputs, params)
     if left and clean:
         for path in left:
@@ -86,6 +87,7 @@ def sync() -> str:
             f"record; `dvc repro` or snakemake makes new ones)\n{told}"
         )
     verify_hashes(params)
+    originals.verify(params, stages.tested(params), "not synced")
     try:
         done = tools.snakemake("--touch", "--forceall", "--cores", "1", "--quiet", "--", "all")
     except BaseException:

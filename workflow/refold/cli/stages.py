@@ -18,6 +18,7 @@ from refold.core.files import write_text
 from refold.core.params import Params
 from refold.data import layout
 from refold.methods.external import External
+from refold.split import planned
 
 FILE = "dvc.yaml"
 PHASES = ("data", "preprocess", "split", "train", "predict", "evaluate", "report")
@@ -126,6 +127,16 @@ def code(phase: str, *kinds: str) -> list[str]:
     return sorted({*rules, *(f for p in PHASES[:-1] for f in code(p)), *sources.closure("refold.report.__main__")})
 
 
+def tested(params: Params) -> list[int | str]:
+    """The folds that are predicted and evaluated; a held-out test set is one more.
+
+    Raises:
+        RefoldError: the user's split file cannot be read.
+    """
+    folds = params.split.fold_numbers
+    return [*folds, "holdout"] if planned.has_holdout(params.split, params.dataset.exclude) else folds
+
+
 def complete(file: str | Path = "params.yaml") -> None:
     """Raises `RefoldError` where the file leaves out what DVC looks for by name; Snakemake takes the defaults."""
     values = yamlfile.parse(Path(file).read_text(encoding="utf-8")).values
@@ -167,7 +178,8 @@ def stages(params: Params) -> dict[str, dict[str, Any]]:
     raw = layout.RAW + "/${dataset.name}" if fetched else "${dataset.source}"
     found = {}
     for phase in PHASES:
-        reads = [raw if d == RAW else d for d in READS[phase]]
+        # a folder read in place may be moved: for what comes after the data phase, cases.csv stands with its hashes
+        reads = [raw if d == RAW else d for d in READS[phase] if fetched or d != RAW]
         if phase == "data":
             reads += ["${dataset.source}"] if dataset.source else []
             reads += ["${dataset.patient_table}"] if dataset.patient_table else []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from refold.cli import handover, stages, tools
+from refold.cli import handover, originals, stages, tools
 from refold.core.params import Params, load
 from refold.data import layout
 
@@ -62,10 +62,14 @@ def phases(params: Params, outputs: list[tools.Output]) -> list[Phase]:
     return found
 
 
-def advice(found: list[Phase]) -> str:
-    """What to run next."""
+def advice(found: list[Phase], differs: bool = False) -> str:
+    """What to run next; ``differs``: files that no job makes are not those that the results were made from."""
     fresh = not any(p.pending for p in found)
     clean = all(p.recorded and not p.differences for p in found)
+    if differs and fresh:
+        return "`dvc checkout` (or `dvc pull`), or put the files back: nothing can be recorded without them"
+    if differs and clean:
+        return "put the files back; or `snakemake`, then `refold record`: makes the results again from those here"
     if fresh and clean:
         return "nothing: what is here is fresh and on record"
     if fresh:
@@ -97,7 +101,10 @@ def text() -> str:
     width = max(len(p.snakemake) for p in found)
     lines = [f"{'phase':<11} {'Snakemake':<{width}}  DVC"]
     lines += [f"{p.name:<11} {p.snakemake:<{width}}  {p.dvc}" for p in found]
+    looks = originals.look(params, stages.tested(params))
+    if changed := originals.lines(looks):
+        lines += ["files that the results were made from have changed:", *changed]
     left = handover.strays(outputs, params)
     if left:
         lines.append(f"{len(left)} files of an earlier experiment lie among the results, such as {left[0]}")
-    return "\n".join([*lines, f"next: {advice(found)}"])
+    return "\n".join([*lines, f"next: {advice(found, bool(changed))}"])

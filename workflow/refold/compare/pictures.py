@@ -70,7 +70,7 @@ def picture(pair: Pair, change: Change) -> Picture:
         if any(run.description is None or run.cases is None for run in pair.runs):
             raise NotAtHand(words.no_data(next(r for r in pair.runs if r.description is None or r.cases is None)))
         case = first.cases[change.case]
-        root = first.place.raw(first.description.root, case)
+        root = first.place.raw(first.description.name, case)
         if root is None:
             raise NotAtHand(words.no_image(first))
         case_table.verify(case, root)

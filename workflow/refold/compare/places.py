@@ -15,9 +15,11 @@ from typing import Any
 import yaml
 
 from refold.cli import clones, tools
+from refold.core import place, yamlfile
 from refold.core.cases import Case
 from refold.core.errors import RefoldError
 from refold.core.files import read_json
+from refold.data import layout
 
 SCORES, HASHES = "results/metrics/cases.csv", "results/metrics/hashes.json"
 NEEDED = (SCORES, HASHES)
@@ -49,8 +51,8 @@ class Place(ABC):
         """Content of a file that is in Git; None where there is none."""
 
     @abstractmethod
-    def raw(self, root: str, case: Case) -> Path | None:
-        """The folder that holds a case's image and label, ``root`` being that of data/dataset.json; None if not all."""
+    def raw(self, name: str, case: Case) -> Path | None:
+        """The folder that holds a case's image and label, ``name`` being the data set's; None if not all are there."""
 
 
 def _whole(root: Path, case: Case) -> Path | None:
@@ -82,8 +84,10 @@ class Folder(Place):
         except UnicodeDecodeError:
             raise RefoldError(f"{found} is no text in UTF-8") from None
 
-    def raw(self, root: str, case: Case) -> Path | None:
-        return _whole(self.results.parent / root, case)
+    def raw(self, name: str, case: Case) -> Path | None:
+        listing = self._path(place.FILE)
+        root = place.Place.read(listing).root if listing.is_file() else f"{layout.RAW}/{name}"
+        return _whole(self.results.parent / Path(root).expanduser(), case)
 
 
 @dataclass(frozen=True)
@@ -157,11 +161,21 @@ class Record(Place):
         done = tools.git("show", f"{self.commit}:./{path}")
         return None if done.returncode else done.stdout
 
-    def raw(self, root: str, case: Case) -> Path | None:
-        for name in (*case.images, case.label):
-            self.file(f"{root}/{name}")
+    def raw(self, name: str, case: Case) -> Path | None:
+        root = f"{layout.RAW}/{name}"
+        for file in (*case.images, case.label):
+            self.file(f"{root}/{file}")
         # data that are read in place are on no record, but perhaps still where they were
-        return _whole(self.links / root, case) or _whole(Path(root), case)
+        return _whole(self.links / root, case) or _whole(Path(self._source() or root).expanduser(), case)
+
+    def _source(self) -> str | None:
+        """The folder that the commit's parameters name."""
+        try:
+            values = yamlfile.parse(self.text(PARAMS) or "").values
+            source = values["dataset"]["source"]
+        except (yamlfile.SyntaxFault, KeyError, TypeError):
+            return None
+        return source if isinstance(source, str) else None
 
     def bring(self, scratch: Path) -> None:
         """See to it that the tables are in DVC's cache.

@@ -11,6 +11,7 @@ from pathlib import Path
 from refold.core.errors import RefoldError
 from refold.core.files import read_csv, read_json, write_csv, write_json
 from refold.core.grid import mm
+from refold.core.place import Place
 
 CASES = "data/cases.csv"
 DATASET = "data/dataset.json"
@@ -56,7 +57,8 @@ PLAIN = Rule()
 class Description:
     """``data/dataset.json``: the data set as refold understands it.
 
-    root is where the files of ``cases.csv`` lie: the source folder as given in params.yaml, or data/raw/<name>.
+    root is where the files of ``cases.csv`` lie: the source folder as given in params.yaml, or data/raw/<name>. It
+    is no part of the file, so that data can be moved without a result having other inputs; empty where nobody asked.
     patients says where patients come from: ``pattern``, ``table``, ``phantom`` or ``case`` (each case its own).
     colours and pixels: how masks and pictures are read, see `Rule`.
     excluded: cases left out by `dataset.exclude`, and why; they have no row in ``cases.csv``.
@@ -91,7 +93,6 @@ class Description:
             path,
             {
                 "name": self.name,
-                "root": self.root,
                 "dimension": self.dimension,
                 "channels": list(self.channels),
                 "modalities": list(self.modalities),
@@ -106,8 +107,10 @@ class Description:
         )
 
     @classmethod
-    def read(cls, path: str | Path = DATASET) -> Description:
+    def read(cls, path: str | Path = DATASET, place: str | Path | None = None) -> Description:
+        """Raises `RefoldError` when a file is absent or damaged. ``place``: the file that tells the root."""
         v = read_json(path)
+        v["root"] = Place.read(place).root if place else ""
         labels = Labels(tuple(x["value"] for x in v["labels"]), tuple(x["name"] for x in v["labels"]))
         lists = {k: tuple(v[k]) for k in ("channels", "modalities")}
         return cls(**{**v, **lists, "labels": labels, "colours": tuple(tuple(c) for c in v.get("colours", ()))})

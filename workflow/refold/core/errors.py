@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -48,6 +50,30 @@ def _place(error: Exception) -> str:
     return ""
 
 
+_FULL = "free some (docs/outputs.md says what may be deleted), or move the project to another disk"
+NO_ROOM = {
+    errno.ENOSPC: f"no space is left on the disk of {{folder}}; {_FULL}",
+    errno.EDQUOT: f"your quota on the disk of {{folder}} is used up; {_FULL}",
+    errno.EROFS: "{folder} lies on a disk that can only be read; make it writable, or move the project to another disk",
+}
+
+
+def no_room(error: BaseException) -> str | None:
+    """Words for a disk that takes nothing more, if that is what ``error`` or what caused it says; else None."""
+    first: BaseException | None = error
+    while error is not None:
+        code = getattr(error, "errno", None)
+        if not isinstance(error, OSError) or code not in NO_ROOM:
+            # libraries such as HDF5 tell it in their text alone
+            code = next((c for c in NO_ROOM if os.strerror(c) in str(error)), None)
+        if code is not None:
+            named = next((n for e in (error, first) if isinstance(n := getattr(e, "filename", None), str)), None)
+            folder = Path(named).absolute().parent if named else Path.cwd()
+            return f"{NO_ROOM[code].format(folder=folder)}; then run again: what is whole is kept"
+        error = error.__cause__ or error.__context__
+    return None
+
+
 def run(main: Callable[[], None]) -> None:
     """Run a phase's ``main`` and turn its failure into a readable end.
 
@@ -78,5 +104,6 @@ def run(main: Callable[[], None]) -> None:
         sys.exit(2)
     except Exception as error:
         traceback.print_exc()
-        print(f"error: {type(error).__name__}: {error} (unforeseen{_place(error)}: see above)", file=sys.stderr)
+        told = no_room(error) or f"{type(error).__name__}: {error} (unforeseen{_place(error)}: see above)"
+        print(f"error: {told}", file=sys.stderr)
         sys.exit(2)

@@ -29,7 +29,12 @@ def atomic(path: str | Path) -> Iterator[Path]:
     os.close(fd)
     temporary = Path(name)
     try:
-        yield temporary
+        try:
+            yield temporary
+        except OSError as error:
+            if error.filename is None:  # as of a write to a full disk; the message shall say where
+                error.filename = str(path)
+            raise
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)

@@ -10,10 +10,10 @@ from typing import Any
 
 from refold.core.files import write_text
 
-# Only what results depend on: a commit of documentation, or of dvc.lock after each run, changes no result.
+# Only what results depend on: a commit of documentation, or of dvc.lock after each run, changes no result. What the
+# Snakefile imports of the commands decides which jobs run.
 PATHS = (
-    "Snakefile", "workflow", "params.yaml", ":(exclude)workflow/refold/cli",
-    ":(exclude)workflow/refold/compare", ":(exclude,glob)**/__pycache__/**",
+    "Snakefile", "workflow", "params.yaml", ":(exclude)workflow/refold/compare", ":(exclude,glob)**/__pycache__/**",
 )  # fmt: skip
 FILE = "results/.source.json"
 ELSEWHERE = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"}  # of a hook of git, perhaps in another repository

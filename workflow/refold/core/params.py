@@ -46,6 +46,8 @@ from refold.methods import kinds
 from refold.methods.base import Answer, Settings, answer
 
 KINDS = kinds()
+PLACES = (("dataset", "source"), ("dataset", "patient_table"), ("split", "file"))  # keys that say where files lie
+GIVEN = "given in params.yaml"  # stands for such a path wherever parameters are kept or shown
 WEIGHTED = ("ce", "ce_dice", "focal", "focal_dice")  # losses that know class weights
 Method = Annotated[Union[tuple(KINDS.values())], Field(discriminator="kind")]  # noqa: UP007
 
@@ -96,6 +98,8 @@ class Params(Section):
         A section's value that the method changes for itself may so change without training it anew.
         """
         entry = self.section("methods")[name]
+        for key in self.methods[name].places:
+            entry[key] = GIVEN
         if self.methods[name].network:
             entry["train"] = self.train_of(name).model_dump(mode="json")
             entry["augment"] = self.augment_of(name).model_dump(mode="json")
@@ -684,6 +688,10 @@ class Stamps:
         sections = {name: params.section(name) for name in type(params).model_fields if name != "methods"}
         # which folds are run changes none of them: another choice must not draw the split, and so train, anew
         sections["split"].pop("run_folds")
+        # nor does it matter where files lie; what they hold is told by hashes, and where to find them by core.place
+        for section, key in PLACES:
+            if sections[section][key] is not None:
+                sections[section][key] = GIVEN
         sections |= {f"methods.{name}": params.frozen_method(name) for name in params.methods}
         # what stands in tables and report: one method or fold fewer changes no file that they read
         sections["selection"] = {"methods": list(params.methods), "folds": params.split.fold_numbers}

@@ -114,8 +114,10 @@ def _leave(entry: Path) -> None:
 # ---------------------------------------------------------------- when the Snakefile is read
 
 
-def enter(params: Params) -> None:
+def enter(params: Params, more: Callable[[], None] = lambda: None) -> None:
     """In the main process, when it reads the Snakefile: remove a dead run's lock, and freeze the parameters.
+
+    ``more``: freezes what else jobs read.
 
     Raises:
         RefoldError: another run works here with other parameters; they must stay as they are until its jobs are done.
@@ -129,10 +131,12 @@ def enter(params: Params) -> None:
         except OSError as error:
             _say(f"warning: {LOCK} cannot be locked ({error}); do not start two runs in this folder")
             Stamps().write(params)
+            more()
             return
         if alone:
             _remove_dead_lock()
             Stamps().write(params)
+            more()
         elif changed := _changed(params):
             raise RefoldError(
                 f"params.yaml is changed in {', '.join(changed)} while a run goes on in this folder{_worker()}; "

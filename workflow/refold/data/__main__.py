@@ -6,7 +6,7 @@ import argparse
 import signal
 import sys
 
-from refold.core import cases, errors
+from refold.core import cases, errors, place, seen
 from refold.core.params import Stamps
 from refold.data import layout
 
@@ -19,6 +19,7 @@ def main(argv: list[str] | None = None) -> None:
     check = verbs.add_parser("catalogue", help="check the data set and write the table of cases")
     for verb in (fetch, check):
         verb.add_argument("--params", default="results/.params", help="folder of the frozen parameters")
+        verb.add_argument("--place", default=place.FILE, help="file that tells where the data set lies")
         verb.add_argument("--raw", default=layout.RAW, help="folder of the data sets fetched")
     check.add_argument("--cases", default=cases.CASES, help="table of cases, written")
     check.add_argument("--dataset", default=cases.DATASET, help="description of the data set, written")
@@ -26,10 +27,14 @@ def main(argv: list[str] | None = None) -> None:
     check.add_argument("--log-checks", default="logs/data/checks.json", help="errors and warnings, written on errors")
     check.add_argument("--processes", type=int, default=1, help="processes; no result depends on it")
     options = parser.parse_args(argv)
-    dataset = Stamps(options.params).read("dataset").dataset
+    dataset = place.Place.read(options.place).dataset(Stamps(options.params).read("dataset").dataset)
     if options.verb == "fetch":
         from refold.data.fetch import fetch as run
 
+        if archive := layout.archive(dataset):
+            notes = seen.Seen(seen.ARCHIVE)
+            notes.read("archive", [str(archive)])
+            notes.save()
         run(dataset, options.raw)
     else:
         from refold.data.checks import catalogue
@@ -42,6 +47,7 @@ def main(argv: list[str] | None = None) -> None:
             options.checks,
             options.log_checks,
             options.processes,
+            seen.RAW,
         )
 
 

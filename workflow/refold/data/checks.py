@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from refold.core import cases, files, grid, images, life, log, pictures
+from refold.core import cases, files, grid, images, life, log, pictures, seen
 from refold.core.errors import RefoldError
 from refold.core.sections import Dataset
 from refold.data import layout
@@ -45,6 +45,7 @@ class Result:
     digest: str = ""
     label_digest: str = ""
     pictures: dict[str, pictures.About] = field(default_factory=dict)
+    stats: list[seen.Stat] | None = None  # of its files, before they were read
 
     def note(self, check: str, file: str, message: str) -> None:
         self.problems.append(Problem(check, message, self.entry.case, file))
@@ -58,10 +59,11 @@ def catalogue(
     checks_path: str | Path = CHECKS_FILE,
     log_path: str | Path = LOG_FILE,
     processes: int = 1,
+    notes_path: str | Path | None = None,
 ) -> list[cases.Case]:
     """Check a data set and write its table of cases, its description and the warnings.
 
-    The outcome does not depend on ``processes``.
+    The outcome does not depend on ``processes``. ``notes_path``: keeps which files were read (`refold.core.seen`).
 
     Raises:
         RefoldError: at least one check failed. The table of all problems is printed to standard error, the same is
@@ -95,6 +97,11 @@ def catalogue(
     _write(checks_path, [], warnings)
     if found.description.excluded:
         log.get().info(f"left out by dataset.exclude: {', '.join(found.description.excluded)}")
+    if notes_path:
+        notes = seen.Seen(notes_path)
+        for r in results:
+            notes.note(r.case.case, (*r.case.images, r.case.label), r.stats, r.case.sha256)
+        notes.save()
     log.get().info(f"{len(rows)} cases of {len({c.patient for c in rows})} patients, without an error")
     return rows
 
@@ -134,6 +141,7 @@ def check_case(root: Path, description: cases.Description, entry: layout.Entry, 
     """
     result = Result(entry)
     paths = (*entry.images, entry.label)
+    result.stats = seen.stats(root / path for path in paths)
     present = []
     for path in paths:
         if (root / path).is_file():

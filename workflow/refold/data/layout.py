@@ -1,6 +1,6 @@
 """From a data set's folder to its cases: the Decathlon's (MSD) layout and nnU-Net's.
 
-Imports are light on purpose: a dry run asks `files` and `patients` before any job runs. Nothing here opens an image.
+Imports are light on purpose: a dry run asks `read` and `patients` before any job runs. Nothing here opens an image.
 """
 
 from __future__ import annotations
@@ -94,23 +94,6 @@ def root(dataset: Dataset, raw: str | Path = RAW) -> Path:
 def archive(dataset: Dataset) -> Path | None:
     """The local archive that has to be unpacked, if any."""
     return Path(dataset.source).expanduser() if kind(dataset) == "archive" else None
-
-
-def files(dataset: Dataset, raw: str | Path = RAW) -> list[Path]:
-    """The input files of the catalogue's job.
-
-    For a folder read in place: dataset.json and every listed image and label; otherwise dataset.json alone, which
-    appears with all the rest when fetched. The patient table, if any. A file that is missing is left out: the checks
-    name it together with all other problems.
-    """
-    folder = root(dataset, raw)
-    found = [folder / "dataset.json"]
-    if kind(dataset) == "folder":
-        listed = (folder / p for e in entries(dataset, raw) for p in (*e.images, e.label) if p)
-        found += [p for p in dict.fromkeys(listed) if p.is_file()]
-    if dataset.patient_table and Path(dataset.patient_table).is_file():
-        found.append(Path(dataset.patient_table))
-    return found
 
 
 def entries(dataset: Dataset, raw: str | Path = RAW) -> list[Entry]:
@@ -500,7 +483,7 @@ class _Reader:
         unused = sorted(self.rows.keys() - {e.case for e in kept} - self.dataset.exclude.keys())
         if unused:
             message = f"{len(unused)} row(s) name no case of the data set: {', '.join(unused[:5])}"
-            self.note("patient-table-unused", message, file=str(self.dataset.patient_table))
+            self.note("patient-table-unused", message, file=Path(self.dataset.patient_table).name)
         return kept
 
     def patients(self):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from refold.core import cases as case_table
-from refold.core import errors
+from refold.core import errors, place
 from refold.core.params import Stamps
 
 
@@ -26,6 +26,7 @@ def main(argv: list[str] | None = None) -> None:
     fold.add_argument("--fold", required=True, help="a number, or holdout")
     fold.add_argument("--cases", default=case_table.CASES, help="default: %(default)s")
     fold.add_argument("--dataset", default=case_table.DATASET, help="default: %(default)s")
+    fold.add_argument("--place", default=place.FILE, help="where the raw files lie (default: %(default)s)")
     fold.add_argument("--splits", default="results/splits.json", help="default: %(default)s")
     fold.add_argument("--predictions", default="results/predictions", help="default: %(default)s")
     fold.add_argument("--output", default="results/metrics/folds", help="default: %(default)s")
@@ -56,7 +57,7 @@ def main(argv: list[str] | None = None) -> None:
 
         run(
             args.method, args.fold, stamps.read("evaluate").evaluate, args.cases, args.dataset, args.splits,
-            args.predictions, args.output, args.processes,
+            args.predictions, args.output, args.processes, args.place,
         )  # fmt: skip
     else:
         from refold.evaluate.aggregate import run

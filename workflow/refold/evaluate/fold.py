@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from refold.core import cases as case_table
-from refold.core import images, life, log
+from refold.core import images, life, log, place
 from refold.core.cases import Labels
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file, sha256_json, significant, write_csv, write_json
@@ -164,6 +164,7 @@ def run(
     predictions: str | Path = "results/predictions",
     output: str | Path = "results/metrics/folds",
     processes: int = 1,
+    place_file: str | Path = place.FILE,
 ) -> None:
     """Evaluate a fold: write ``<output>/<method>/fold-<fold>.csv`` and ``.json``.
 
@@ -192,7 +193,7 @@ def run(
         if predicted["hashes"].get(key) != sha256_file(file):
             raise RefoldError(f"{listing} does not belong to {file} as it is now; train and predict again")
 
-    description = case_table.Description.read(dataset_file)
+    description = case_table.Description.read(dataset_file, place_file)
     rows = {c.case: c for c in case_table.read(case_file)}
     measured = parts(description.labels, evaluate)
     tasks = [

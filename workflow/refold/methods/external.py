@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -14,6 +15,16 @@ from refold.methods.base import About, Settings
 ENDINGS = {2: (".png", ".tif", ".tiff"), 3: (".nii.gz", ".nii")}  # by the data's dimension
 
 
+def find(folder: Path, fold: str, case: str, dimension: int) -> Path | None:
+    """The label map of a case: in the fold's own folder, else in ``folder`` itself; None where there is none."""
+    places = ["holdout"] if fold == "holdout" else [f"fold_{fold}/validation", f"fold_{fold}"]
+    for place, ending in itertools.product([*places, "."], ENDINGS[dimension]):
+        path = folder / place / f"{case}{ending}"
+        if path.is_file():
+            return path
+    return None
+
+
 class External(Settings):
     """Label maps of another program on the same cases, evaluated and reported as any other method's.
 
@@ -22,6 +33,7 @@ class External(Settings):
 
     trained: ClassVar[bool] = False
     where: ClassVar[str] = "folder"
+    places: ClassVar[tuple[str, ...]] = ("folder",)
 
     kind: Literal["external"] = Field("external", description="Another program's label maps.")
     folder: str = Field(

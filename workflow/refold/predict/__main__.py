@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refold.core import cases, errors, geometry, images, log, machine, store
+from refold.core import cases, errors, geometry, images, log, machine, place, seen, store
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file, sha256_json, write_json
 from refold.core.intensity import Statistics
@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("--fingerprint", default="data/fingerprint.json")
     parser.add_argument("--preprocessed", default="data/preprocessed")
     parser.add_argument("--splits", default="results/splits.json")
+    parser.add_argument("--place", default=place.FILE, help="tells where another program's label maps lie")
     parser.add_argument("--out", help="folder of the predictions; default results/predictions/<method>/fold-<k>")
     run(parser.parse_args())
 
@@ -260,7 +261,10 @@ def _take_over(a: argparse.Namespace, entry: External, params: Params, splits: d
 
     wanted = _wanted(splits, a.fold, [])
     output.begin()
-    done, read = external.gather(a.method, entry, a.fold, wanted, output.description, record_of, output.write)
+    entry = entry.model_copy(update={"folder": place.Place.read(a.place).folder(a.method)})
+    notes = seen.Seen(seen.of_method(a.method, a.fold))
+    done, read = external.gather(a.method, entry, a.fold, wanted, output.description, record_of, output.write, notes)
+    notes.save()
     text = (
         f"methods.{a.method}: label maps of {entry.program}; refold cannot know whether it was trained on the cases "
         "that it is tested on here"

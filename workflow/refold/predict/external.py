@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,19 +11,10 @@ import numpy as np
 from refold.core import images, log
 from refold.core.cases import PLAIN, Description, Rule
 from refold.core.errors import RefoldError
-from refold.core.files import sha256_file, sha256_json
+from refold.core.files import sha256_json
 from refold.core.geometry import Record
-from refold.methods.external import ENDINGS, External
-
-
-def find(folder: Path, fold: str, case: str, dimension: int) -> Path | None:
-    """The label map of a case: in the fold's own folder, else in ``folder`` itself; None where there is none."""
-    places = ["holdout"] if fold == "holdout" else [f"fold_{fold}/validation", f"fold_{fold}"]
-    for place, ending in itertools.product([*places, "."], ENDINGS[dimension]):
-        path = folder / place / f"{case}{ending}"
-        if path.is_file():
-            return path
-    return None
+from refold.core.seen import Seen
+from refold.methods.external import ENDINGS, External, find
 
 
 def read(path: Path, record: Record, known: Sequence[int], rule: Rule = PLAIN) -> np.ndarray:
@@ -62,13 +52,15 @@ def gather(
     description: Description,
     record_of: Callable[[str], Record],
     write: Callable[[str, np.ndarray, Record], dict[str, Any]],
+    notes: Seen,
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Read each case's label map and hand it to ``write``.
 
-    Nothing is written before all files are there.
+    Nothing is written before all files are there. ``notes``: are told what was read.
 
     Returns:
-        What ``write`` gave for each case; the sha256 of all files that were read, under the fold's name.
+        What ``write`` gave for each case, and as ``source`` the file that was read, with its sha256; the sha256 of all
+        files that were read, under the fold's name.
 
     Raises:
         RefoldError: a case has no file, or one that does not fit it.
@@ -90,7 +82,8 @@ def gather(
         )
     done, hashes, rule = {}, {}, description.rule(values=known)
     for case, path in log.progress(found.items(), f"{name} fold {fold}: read", len(found)):
-        record = record_of(case)
+        record, name = record_of(case), path.relative_to(folder).as_posix()
+        hashes[case] = notes.read(name, [name], folder)
         done[case] = write(case, read(path, record, known, rule), record)
-        hashes[case] = sha256_file(path)
+        done[case]["source"] = {"file": name, "sha256": hashes[case]}
     return done, {fold: sha256_json(hashes)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from refold.core import cases as table
-from refold.core import errors, params, store
+from refold.core import errors, params, place, store
 from refold.preprocess import cases, fingerprint
 
 
@@ -18,17 +18,19 @@ def main() -> None:
     common.add_argument("--folder", default=store.FOLDER, help="where the preprocessed cases lie")
     verbs = parser.add_subparsers(dest="verb", required=True)
     shard = verbs.add_parser("cases", parents=[common], help="preprocess the cases of one shard")
+    shard.add_argument("--place", default=place.FILE, help="where the raw files lie")
     shard.add_argument("--shard", type=int, required=True, help="number of the shard, from 0")
     whole = verbs.add_parser("fingerprint", parents=[common], help="merge the shards into the fingerprint")
     whole.add_argument("--out", default=fingerprint.FINGERPRINT, help="file written")
     args = parser.parse_args()
 
     section = params.Stamps(args.params).read("preprocess").preprocess
-    known, description = table.read(args.cases), table.Description.read(args.dataset)
+    known = table.read(args.cases)
     if args.verb == "cases":
+        description = table.Description.read(args.dataset, args.place)
         cases.run(known, description, section, args.shard, args.folder)
     else:
-        fingerprint.run(known, description, section, args.folder, args.out)
+        fingerprint.run(known, table.Description.read(args.dataset), section, args.folder, args.out)
 
 
 if __name__ == "__main__":

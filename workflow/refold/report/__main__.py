@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from refold.core import errors, log
+from refold.core import errors, log, place
 from refold.core.files import read_json, write_text
 from refold.evaluate import incomplete
 from refold.report import inputs, page, plots, provenance
@@ -20,6 +20,7 @@ def main() -> None:
         "--results", type=Path, default=Path("results"), help="folder with metrics/, models/, predictions/"
     )
     parser.add_argument("--params", type=Path, default=Path("results/.params"), help="folder of the frozen parameters")
+    parser.add_argument("--place", type=Path, default=Path(place.FILE), help="file that tells where the raw data are")
     parser.add_argument("--out", type=Path, default=Path("results/report/report.html"), help="file written")
     parser.add_argument(
         "--incomplete",
@@ -30,7 +31,7 @@ def main() -> None:
 
     failed = read_json(args.incomplete / incomplete.FAILED) if args.incomplete else {}
     methods = [m for m in args.methods if m not in failed]
-    folders = inputs.Folders(args.data, args.results, args.params, args.incomplete)
+    folders = inputs.Folders(args.data, args.results, args.params, args.incomplete, args.place)
     experiment = inputs.read(methods, args.folds, folders, failed)
     facts = provenance.gather(experiment)
     if args.incomplete:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from refold.core import cases as case_table
+from refold.core import place
 from refold.core.errors import RefoldError
 from refold.core.files import read_csv, read_json, sha256_file
 from refold.core.params import Params, Stamps
@@ -54,12 +55,16 @@ SCORE_KEYS = ("method", "fold", "case", "patient", "label", "metric", "value")
 
 @dataclass(frozen=True)
 class Folders:
-    """Where the inputs lie, relative to the project root. metrics: the tables, if not in ``results``."""
+    """Where the inputs lie, relative to the project root. metrics: the tables, if not in ``results``.
+
+    place: the file that tells where the raw data are.
+    """
 
     data: Path = Path("data")
     results: Path = Path("results")
     params: Path = Path("results/.params")
     metrics: Path | None = None
+    place: Path = Path(place.FILE)
 
     @property
     def tables(self) -> Path:
@@ -299,7 +304,7 @@ def read(
     """
     folders = folders or Folders()
     data, metrics_folder = folders.data, folders.tables
-    description = case_table.Description.read(data / "dataset.json")
+    description = case_table.Description.read(data / "dataset.json", folders.place)
     cases = {c.case: c for c in case_table.read(data / "cases.csv")}
     split_file = folders.results / "splits.json"
     splits = read_json(split_file)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from refold.core import cases as case_table
-from refold.core import errors, log
+from refold.core import errors, log, place
 from refold.core.files import sha256_file, write_json
 from refold.core.params import Stamps
 from refold.split import folds
@@ -16,10 +16,13 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--cases", default=case_table.CASES, help="table of cases (default: %(default)s)")
     parser.add_argument("--dataset", default=case_table.DATASET, help="its description (default: %(default)s)")
     parser.add_argument("--params", default="results/.params", help="frozen parameters (default: %(default)s)")
+    parser.add_argument("--place", default=place.FILE, help="where files lie (default: %(default)s)")
     parser.add_argument("--output", default="results/splits.json", help="file to write (default: %(default)s)")
     args = parser.parse_args(argv)
 
     split = Stamps(args.params).read("split").split
+    if split.kind == "file":
+        split = place.Place.read(args.place).split(split)
     splits = folds.make(case_table.read(args.cases), case_table.Description.read(args.dataset), split)
     for note in splits["notes"]:
         log.get().warning(note)

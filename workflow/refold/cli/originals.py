@@ -1,0 +1,228 @@
+"""Files that no job makes: raw images and labels, an archive, another program's label maps; against what was read.
+
+Snakemake sees that a file is newer, not that it was replaced by an older one, and knows nothing of files that a job
+brought besides its declared outputs. So the main process looks: a file whose size or times changed is read, and where
+its content is another one, a stamp that the job depends on is written anew. Times themselves are in no stamp.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from refold.core import cases as table
+from refold.core import log
+from refold.core.cases import Case, Description
+from refold.core.errors import RefoldError
+from refold.core.files import read_json, sha256_file, write_json
+from refold.core.params import Params
+from refold.core.place import Place
+from refold.core.sections import Dataset
+from refold.core.seen import ARCHIVE, RAW, Seen, of_method
+from refold.data import layout
+from refold.methods.external import External, find
+
+STAMPS = Path("results/.data")
+DATA, UNPACKED, SPLIT = STAMPS / "cases.json", STAMPS / "archive.json", STAMPS / "split.json"
+WAYS_BACK = "bring them back, or run `snakemake`: it makes again what rests on them"
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was found about the files behind one stamp.
+
+    differs: what is otherwise, in words for people, a line each. made: the outputs of the job that reads the stamp.
+    gone: the whole data set is not there, which makes no result wrong.
+    """
+
+    stamp: Path
+    differs: tuple[str, ...]
+    made: tuple[str, ...]
+    gone: bool = False
+
+
+def stamp_of(method: str, fold: str | int) -> str:
+    """The stamp of another program's label maps."""
+    return str(STAMPS / f"methods.{method}.fold-{fold}.json")
+
+
+def place(params: Params) -> Place:
+    """Where the files of this experiment lie. Raises `RefoldError` as `layout.kind` does."""
+    d = params.dataset
+    folders = {name: m.folder for name, m in params.methods.items() if isinstance(m, External)}
+    return Place(layout.root(d).as_posix(), d.source, d.patient_table, params.split.file, folders)
+
+
+# ---------------------------------------------------------------- looking
+
+
+def look(params: Params, folds: Iterable[str | int], thorough: bool = False) -> list[Look]:
+    """Hold all such files against what the results were made from; what was never read is no difference.
+
+    Args:
+        params: the experiment.
+        folds: those that are predicted, ``holdout`` among them if there is one.
+        thorough: read every file, also where neither size nor time changed.
+
+    Raises:
+        RefoldError: `dataset.source` does not exist.
+    """
+    found = [_of_dataset(params.dataset, thorough)]
+    if layout.kind(params.dataset) == "archive":
+        found.append(_of_archive(params.dataset, thorough))
+    for name, entry in params.methods.items():
+        if isinstance(entry, External):
+            found += [_of_label_maps(name, entry, str(fold), thorough) for fold in folds]
+    return found
+
+
+def _of_dataset(dataset: Dataset, thorough: bool) -> Look:
+    made = (table.CASES, table.DATASET)
+    if not all(map(os.path.isfile, made)):
+        return Look(DATA, (), made)
+    root = layout.root(dataset)
+    if not (root / "dataset.json").is_file():
+        return Look(DATA, (f"{root / 'dataset.json'} is missing",), made, layout.kind(dataset) != "folder")
+    try:
+        rows, description = {c.case: c for c in table.read()}, Description.read()
+    except (RefoldError, KeyError, TypeError) as error:
+        return Look(DATA, (f"data/cases.csv or data/dataset.json is damaged: {error}",), made)
+    try:
+        now = layout.read(dataset)
+    except RefoldError as error:
+        return Look(DATA, (str(error),), made)
+    differs = []
+    if replace(now.description, root="") != description:
+        differs.append(f"{root / 'dataset.json'} describes the data otherwise than data/dataset.json")
+    differs += [f"case {name} is no longer listed" for name in sorted(rows.keys() - {e.case for e in now.entries})]
+    same: list[Case] = []
+    for entry in now.entries:
+        row = rows.get(entry.case)
+        if row is None:
+            differs.append(f"case {entry.case} is new")
+        elif (entry.patient, entry.images, entry.label) != (row.patient, row.images, row.label):
+            differs.append(f"case {entry.case} has another patient or other files")
+        else:
+            same.append(row)
+    differs += _contents(Seen(RAW), [(c.case, (*c.images, c.label), c.sha256) for c in same], root, thorough)
+    return Look(DATA, tuple(differs), made)
+
+
+def _contents(notes: Seen, wanted: Sequence[tuple[str, Sequence[str], str]], root: Path, thorough: bool) -> list[str]:
+    """Those of (what, its files, sha256) that are otherwise now; files are read where the notes do not know them."""
+    differs, unknown = [], []
+    for what, names, sha256 in wanted:
+        found = None if thorough else notes.known(what, names, root)
+        if found is None:
+            unknown.append((what, names, sha256))
+        elif found != sha256:
+            differs.append(_changed(what, names, root))
+    for what, names, sha256 in log.progress(unknown, f"comparing files in {root} with what was read"):
+        try:
+            if notes.read(what, names, root) != sha256:
+                differs.append(_changed(what, names, root))
+        except OSError:
+            missing = next((n for n in names if not (root / n).is_file()), names[0])
+            differs.append(f"{root / missing} is missing or cannot be read")
+    notes.save()
+    return differs
+
+
+def _changed(what: str, names: Sequence[str], root: Path) -> str:
+    if [what] == list(names):
+        return f"{root / what} has another content"
+    return f"case {what}: {' or '.join(names)} changed"
+
+
+def _of_archive(dataset: Dataset, thorough: bool) -> Look:
+    made, archive = str(layout.root(dataset) / "dataset.json"), str(layout.archive(dataset))
+    if not os.path.isfile(made):
+        return Look(UNPACKED, (), (made,))
+    notes = Seen(ARCHIVE)
+    then = notes.noted("archive")
+    if then is None:  # brought by DVC, which watches it
+        notes.read("archive", [archive])
+        notes.save()
+    elif thorough or notes.known("archive", [archive]) is None:
+        if sha256_file(archive) != then:
+            return Look(UNPACKED, (f"{archive} is not the archive that was unpacked",), (made,))
+        notes.read("archive", [archive])
+        notes.save()
+    return Look(UNPACKED, (), (made,))
+
+
+def _of_label_maps(method: str, entry: External, fold: str, thorough: bool) -> Look:
+    listing = Path(f"results/predictions/{method}/fold-{fold}/predictions.json")
+    stamp, made, folder = Path(stamp_of(method, fold)), (str(listing),), Path(entry.folder)
+    if not listing.is_file():
+        return Look(stamp, (), made)
+    differs, wanted = [], []
+    try:
+        for case, about in sorted(read_json(listing)["cases"].items()):
+            source = about["source"]
+            path = find(folder, fold, case, 2 if about["file"].endswith(".png") else 3)
+            name = path.relative_to(folder).as_posix() if path else None
+            if name != source["file"]:
+                differs.append(f"the label map of case {case} is {path or 'missing'}, was {folder / source['file']}")
+            else:
+                wanted.append((name, (name,), source["sha256"]))
+    except (RefoldError, AttributeError, KeyError, TypeError) as error:
+        return Look(stamp, (f"{listing} is damaged: {error!r}",), made)
+    differs += _contents(Seen(of_method(method, fold)), wanted, folder, thorough)
+    return Look(stamp, tuple(differs), made)
+
+
+# ---------------------------------------------------------------- telling Snakemake
+
+
+def freeze(params: Params, looks: Iterable[Look]) -> None:
+    """Write the stamps and the place of the files, for the jobs: by the main process alone, while no run goes on."""
+    place(params).write()
+    looks = list(looks)
+    if params.split.file and Path(params.split.file).is_file():
+        now = {"sha256": sha256_file(params.split.file)}
+        if not SPLIT.is_file() or read_json(SPLIT) != now:
+            write_json(SPLIT, now)
+    for one in looks:
+        _write(one)
+    kept = {one.stamp for one in looks}
+    for stale in STAMPS.glob("methods.*.json"):
+        if stale not in kept:
+            stale.unlink()
+
+
+def _write(one: Look) -> None:
+    """A stamp that makes its job due, by a content never seen and a newer time, or one that cannot: older than all."""
+    if not one.differs or one.gone:
+        if not one.stamp.is_file():
+            write_json(one.stamp, {"differs": [], "token": ""})
+        os.utime(one.stamp, (0, 0))
+        return
+    write_json(one.stamp, {"differs": list(one.differs), "token": uuid.uuid4().hex})
+    newest = max((os.stat(m).st_mtime_ns for m in one.made if os.path.isfile(m)), default=0)
+    when = max(time.time_ns(), newest + 1_000_000_000)  # a clock may have been wrong when they were made
+    os.utime(one.stamp, ns=(when, when))
+
+
+def lines(looks: Iterable[Look], most: int = 5) -> list[str]:
+    """All that differs, for people."""
+    found = [text for one in looks for text in one.differs]
+    return [f"  {text}" for text in found[:most]] + ([f"  and {len(found) - most} more"] if len(found) > most else [])
+
+
+def tell(looks: Iterable[Look]) -> None:
+    """Say on standard error what makes jobs due."""
+    if found := lines(one for one in looks if not one.gone):
+        print("files changed since they were read; what rests on them is due:", *found, sep="\n", file=sys.stderr)
+
+
+def verify(params: Params, folds: Iterable[str | int], what: str) -> None:
+    """Read all such files. Raises `RefoldError` where one is not what the results were made from."""
+    if found := lines(look(params, folds, thorough=True), 10):
+        told = f"{what}: files are not those that the results were made from; {WAYS_BACK}"
+        raise RefoldError("\n".join([told, *found]))

@@ -1,0 +1,54 @@
+"""Where the user's own files lie on this machine: read by the jobs that open them, and no part of any result.
+
+The main Snakemake process writes it. No job is due because it changed: what a file holds is told by its hash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from refold.core.errors import RefoldError
+from refold.core.files import read_json, write_json
+from refold.core.sections import Dataset, Split
+
+FILE = "results/.data/place.json"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Paths as params.yaml gives them, None where it gives none.
+
+    root: the folder that the files of ``data/cases.csv`` are relative to. folders: of methods whose label maps another
+    program made, by the method's name.
+    """
+
+    root: str
+    source: str | None = None
+    patient_table: str | None = None
+    split_file: str | None = None
+    folders: Mapping[str, str] = field(default_factory=dict)
+
+    def write(self, path: str | Path = FILE) -> None:
+        """Only if it changed."""
+        if not Path(path).is_file() or read_json(path) != asdict(self):
+            write_json(path, asdict(self))
+
+    @classmethod
+    def read(cls, path: str | Path = FILE) -> Place:
+        """Raises `RefoldError` when the file is absent or damaged."""
+        try:
+            return cls(**read_json(path))
+        except TypeError as error:
+            raise RefoldError(f"{path} is damaged ({error}); `snakemake -n` writes it anew") from None
+
+    def dataset(self, section: Dataset) -> Dataset:
+        """The frozen section with its paths."""
+        return section.model_copy(update={"source": self.source, "patient_table": self.patient_table})
+
+    def split(self, section: Split) -> Split:
+        return section.model_copy(update={"file": self.split_file})
+
+    def folder(self, method: str) -> str:
+        return self.folders[method]
