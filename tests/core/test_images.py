@@ -1,6 +1,7 @@
 import gzip
 import os
 import time
+import zlib
 
 import nibabel
 import numpy as np
@@ -403,6 +404,10 @@ def test_probabilities_round_trip_in_8_bits(tmp_path, name, shape):
     assert got.shape == (*shape, 2) and got.dtype == np.uint8
     assert np.array_equal(np.moveaxis(got, -1, 0), np.rint(np.clip(p, 0, 1) * 255))
     assert [f.name for f in tmp_path.iterdir()] == [name]
+    if len(shape) == 2:  # packed by Python's own zlib, whatever tifffile has at hand
+        with tifffile.TiffFile(tmp_path / name) as file:
+            (start,), (size,) = file.pages[1].dataoffsets, file.pages[1].databytecounts
+        assert (tmp_path / name).read_bytes()[start : start + size] == zlib.compress(got[..., 1].T.tobytes())
     if len(shape) == 3:  # other programs see 0 to 1, on the image's grid
         image = nibabel.load(tmp_path / name)
         assert np.allclose(image.get_fdata(), np.moveaxis(np.clip(p, 0, 1), 0, -1), atol=0.5 / 255 + 1e-6)

@@ -263,7 +263,9 @@ def probability_writer(
 
         with atomic(path) as temporary, tifffile.TiffWriter(temporary) as tiff:
             options = {"photometric": "minisblack", "compression": "zlib", "software": "", "metadata": None}
-            yield lambda p: tiff.write(_quantised(p).swapaxes(0, 1), **options)
+            options |= {"shape": shape[::-1], "dtype": np.uint8, "rowsperstrip": shape[1]}
+            # packed by Python's zlib, as NIfTI is: tifffile would take a library whose bytes follow its own releases
+            yield lambda p: tiff.write(iter([zlib.compress(_quantised(p).swapaxes(0, 1).tobytes())]), **options)
         return
     import nibabel
 
