@@ -703,3 +703,26 @@ def test_text_has_contrast(chromium, files, scheme):
         found = o.page.evaluate(CONTRAST)
         assert len(found) > 40
         assert [f for f in found if f[1] < 4.5] == [], json.dumps(found)
+
+
+def test_grey_values_with_corners_are_told_in_the_image_s_own(chromium, volumes, tmp_path):
+    """Level and contrast are told in values of the image, also where its grey values rise more slowly at the ends."""
+    e = read(volumes)
+    with pytest.MonkeyPatch.context() as patch:
+        corners = pictures.Tones(((-50.0, 0.0), (0.0, 51.0), (100.0, 204.0), (400.0, 255.0)))
+        patch.setattr(pictures, "tones", lambda *_: corners)
+        (tmp_path / "report.html").write_text(page.render(e).html, encoding="utf-8")
+    with Opened(chromium, tmp_path / "report.html") as o:
+        o.ready()
+        assert o.part("notes").inner_text().startswith(
+            "T1: black at -50, white at 400; most grey values lie from 0 to 100; "
+        )
+        o.part("width").fill("153")  # 102 left, about 127.5: from 76.5 to 178.5
+        o.settled()
+        low, high = (100 * (v - 51) / 153 for v in (76.5, 178.5))
+        assert o.part("notes").inner_text().startswith(f"T1: black at {low:.4g}, white at {high:.4g}; ")
+        o.part("level").fill("255")
+        o.settled()
+        # 204 to 306: the upper end goes on as steep as before
+        assert o.part("notes").inner_text().startswith("T1: black at 100, white at 700; ")
+        assert not o.faults

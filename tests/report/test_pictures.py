@@ -7,6 +7,7 @@ import io
 import itertools
 import math
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
+from refold.core import images
 from refold.core.cases import Case, Description, Labels
 from refold.core.errors import RefoldError
 from refold.core.images import read as read_image
@@ -22,15 +24,18 @@ from refold.core.images import write_label
 from refold.report import inputs
 from refold.report.inputs import Scored
 from refold.report.pictures import (
+    COLOUR,
+    CT,
     _plane,
     canonical,
     choose,
     largest_section,
     outline,
     picture,
+    planes,
     raw,
     shown_planes,
-    window,
+    tones,
 )
 from refold.report.tables import _sizes, _spread
 
@@ -112,8 +117,80 @@ def test_largest_section():
         (np.r_[np.zeros(1000), 50.0], (0.0, 50.0)),
     ],
 )
-def test_window(volume, expected):
-    assert window(volume) == pytest.approx(expected)
+def test_tones_of_an_image_alone(volume, expected):
+    low, high = expected
+    assert tones(volume, []).points == ((pytest.approx(low), 0.0), (pytest.approx(high), 255.0))
+
+
+def test_tones_reach_as_far_as_labels():
+    """A little beyond the tissue evenly, far beyond with a corner, so that the tissue keeps 60 of 100 grey values."""
+    tissue = np.linspace(0, 100, 10_001)  # percentiles 1 and 99 are 1 and 99
+    assert tones(tissue, [np.full(9, 120.0)]).points == ((pytest.approx(1), 0.0), (120.0, 255.0))
+    assert tones(tissue, [np.full(9, -20.0)]).points == ((-20.0, 0.0), (pytest.approx(99), 255.0))
+    found = tones(tissue, [np.full(9, 120.0), np.full(9, 501.0)]).points
+    assert found == ((pytest.approx(1), 0.0), (pytest.approx(99), pytest.approx(153)), (501.0, 255.0))
+    # 100 below and 300 above share the other 40 as 1 to 3
+    found = tones(tissue, [np.full(9, -99.0), np.full(9, 399.0)]).points
+    assert found == (
+        (-99.0, 0.0),
+        (pytest.approx(1), pytest.approx(25.5)),
+        (pytest.approx(99), pytest.approx(178.5)),
+        (399.0, 255.0),
+    )
+    # what is not a number says nothing; one voxel in 10,000 of a label is no reason
+    lesion = np.r_[np.full(9999, 50.0), 9000.0, np.nan]
+    assert tones(tissue, [lesion, np.array([np.nan])]).points == tones(tissue, []).points
+
+
+def test_tones_of_ct_are_the_window_of_soft_tissue():
+    body = np.r_[np.full(5000, -1000.0), np.linspace(-120, 90, 5000), 1500.0]
+    soft = tones(body, [np.linspace(20, 80, 99)], CT)
+    assert soft.points == ((-160.0, 0.0), (240.0, 255.0))
+    assert soft.grey(np.array([-1000, -160, 80, 240, 1500, np.nan])).tolist() == [0, 0, 153, 255, 255, 0]
+    # lungs reach below it and bones above it: both are seen
+    low, first, last, high = tones(body, [np.full(9, -800.0), np.full(9, 1100.0)], CT).points
+    assert (low[0], first[0], last[0], high[0]) == (-800.0, -160.0, 240.0, 1100.0)
+    assert last[1] - first[1] == pytest.approx(153)
+    # no Hounsfield units: as other images
+    assert tones(body / 1000, [], CT).points == tones(body / 1000, []).points != soft.points
+
+
+def test_colours_stay_as_they_are():
+    assert tones(np.zeros((2, 2, 3)), [np.full(3, 900.0)], COLOUR).grey(np.arange(256.0)).tolist() == list(range(256))
+
+
+def bright(root: Path) -> tuple[Description, Case]:
+    """A volume of noise about 100 with a lesion of 300 at its rim to 500 in its middle."""
+    rng, shape = np.random.default_rng(3), (40, 40, 30)
+    far = np.sqrt(((np.indices(shape) - np.array([20, 20, 15]).reshape(3, 1, 1, 1)) ** 2).sum(0))
+    lesion = far <= 4
+    image = np.where(lesion, 500 - 50 * far, rng.normal(100, 5, shape)).astype(np.float32)
+    images.write_image(root / "image.nii.gz", image[..., None], np.eye(4))
+    images.write_label(root / "label.nii.gz", lesion.astype(np.uint8), np.eye(4))
+    labels = Labels((0, 1), ("background", "lesion"))
+    counts = (int((~lesion).sum()), int(lesion.sum()))
+    case = Case("c", "p", ("image.nii.gz",), "label.nii.gz", 1, shape, (1.0, 1.0, 1.0), "RAS", counts, "0" * 64)
+    return Description("toy", str(root), 3, ("FLAIR",), ("MRI",), labels, "case"), case
+
+
+def test_a_bright_lesion_is_not_burnt_out(tmp_path):
+    """Percentile 99 of the volume is tissue: between it and the percentile 1 all of the lesion was white."""
+    description, case = bright(tmp_path)
+    shown = raw(description, case, tmp_path)
+    nothing = np.zeros_like(shown.truth)
+    for masks in ([shown.truth, nothing], [nothing, shown.truth]):  # whether it is in the truth or in a prediction
+        shade = shown.tones(shown.groups[0], masks)
+        grey = shade.grey(shown.image[..., 0])
+        rim, middle = grey[24, 20, 15], grey[20, 20, 15]  # 300 and 500
+        assert middle >= 250 and middle - rim >= 40
+        steps = [int(grey[20 + i, 20, 15]) for i in range(5)]  # 500, 450, 400, 350, 300
+        assert all(a - b >= 10 for a, b in itertools.pairwise(steps))
+        tissue = grey[shown.truth == 0]
+        assert np.ptp(np.percentile(tissue, (1, 99))) >= 130  # and the tissue is not flat
+    # the same as embedded in the page
+    ((_, (axial, *_others)),) = planes(description.labels, shown, [shown.truth, nothing], "lesion")
+    png = np.asarray(Image.open(io.BytesIO(base64.b64decode(axial.png))))
+    assert len(np.unique(png[png > 160])) >= 8
 
 
 def scored(*dice: float) -> list[Scored]:

@@ -19,13 +19,17 @@ from refold.core import images
 from refold.core.cases import Case, Description, Labels
 from refold.core.errors import RefoldError
 from refold.core.grid import spatial
+from refold.core.intensity import modes as modes_of
 from refold.core.language import N_, _
 from refold.report.inputs import Experiment, Scored
 
 LARGEST = 320  # pixels along the longer side of an embedded plane
 MARGIN_MM = 12.0
 CHANNELS = 2  # channels pictured a case
-WINDOW = (1.0, 99.0)  # percentiles of the plane's volume that become black and white
+TISSUE = (1.0, 99.0)  # percentiles of the volume between which most of the grey values lie
+HOUNSFIELD = (-160.0, 240.0)  # the same of CT: the usual window of soft tissue, level 40 and width 400
+MARKED = (0.1, 99.9)  # percentiles within each label that are neither black nor white
+EVEN = 0.6  # least share of the grey values that the tissue keeps beside brighter or darker labels
 
 # name, array axis that is cut, axes shown (across, up), letters left, right, top, bottom.
 # Radiological convention: the patient's right stands on the left, the nose points up (axial) or left (sagittal).
@@ -36,6 +40,20 @@ PLANES = (
 )
 FLAT = N_("picture")
 RANKS = (N_("worst"), N_("median"), N_("best"))
+COLOUR, CT = "colour", "ct"  # kinds of channels whose grey values are known beforehand
+
+
+@dataclass(frozen=True)
+class Tones:
+    """Grey values in the image against those shown: (value, 0 to 255) at corners, both rising, straight in between."""
+
+    points: tuple[tuple[float, float], ...]
+
+    def grey(self, plane: np.ndarray) -> np.ndarray:
+        """As uint8; black and white beyond the ends, black where a value is not a number."""
+        values, levels = zip(*self.points, strict=True)
+        scaled = np.interp(np.nan_to_num(plane.astype(np.float64), nan=values[0]), values, levels)
+        return np.round(scaled).astype(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -76,12 +94,37 @@ def canonical(data: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, tuple[f
     return apply_orientation(data, orientation), tuple(spacing[order].tolist())
 
 
-def window(volume: np.ndarray) -> tuple[float, float]:
-    """Grey values that become black and white; the same for all planes of a case."""
-    finite = volume[np.isfinite(volume)]
+def tones(values: np.ndarray, marked: list[np.ndarray], kind: str = "") -> Tones:
+    """How the values of a channel become grey values; the same for all planes of a case.
+
+    Black and white are far enough apart for what the labels mark, however bright: a lesion's inside has to be seen. Most
+    of the grey values stay with the tissue: where labels reach far beyond it, grey values rise more slowly there.
+
+    Args:
+        values: (x, y[, z][, colours]) of the whole volume.
+        marked: values within the labels, an array for each.
+        kind: `COLOUR` for pictures that have grey values already, `CT` for a window in HU.
+    """
+    if kind == COLOUR:
+        return Tones(((0.0, 0.0), (255.0, 255.0)))
+    first, last = _tissue(values, kind)
+    ends = [np.percentile(v, MARKED) for part in marked if (v := part[np.isfinite(part)]).size]
+    low, high = (float(f([e, *(x[i] for x in ends)])) for i, (f, e) in enumerate(((min, first), (max, last))))
+    if last - first >= EVEN * (high - low):
+        return Tones(((low, 0.0), (high, 255.0)))
+    dark = 255 * (1 - EVEN) * (first - low) / (first - low + high - last)
+    points = [(low, 0.0), (first, dark), (last, dark + 255 * EVEN), (high, 255.0)]
+    return Tones(tuple(points[i] for i in range(4) if i in (0, 3) or low < points[i][0] < high))
+
+
+def _tissue(values: np.ndarray, kind: str) -> tuple[float, float]:
+    """Ends of the range that keeps most of the grey values."""
+    finite = values[np.isfinite(values)]
     if not finite.size:
         return 0.0, 1.0
-    low, high = np.percentile(finite, WINDOW)
+    if kind == CT and finite.min() < 0 and np.ptp(finite) >= HOUNSFIELD[1] - HOUNSFIELD[0]:  # in HU, as it should be
+        return HOUNSFIELD
+    low, high = np.percentile(finite, TISSUE)
     if high <= low:
         low, high = float(finite.min()), float(finite.max())
     return float(low), float(high) if high > low else float(low) + 1.0
@@ -165,20 +208,14 @@ def _box(mask: np.ndarray, spacing: tuple[float, float]) -> tuple[slice, slice]:
     return slice(None), slice(None)
 
 
-def grey(plane: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Grey values as uint8: ``low`` and below 0, ``high`` and above 255; 0 where a value is not a number."""
-    scaled = (np.nan_to_num(plane.astype(np.float64), nan=low) - low) / (high - low)
-    return np.clip(np.round(scaled * 255), 0, 255).astype(np.uint8)
-
-
 def largest_section(mask: np.ndarray, axis: int) -> int:
     """Index of the slice across ``axis`` with most voxels; the middle one where the mask is empty."""
     counts = mask.sum(axis=tuple(a for a in range(mask.ndim) if a != axis))
     return int(counts.argmax()) if counts.any() else mask.shape[axis] // 2
 
 
-def _plane(name, image, masks, labels, spacing, windows, letters) -> list[Plane]:
-    """One `Plane` a window (channel group). Arrays are (columns, rows[, channels]) as seen on the page.
+def _plane(name, image, masks, labels, spacing, shades, letters) -> list[Plane]:
+    """One `Plane` a channel group; shades: its channels and `Tones`. Arrays are (columns, rows[, channels]) as seen on the page.
 
     masks: the truth, a prediction and perhaps a second one.
     """
@@ -190,8 +227,8 @@ def _plane(name, image, masks, labels, spacing, windows, letters) -> list[Plane]
     truth, prediction, *other = (outline(np.where(np.isin(m, labels), m, 0), spacing) for m in masks)
     size = [n * s for n, s in zip(masks[0].shape, spacing, strict=True)]
     planes = []
-    for channels, (low, high) in windows:
-        shown = grey(image[..., channels], low, high)
+    for channels, shade in shades:
+        shown = shade.grey(image[..., channels])
         png = _png(shown[..., 0] if shown.shape[-1] == 1 else shown)
         planes.append(Plane(name, *size, png, truth, prediction, letters, *other))
     return planes
@@ -199,11 +236,11 @@ def _plane(name, image, masks, labels, spacing, windows, letters) -> list[Plane]
 
 @dataclass(frozen=True)
 class Group:
-    """What is shown as one picture: its name, the channels in it (one, or three for colours), their grey values."""
+    """What is shown as one picture: its name, the channels in it (one, or three for colours), `COLOUR`, `CT` or ""."""
 
     name: str
     channels: list[int]
-    window: tuple[float, float]
+    kind: str
 
 
 @dataclass(frozen=True)
@@ -219,6 +256,15 @@ class Raw:
     affine: np.ndarray
     spacing: tuple[float, ...]
     groups: list[Group]
+
+    def tones(self, group: Group, masks: list[np.ndarray]) -> Tones:
+        """Of a group's channels beside what ``masks`` mark: label maps on the axes of ``truth``, 0 for background."""
+        values, marked = self.image[..., group.channels], []
+        for mask in masks if group.kind != COLOUR else ():
+            where = mask > 0
+            inside, labels = values[where], mask[where]
+            marked += [inside[labels == label] for label in np.unique(labels)]
+        return tones(values, marked, group.kind)
 
 
 def raw(
@@ -243,8 +289,11 @@ def raw(
     else:
         count = min(image.shape[-1], most or image.shape[-1])
         named = [(names[c] if c < len(names) else _("channel {number}", number=c), [c]) for c in range(count)]
-    absolute = flat and image.dtype == np.uint8 and len(named[0][1]) == 3
-    groups = [Group(n, c, (0.0, 255.0) if absolute else window(image[..., c])) for n, c in named]
+    if flat and image.dtype == np.uint8 and len(named[0][1]) == 3:
+        groups = [Group(n, c, COLOUR) for n, c in named]
+    else:
+        modes = modes_of("auto", description.modalities)
+        groups = [Group(n, c, CT if c[0] < len(modes) and modes[c[0]] == "ct" else "") for n, c in named]
     spacing = (1.0, 1.0) if flat else canonical(truth.data, truth.affine)[1]
     return Raw(turned(image, truth.affine), turned(truth.data, truth.affine), truth.affine, spacing, groups)
 
@@ -288,9 +337,9 @@ def planes(labels: Labels, case: Raw, masks: list[np.ndarray], worst: str) -> li
         masks: its truth and one or two predictions, on the axes of ``case``, with the values of the truth's file.
         worst: name of the label.
     """
-    windows = [(g.channels, g.window) for g in case.groups]
+    shades = [(g.channels, case.tones(g, masks)) for g in case.groups]
     if case.truth.ndim == 2:
-        found = [_plane(FLAT, case.image, masks, labels.values[1:], case.spacing, windows, "")]
+        found = [_plane(FLAT, case.image, masks, labels.values[1:], case.spacing, shades, "")]
     else:
         shown = section_mask(masks, labels.values[labels.names.index(worst)])
         found = []
@@ -299,7 +348,7 @@ def planes(labels: Labels, case: Raw, masks: list[np.ndarray], worst: str) -> li
             # RAS+ axes grow to the right, to the front and upwards; a picture's columns and rows grow the other way
             cut, *flat = (np.take(a, index, axis=axis)[::-1, ::-1] for a in (case.image, *masks))
             spacing = (case.spacing[across], case.spacing[up])
-            found.append(_plane(name, cut, flat, labels.values[1:], spacing, windows, letters))
+            found.append(_plane(name, cut, flat, labels.values[1:], spacing, shades, letters))
     return [(group.name, [plane[i] for plane in found]) for i, group in enumerate(case.groups)]
 
 

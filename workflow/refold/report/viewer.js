@@ -353,15 +353,26 @@ const caseViewer = (() => {
       return row;
     });
     part("dice").replaceChildren(...rows);
-    const { name, window: [black, white] } = it.channels[Math.min(state.channel, it.channels.length - 1)];
-    const value = (v) => String(Number((black + ((white - black) * v) / 255).toPrecision(4)));
+    const { name, tones } = it.channels[Math.min(state.channel, it.channels.length - 1)];
+    const short = (v) => String(Number(v.toPrecision(4)));
+    const value = (shade) => {
+      const found = tones.findIndex(([, end], i) => i && shade <= end);
+      const next = found < 0 ? tones.length - 1 : found;
+      const [[from, a], [to, b]] = [tones[next - 1], tones[next]];
+      return short(from + ((to - from) * (shade - a)) / (b - a));
+    };
     const grey = say("grey", { low: value(state.low), high: value(state.high) });
     part("level").value = (state.low + state.high) / 2;
     part("width").value = 255 - (state.high - state.low);
     for (const control of ["level", "width"]) part(control).setAttribute("aria-valuetext", grey);
     const times = (numbers) => numbers.slice(0, planes.length > 1 ? 3 : 2).join(" × ");
     const [kept, whole] = [times(it.shape), times(it.whole)];
-    const notes = [`${name}: ${grey}`, say(kept === whole ? "whole" : "part", { kept, whole })];
+    const notes = [`${name}: ${grey}`];
+    if (tones.length > 2) {
+      const most = tones.findIndex(([, end], i) => i && end - tones[i - 1][1] > 127); // more than half of all
+      notes.push(say("bent", { first: short(tones[most - 1][0]), last: short(tones[most][0]) }));
+    }
+    notes.push(say(kept === whole ? "whole" : "part", { kept, whole }));
     if (Math.max(...it.factors) > 1) notes.push(say("coarse", { factors: times(it.factors) }));
     part("notes").textContent = `${notes.join("; ")}.`;
   }

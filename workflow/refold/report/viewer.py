@@ -63,6 +63,7 @@ TEXT = {
     "no outlines": N_("none"),
     "truth": N_("truth"),
     "grey": N_("black at {low}, white at {high}"),
+    "bent": N_("most grey values lie from {first} to {last}"),
     "shown": N_("{case}, {method}, {fold}: mean Dice {mean}"),
     "part": N_("{kept} of {whole} {unit} are kept here, about truth and predictions"),
     "whole": N_("all {whole} {unit} are kept here"),
@@ -218,6 +219,7 @@ def code(experiment: Experiment, name: str, scored: list[Scored], limit: float =
     labelled = np.zeros(case.truth.shape, bool)
     for one in maps:
         labelled |= one != labels.values[0]
+    tones = [case.tones(group, maps) for group in case.groups]
     where = region(labelled, case.spacing)
     begin = [0 if s.start is None else s.start for s in where]
     maps = [np.atleast_3d(indices(m[where], labels.values)) for m in maps]
@@ -225,8 +227,8 @@ def code(experiment: Experiment, name: str, scored: list[Scored], limit: float =
     shape = maps[0].shape
 
     greys = []
-    for group in case.groups:
-        grey = pictures.grey(case.image[(*where, group.channels)], *group.window)
+    for group, shade in zip(case.groups, tones, strict=True):
+        grey = shade.grey(case.image[(*where, group.channels)])
         greys.append([np.atleast_3d(grey[..., c]) for c in range(len(group.channels))])
     wide = len(labels) > 256
     truth, *predicted = maps
@@ -239,8 +241,8 @@ def code(experiment: Experiment, name: str, scored: list[Scored], limit: float =
         "begin": [*begin, 0][:3],
         "spacing": mm(spacing),
         "channels": [
-            {"name": g.name, "planes": len(g.channels), "window": [float(f"{v:.6g}") for v in g.window]}
-            for g in case.groups
+            {"name": g.name, "planes": len(g.channels), "tones": [[float(f"{x:.6g}") for x in p] for p in t.points]}
+            for g, t in zip(case.groups, tones, strict=True)
         ],
         "layers": [_layer(experiment, s, truth, p) for s, p in zip(scored, predicted, strict=True)],
     }
