@@ -238,7 +238,7 @@ def test_other_patients(tmp_path):
 
 def test_the_same_results_need_no_caution_but_for_their_number(two):
     _, [pair], cautions, keys = compared(two[0], two[0])
-    assert [c.text for c in cautions] == ["Only 8 patients: intervals and tests of so few promise little."]
+    assert [c.text for c in cautions] == ["Only 8 patients tested: no interval of so few can be trusted."]
     assert keys.rows == []
     assert words.finding(pair, "95 %")["same"]
 

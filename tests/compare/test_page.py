@@ -100,7 +100,7 @@ def test_three_runs_on_one_page(two, project, tmp_path):
     third = write(tmp_path / "third", {"m": A, "k": B})
     out = tmp_path / "p.html"
     table, _ = page.compare([str(f) for f in (*two, third)], ["m=m=k"], str(out), project)
-    assert "m of A, k of C, C less A" in table
+    assert "m of A, k of C, C minus A" in table
     assert re.search(r"<small>0\.\d{4} alone</small>", out.read_text(encoding="utf-8")), "before the correction"
     reader = read(out.read_text(encoding="utf-8"))
     assert len(reader.ids) == len(set(reader.ids)) and set(reader.links) <= set(reader.ids)

@@ -714,8 +714,10 @@ def test_grey_values_with_corners_are_told_in_the_image_s_own(chromium, volumes,
         (tmp_path / "report.html").write_text(page.render(e).html, encoding="utf-8")
     with Opened(chromium, tmp_path / "report.html") as o:
         o.ready()
-        assert o.part("notes").inner_text().startswith(
-            "T1: black at -50, white at 400; most grey values lie from 0 to 100; "
+        assert (
+            o.part("notes")
+            .inner_text()
+            .startswith("T1: black at -50, white at 400; most grey values lie from 0 to 100; ")
         )
         o.part("width").fill("153")  # 102 left, about 127.5: from 76.5 to 178.5
         o.settled()

@@ -122,6 +122,21 @@ def test_plural_and_lists_in_both_languages():
         assert joined(["a", "b"]) == "a、b"
 
 
+def test_no_space_stands_between_chinese_letters():
+    """Nor is one of the user's own names touched."""
+    texts = {
+        "{some} and {last}": "{some} 和 {last}",
+        "by {what}.": "按 {what} 分层。",
+        "<b>{m}</b> by {what}": "<b>{m}</b> 按 {what}",
+    }
+    with speaking(Catalogue(texts)):
+        assert listed(["三例", "organ"]) == "三例和 organ" and listed(["organ", "四例"]) == "organ 和四例"
+        assert listed(["左 肾", "右 肾"]) == "左 肾和右 肾"
+        assert _("by {what}.", what="前景") == "按前景分层。" and _("by {what}.", what="T1") == "按 T1 分层。"
+        assert str(language.in_template("<b>{m}</b> by {what}", m="<i>", what="折")) == "<b>&lt;i&gt;</b> 按折"
+    assert listed(["三例", "四例"]) == "三例 and 四例"
+
+
 def test_a_catalogue_holds_within_alone():
     catalogue = Catalogue({"a {n}": "{n} b"})
     with speaking(catalogue):

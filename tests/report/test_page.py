@@ -263,6 +263,10 @@ TITLES = {
 
 def test_tables_equal_the_summary(made, reader):
     summary = [r for r in read_csv(made.folders.results / "metrics/summary.csv") if r["fold"] == "all"]
+    # a mean over the volumes of different labels, or over the one label with lesions, says nothing
+    empty = ("volume", "volume_error", "lesion", "panoptic")
+    summary = [r for r in summary if r["label"] != "mean" or not r["metric"].startswith(empty)]
+    assert len(made.folds) < 3 or {"volume", "lesion_f1"} <= {r["metric"] for r in summary}
     titled = {title: name for name, (title, _) in TITLES.items()}
     rows = {
         (r["Evaluation"], titled[r["Metric"].split(" (")[0]], r["Method"], r["Label"]): r
@@ -321,7 +325,7 @@ def test_differences_equal_the_csv(volumes, texts):
     assert len(rows) == len(csv)
     for r in csv:
         label = "mean of labels" if r["label"] == "mean" else r["label"]
-        row = rows[f"{r['method_a']} less {r['method_b']}", r["metric"], label]
+        row = rows[f"{r['method_a']} minus {r['method_b']}", r["metric"], label]
         assert float(row["Mean difference"]) == pytest.approx(
             float(r["difference"]), abs=0.5 * 10 ** -TITLES[r["metric"]][1]
         )
@@ -388,7 +392,7 @@ def test_calibration_and_uncertainty_equal_the_csv(made, reader):
 
 def test_lesions_equal_the_summary(volumes, texts):
     reader = parse(texts.get(volumes.root) or render(volumes))
-    rows = reader.table("Lesion F1", "Panoptic quality")
+    rows = reader.table("Lesion F1", "Panoptic quality (IoU ≥ 0.1)")
     assert [(r["Method"], r["Label"]) for r in rows] == [("unet", "läsion"), ("otsu", "läsion")]
     for r in read_csv(volumes.folders.results / "metrics/summary.csv"):
         if r["fold"] == "all" and r["metric"] == "lesion_f1" and r["label"] != "mean":
@@ -409,15 +413,15 @@ def test_spread_equals_the_csv(volumes, texts):
 
 def test_methods_tell_how_far_they_are_from_the_best(volumes, texts):
     reader = parse(texts.get(volumes.root) or render(volumes))
-    rows = {r["Method"]: r for r in reader.table("Dice less unet’s") if r["Label"] == "mean of labels"}
+    rows = {r["Method"]: r for r in reader.table("Dice minus unet’s") if r["Label"] == "mean of labels"}
     gap = next(
         r
         for r in read_csv(volumes.folders.results / "metrics/comparisons.csv")
         if (r["label"], r["metric"]) == ("mean", "dice")
     )
     assert (gap["method_a"], gap["method_b"]) == ("unet", "otsu")
-    assert rows["unet"]["Dice less unet’s"] == "–"
-    assert float(rows["otsu"]["Dice less unet’s"]) == pytest.approx(-float(gap["difference"]), abs=5e-5)
+    assert rows["unet"]["Dice minus unet’s"] == "–"
+    assert float(rows["otsu"]["Dice minus unet’s"]) == pytest.approx(-float(gap["difference"]), abs=5e-5)
 
 
 def test_sections_stand_in_the_order_of_a_reader(reader):

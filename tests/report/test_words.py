@@ -12,7 +12,7 @@ import pytest
 from refold.core.params import validate
 from refold.core.sections import Loss
 from refold.evaluate.metrics import METRICS
-from refold.report import cautions, figures, inputs, tables, words
+from refold.report import cautions, figures, inputs, page, tables, words
 
 LOSSES = ["dice_loss", "generalised_dice", "focal", "tversky", "focal_tversky", "boundary", "cldice"]
 
@@ -253,3 +253,57 @@ def test_volumes_of_every_case_are_drawn(experiment):
     row = next(r for r in experiment.agreement if r["method"] == "otsu")
     drawing = figures.bland_altman(scored, row["label"], row, 1, "ml", 3, "x").inline()
     assert drawing.count('<a href="#case-') == len(scored)
+
+
+def test_losses_of_different_kinds_have_figures_of_their_own(experiment):
+    """The training minimises the sum of two losses, the inner validation measures one of them."""
+    ((found),) = page._curves(experiment, lambda drawing: drawing)
+    drawings = {d.name: d.figure.axes[0] for d in found["svgs"]}
+    assert {name: axes.get_title(loc="left") for name, axes in drawings.items()} == {
+        "curve-0-loss": "Training: cross-entropy + soft Dice loss",
+        "curve-0-validation-loss": "Inner validation: cross-entropy",
+        "curve-0-dice": "Inner validation: Dice",
+    }
+    columns = ("loss", "validation_loss", "validation_dice")
+    for column, axes in zip(columns, drawings.values(), strict=True):
+        assert len(axes.lines) == len(experiment.folds)
+        for fold, line in zip(experiment.folds, axes.lines, strict=True):
+            known = [r for r in experiment.histories["unet", fold] if not math.isnan(r[column])]
+            assert line.get_xdata().tolist() == [r["epoch"] for r in known]
+            assert line.get_ydata().tolist() == [r[column] for r in known]
+
+
+@pytest.mark.parametrize("kind", Loss.model_fields["kind"].annotation.__args__)
+def test_every_loss_has_a_short_name(kind):
+    assert 0 < len(f"Training: {words.loss(Loss(kind=kind))}") < 48
+    assert words.loss(Loss(kind=kind, class_weights=[1, 2])) == f"{words.loss(Loss(kind=kind))}, weighted"
+
+
+@pytest.mark.parametrize(
+    "number, interval, said, serious",
+    [
+        (9, "studentised", "no interval of so few can be trusted", True),
+        (19, "studentised", "are too narrow where a few cases fail", False),
+        (20, "studentised", None, None),
+        (19, "percentile", "percentile intervals of so few are too narrow", True),
+        (49, "percentile", "percentile intervals of so few are too narrow", True),
+        (50, "percentile", None, None),
+    ],
+)
+def test_few_patients_mean_what_the_simulation_says(number, interval, said, serious):
+    """docs/evaluate.md: from 10 patients on studentised intervals cover 0.93 to 0.95 unless cases fail, others less."""
+    found = cautions.few_patients(number, interval)
+    assert found is None if said is None else (said in found.text and found.serious is serious)
+
+
+def test_the_level_of_tests_follows_that_of_intervals(experiment):
+    assert [words.alpha(c) for c in (0.95, 0.9, 0.99, 0.8, 0.999)] == ["0.05", "0.1", "0.01", "0.2", "0.001"]
+    told = text(changed(experiment, evaluate={"confidence": 0.9}))
+    assert "90 % studentised bootstrap intervals" in told and "where the corrected p was under 0.1." in told
+    assert "two-sided" in told and "within each metric and label" in told
+
+
+def test_spacing_is_told_in_the_order_in_which_volumes_are_processed():
+    assert tables._canonical((3.0, 1.0, 2.0), "SLA") == (1.0, 2.0, 3.0)
+    assert tables._canonical((1.0, 1.2, 2.0), "LAS") == (1.0, 1.2, 2.0)
+    assert tables._canonical((5, 6), "XY") == (5, 6)

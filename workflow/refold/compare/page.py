@@ -21,6 +21,7 @@ from refold.core.sections import Evaluate
 from refold.report import language
 from refold.report.cautions import Caution
 from refold.report.inputs import MEAN
+from refold.report.words import alpha
 
 HERE = Path(__file__).parent
 REPORT = HERE.parent / "report"
@@ -108,6 +109,7 @@ def context(comparison: Comparison, count: int) -> dict[str, Any]:
         "cautions": comparison.cautions,
         "level": said["level"],
         "test": said["test"],
+        "alpha": alpha(evaluate.confidence),
         "bootstrap": evaluate.bootstrap,
         "groups": [
             {

@@ -40,11 +40,11 @@ class Change:
 
     @property
     def difference(self) -> float:
-        """Second less first, of the mean over the labels."""
+        """Second minus first, of the mean over the labels."""
         return self.gain(MEAN)
 
     def gain(self, label: str) -> float:
-        """Second less first, of one label."""
+        """Second minus first, of one label."""
         first, second = self.worth[label]
         return round(second - first, 9)  # equal numbers added in another order are equal still
 
@@ -221,7 +221,7 @@ def _pair(
             if any((label, metric) not in t.columns for t in fair) or (label == MEAN and having[0] != having[1]):
                 continue
             a, b = (t[label, metric] for t in fair)
-            found = paired(b, a, patients, evaluate, metric)  # the later run less the first
+            found = paired(b, a, patients, evaluate, metric)  # the later run minus the first
             found["mean_a"], found["mean_b"] = found["mean_b"], found["mean_a"]
             rows.append(
                 {
@@ -272,6 +272,6 @@ def compare(chosen: list[tuple[Run, Run, str, str]], evaluate: Evaluate, leave: 
     for family in families.values():
         for row, p in zip(family, holm([r["p"] for r in family]), strict=True):
             row["p_holm"] = p
-            # the difference is that of b less a
+            # the difference is that of b minus a
             row["better"] = better({**row, "difference": -row["difference"]}, evaluate.confidence)
     return found

@@ -11,13 +11,12 @@ from refold.compare.pairs import DEFINES, Change, Pair, shared
 from refold.compare.places import COMMIT, EXPERIMENT
 from refold.core.language import N_, _, joined, listed, plural
 from refold.core.sections import Evaluate
-from refold.report.cautions import Caution
+from refold.report.cautions import Caution, few_patients
 from refold.report.inputs import CV, HOLDOUT, MEAN
 from refold.report.tables import METRICS, NOT_DEFINED, label_name, shown, verdict, winner
 from refold.report.words import percent
 
 SHOWN = 6  # changed files named
-FEW = 20  # patients; fewer is worth a caution, as in the report
 KEYS = {  # of section evaluate, that say how differences are tested
     "confidence": N_("the level of the intervals"),
     "interval": N_("the kind of interval"),
@@ -197,8 +196,8 @@ def method(pair: Pair) -> str:
     return joined(_("{method} of {run}", method=m, run=r.mark) for m, r in names)
 
 
-def less(second: Run, first: Run) -> str:
-    return _("{one} less {other}", one=second.mark, other=first.mark)
+def minus(second: Run, first: Run) -> str:
+    return _("{one} minus {other}", one=second.mark, other=first.mark)
 
 
 def heading(pair: Pair, pairs: list[Pair]) -> str:
@@ -206,7 +205,7 @@ def heading(pair: Pair, pairs: list[Pair]) -> str:
     first, second = pair.runs
     parts = [method(pair)]
     if len({p.runs[1].mark for p in pairs}) > 1:
-        parts.append(less(second, first))
+        parts.append(minus(second, first))
     if len({p.set for p in pairs}) > 1:
         parts.append(evaluation(pair))
     return joined(parts)
@@ -275,7 +274,7 @@ def cautions(
         *_cases(runs, pairs),
         *_labels(runs),
         *_split(runs),
-        *_evaluation(runs, pairs, differing, leave),
+        *_evaluation(runs, pairs, evaluate, differing, leave),
         *_origin(runs, keys),
     ]
     return sorted(found, key=lambda c: not c.serious)
@@ -395,7 +394,9 @@ def _split(runs: list[Run]) -> list[Caution]:
     return found
 
 
-def _evaluation(runs: list[Run], pairs: list[Pair], differing: list[str], leave: set[str]) -> list[Caution]:
+def _evaluation(
+    runs: list[Run], pairs: list[Pair], evaluate: Evaluate, differing: list[str], leave: set[str]
+) -> list[Caution]:
     found = []
     if leave:
         text = _(
@@ -416,10 +417,8 @@ def _evaluation(runs: list[Run], pairs: list[Pair], differing: list[str], leave:
         text = _("No run tells its section evaluate, so refold’s defaults hold.")
         found.append(Caution(_("evaluate"), text))
     fewest = min(len({c.patient for c in p.changes}) for p in pairs)
-    if fewest < FEW:
-        patients = plural(fewest, "patient")
-        text = _("Only {patients}: intervals and tests of so few promise little.", patients=patients)
-        found.append(Caution(_("evaluate"), text, True))
+    if few := few_patients(fewest, evaluate.interval):
+        found.append(few)
     return found
 
 
@@ -519,7 +518,7 @@ def metric_columns(sets: bool, several: bool, first: Run, second: Run) -> list[s
         _("Cases"),
         first.mark,
         second.mark,
-        less(second, first),
+        minus(second, first),
         _("p (Holm)"),
         _("In words"),
     ]
@@ -535,7 +534,7 @@ def case_columns(labels: list[str], first: Run, second: Run) -> list[str]:
     values = [
         _("{what}, {which}", what=_("Mean Dice") if label == MEAN else f"Dice {label}", which=what)
         for label in labels
-        for what in (first.mark, second.mark, less(second, first))
+        for what in (first.mark, second.mark, minus(second, first))
     ]
     folds = [_("Fold in {run}", run=r.mark) for r in (first, second)]
     return [_("Case"), _("Patient"), *folds, *values]
@@ -549,7 +548,7 @@ def short_columns(first: Run, second: Run, several: bool) -> list[str]:
     """Of the table on the terminal, which is in English."""
     if several:
         return ["method", "Dice of", first.mark, "other", "difference", "interval", "p (Holm)", "in words"]
-    return ["method", "Dice of", first.mark, second.mark, less(second, first), "interval", "p (Holm)", "in words"]
+    return ["method", "Dice of", first.mark, second.mark, minus(second, first), "interval", "p (Holm)", "in words"]
 
 
 def dice_words(pair: Pair, change: Change) -> str:

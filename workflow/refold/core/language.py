@@ -5,10 +5,12 @@ No language is a global state: a catalogue holds within `speaking` alone, in its
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from string import Formatter
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,7 @@ class Catalogue:
     lacking: dict[str, None] = field(default_factory=dict)
 
 
+_CHINESE = "[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]"  # letters and full-width signs, which have their space in them
 _spoken: ContextVar[Catalogue | None] = ContextVar("catalogue", default=None)
 
 
@@ -32,7 +35,26 @@ def _(text: str, /, **values: object) -> str:
         if text not in catalogue.texts:
             catalogue.lacking[text] = None
         text = catalogue.texts.get(text, text)
-    return text.format(**values) if values else text
+    return filled(text, values) if values else text
+
+
+def filled(text: str, values: Mapping[str, object], kind: type[str] = str) -> str:
+    """``text`` with ``values``. No space stands between Chinese letters: those about a value depend on the value.
+
+    Args:
+        kind: of what is returned, such as a Markup that escapes the values.
+    """
+    if _spoken.get() is None:
+        return kind(text).format(**values)
+    pieces: list[str] = []
+    for literal, name, spec, how in Formatter().parse(text):
+        if pieces and re.match(f" {_CHINESE}", literal) and re.search(f"{_CHINESE}$", pieces[-1]):
+            literal = literal[1:]
+        value = "" if name is None else kind(f"{{{name}{'!' + how if how else ''}:{spec}}}").format(**values)
+        if re.search(f"{_CHINESE} $", literal) and re.match(_CHINESE, value):
+            literal = literal[:-1]
+        pieces += [kind(literal), value] if name is not None else [kind(literal)]
+    return kind("").join(pieces)
 
 
 def N_(text: str) -> str:

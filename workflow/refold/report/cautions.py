@@ -11,6 +11,8 @@ from refold.report.inputs import HOLDOUT, Experiment
 from refold.report.words import evaluation, folds, percent
 
 SHOWN = 12  # cases named beside a warning
+FEW = {"studentised": 20, "percentile": 50}  # patients under which intervals cover less than they say, and
+FEWEST = 10  # under which none was simulated: docs/evaluate.md
 
 
 @dataclass
@@ -118,17 +120,8 @@ def collect(e: Experiment) -> list[Caution]:
             )
         )
     patients = {e.cases[c].patient for f in e.folds for c in e.fold(f)["test"]}
-    if len(patients) < 20:
-        found.append(
-            Caution(
-                _("evaluation"),
-                _(
-                    "Only {patients} tested: bootstrap intervals of so few are too narrow.",
-                    patients=plural(len(patients), "patient"),
-                ),
-                True,
-            )
-        )
+    if few := few_patients(len(patients), e.params.evaluate.interval):
+        found.append(few)
     # each case its own patient is told above, whoever else says it
     known = [
         w for w in e.checks.get("errors", []) + e.checks.get("warnings", []) if _warning(w)[0] != "each-case-a-patient"
@@ -150,6 +143,32 @@ def collect(e: Experiment) -> list[Caution]:
     for phase, kinds in provenance.machines(e).items():
         found += [c for method in e.methods if (c := _mixed(phase, method, kinds)) is not None]
     return sorted(found, key=lambda c: not c.serious)
+
+
+def few_patients(number: int, interval: str) -> Caution | None:
+    """What so few patients mean for intervals of a kind, as simulated in docs/evaluate.md; None where they are enough.
+
+    Args:
+        interval: `evaluate.interval`.
+    """
+    if number >= FEW[interval]:
+        return None
+    patients = plural(number, "patient")
+    if interval == "percentile":
+        text = _(
+            "Only {patients} tested: percentile intervals of so few are too narrow (evaluate.interval: studentised "
+            "ones are not).",
+            patients=patients,
+        )
+    elif number < FEWEST:
+        text = _("Only {patients} tested: no interval of so few can be trusted.", patients=patients)
+    else:
+        text = _(
+            "Only {patients} tested: intervals of so few hold for values that scatter evenly, but are too narrow where "
+            "a few cases fail, since the sample may hold none of them.",
+            patients=patients,
+        )
+    return Caution(_("evaluation"), text, interval == "percentile" or number < FEWEST)
 
 
 def _mixed(phase: str, method: str, kinds: list[dict[str, Any]]) -> Caution | None:

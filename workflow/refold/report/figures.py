@@ -219,14 +219,12 @@ def strip(
         return Drawing(figure, name, alt, titles)
 
 
-def curves(
-    histories: dict[str, list[dict[str, float]]], series: list[tuple[str, str]], title: str, name: str
-) -> Drawing:
-    """A quantity over the epochs, a line a fold.
+def curves(histories: dict[str, list[dict[str, float]]], column: str, title: str, name: str) -> Drawing:
+    """One quantity over the epochs, a line a fold.
 
     Args:
         histories: {fold: rows of history.csv}.
-        series: (column, words), the first drawn solid, the second dashed and thinner.
+        column: of the rows. Two quantities of different scales never share a figure.
     """
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH / 72, 230 / 72), dpi=72)
@@ -237,22 +235,20 @@ def curves(
         axes.set_xlabel(_("epoch"))
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         for i, (fold, rows) in enumerate(histories.items()):
-            for j, (column, _words) in enumerate(series):
-                points = [(r["epoch"], r[column]) for r in rows if not math.isnan(r.get(column, math.nan))]
-                if not points:
-                    continue
-                x, y = zip(*points, strict=True)
-                axes.plot(
-                    x,
-                    y,
-                    color=SERIES[i % len(SERIES)],
-                    linewidth=1.0 if j else 1.5,
-                    linestyle=DASHES[1] if j else "-" if i < len(SERIES) else DASHES[3],
-                    marker="." if len(points) < 30 else None,
-                    markersize=4,
-                )
-                if not j:
-                    ends.append((x[-1], y[-1], fold, SERIES[i % len(SERIES)]))
+            points = [(r["epoch"], r[column]) for r in rows if not math.isnan(r.get(column, math.nan))]
+            if not points:
+                continue
+            x, y = zip(*points, strict=True)
+            axes.plot(
+                x,
+                y,
+                color=SERIES[i % len(SERIES)],
+                linewidth=1.5,
+                linestyle="-" if i < len(SERIES) else DASHES[3],
+                marker="." if len(points) < 30 else None,
+                markersize=4,
+            )
+            ends.append((x[-1], y[-1], fold, SERIES[i % len(SERIES)]))
         above = -math.inf
         for x, y, fold, colour in sorted(ends, key=lambda end: end[1]):
             at = axes.transData.transform((x, y))[1]
@@ -291,7 +287,7 @@ def _frame(height: int, title: str, across: str, up: str, left: float = 0.17) ->
 def bland_altman(
     scored: list[Scored], label: str, row: dict[str, float], index: int, unit: str, digits: int, name: str
 ) -> Drawing:
-    """Predicted less true volume against their mean, every case a point (Bland and Altman 1986).
+    """Predicted minus true volume against their mean, every case a point (Bland and Altman 1986).
 
     Args:
         scored: of one method. row: of agreement.csv. index: of the method, for colour and marker.
@@ -303,7 +299,7 @@ def bland_altman(
     ]
     colour, marker = SERIES[index % len(SERIES)], MARKERS[index % len(MARKERS)]
     with matplotlib.rc_context(STYLE):
-        across, up = _("mean of both volumes ({unit})", unit=unit), _("predicted less true ({unit})", unit=unit)
+        across, up = _("mean of both volumes ({unit})", unit=unit), _("predicted minus true ({unit})", unit=unit)
         figure, axes = _frame(250, label, across, up)
         axes.axhline(0, color=INK, linewidth=0.8)
         for key, style in (("bias", "-"), ("lower", DASHES[1]), ("upper", DASHES[1])):
@@ -331,8 +327,8 @@ def bland_altman(
             for _mean, error, s in points
         ]
         alt = _(
-            "Predicted less true volume of {label} by case, with bias {bias} {unit} and limits of agreement {lower} to "
-            "{upper} {unit}.",
+            "Predicted minus true volume of {label} by case, with bias {bias} {unit} and limits of agreement {lower} "
+            "to {upper} {unit}.",
             label=label,
             unit=unit,
             **{k: f"{row[k]:.{digits}f}" for k in ("bias", "lower", "upper")},

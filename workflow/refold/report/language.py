@@ -8,7 +8,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from refold.core.files import read_json
-from refold.core.language import N_, Catalogue, _, joined, plural
+from refold.core.language import N_, Catalogue, _, filled, joined, plural
 
 LOCALE = Path(__file__).parent / "locale"
 ENGLISH = "en"
@@ -37,8 +37,8 @@ def in_template(text: str, /, **values: object) -> str:
     """`_` for templates: a text with tags is markup, its values are escaped; all else the template escapes."""
     said = _(text)
     if "<" in said or "&" in said or any(hasattr(v, "__html__") for v in values.values()):
-        return Markup(said).format(**values)
-    return said.format(**values) if values else said
+        return filled(said, values, Markup)
+    return filled(said, values) if values else said
 
 
 # texts that stand in the scripts, and how they stand there

@@ -73,16 +73,22 @@ def _volumes(e: Experiment, draw: Draw) -> list[dict[str, Any]]:
 
 
 def _curves(e: Experiment, draw: Draw) -> list[dict[str, Any]]:
+    """A figure a quantity: the loss that is minimised and the cross-entropy of the inner validation differ in scale."""
     found = []
     for index, method in enumerate(e.methods):
         histories = {f: h for (m, f), h in e.histories.items() if m == method and h}
-        drawings = []
-        if figures.drawable(histories, "loss"):
-            series = [("loss", "training"), ("validation_loss", "inner validation")]
-            drawings.append(figures.curves(histories, series, _("Loss"), f"curve-{index}-loss"))
-        if figures.drawable(histories, "validation_dice"):
-            series = [("validation_dice", "inner validation")]
-            drawings.append(figures.curves(histories, series, _("Inner validation Dice"), f"curve-{index}-dice"))
+        if not histories:
+            continue
+        each = (
+            ("loss", _("Training: {loss}", loss=words.loss(e.params.train_of(method).loss)), "loss"),
+            ("validation_loss", _("Inner validation: cross-entropy"), "validation-loss"),
+            ("validation_dice", _("Inner validation: Dice"), "dice"),
+        )
+        drawings = [
+            figures.curves(histories, column, title, f"curve-{index}-{name}")
+            for column, title, name in each
+            if figures.drawable(histories, column)
+        ]
         if drawings:
             found.append({"method": method, "svgs": [draw(d) for d in drawings]})
     return found
@@ -137,6 +143,7 @@ def context(e: Experiment, facts: dict[str, Any], draw: Draw, keep: Keep) -> dic
         "headline": headline,
         "best": best,
         "level": words.level(e),
+        "alpha": words.alpha(e.params.evaluate.confidence),
         "tolerance": f"{e.params.evaluate.nsd_tolerance:g} {'mm' if dimension == 3 else 'px'}",
         "evaluations": tables.evaluations(e),
         "cautions": found,

@@ -97,8 +97,8 @@ def canonical(data: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, tuple[f
 def tones(values: np.ndarray, marked: list[np.ndarray], kind: str = "") -> Tones:
     """How the values of a channel become grey values; the same for all planes of a case.
 
-    Black and white are far enough apart for what the labels mark, however bright: a lesion's inside has to be seen. Most
-    of the grey values stay with the tissue: where labels reach far beyond it, grey values rise more slowly there.
+    Black and white are far enough apart for what the labels mark, however bright: a lesion's inside has to be seen.
+    Most of the grey values stay with the tissue: where labels reach far beyond it, grey values rise more slowly there.
 
     Args:
         values: (x, y[, z][, colours]) of the whole volume.
@@ -215,9 +215,9 @@ def largest_section(mask: np.ndarray, axis: int) -> int:
 
 
 def _plane(name, image, masks, labels, spacing, shades, letters) -> list[Plane]:
-    """One `Plane` a channel group; shades: its channels and `Tones`. Arrays are (columns, rows[, channels]) as seen on the page.
+    """One `Plane` a channel group. Arrays are (columns, rows[, channels]) as seen on the page.
 
-    masks: the truth, a prediction and perhaps a second one.
+    shades: channels and `Tones` of each group. masks: the truth, a prediction and perhaps a second one.
     """
     where = _box(np.any([m > 0 for m in masks], axis=0), spacing)
     image, masks = image[where], [m[where] for m in masks]

@@ -48,7 +48,7 @@ METRICS = {
     "assd": Metric(N_("ASSD"), 2, -1, True, note=N_("average symmetric surface distance")),
     "nsd": Metric(N_("NSD"), 4, 1, note=N_("share of the surfaces within the tolerance")),
     "volume": Metric(N_("Predicted volume"), 3, 0, unit="ml"),
-    "volume_error": Metric(N_("Volume error"), 3, 0, unit="ml", note=N_("prediction less truth")),
+    "volume_error": Metric(N_("Volume error"), 3, 0, unit="ml", note=N_("prediction minus truth")),
     "lesion_sensitivity": Metric(N_("Lesion sensitivity"), 4, 1, note=N_("share of the lesions that are found")),
     "lesion_precision": Metric(N_("Lesion precision"), 4, 1, note=N_("share of the lesions predicted that are there")),
     "lesion_f1": Metric(N_("Lesion F1"), 4, 1, note=N_("of lesions found, missed and invented")),
@@ -58,9 +58,11 @@ METRICS = {
     "ece": Metric(
         N_("Calibration error"), 4, -1, note=N_("expected calibration error; how far probabilities are from truth")
     ),
-    "brier": Metric(N_("Brier score"), 4, -1, note=N_("mean square of probability less truth")),
+    "brier": Metric(N_("Brier score"), 4, -1, note=N_("mean square of probability minus truth")),
     "entropy": Metric(N_("Entropy"), 4, 0, unit="bit", note=N_("how unsure the method is; needs no truth")),
 }
+BY_LABEL = ("volume", "volume_error", *(name for name in METRICS if "lesion" in name), "panoptic_quality")
+"""Metrics whose mean over the labels says nothing: of volumes of different things, or of the one label with lesions."""
 COMPARED = ("dice", "nsd", "hd95_penalised")
 MAIN = ("dice", "nsd", "hd95", "assd", "precision", "recall")
 
@@ -160,8 +162,11 @@ def _present(e: Experiment, names: tuple[str, ...]) -> list[str]:
 
 
 def heading(e: Experiment, name: str) -> str:
-    """``HD95 (mm)``."""
-    return with_unit(_(metric(name).title), unit(name, e.description.dimension))
+    """``HD95 (mm)``; of a metric with a threshold that threshold too."""
+    title = _(metric(name).title)
+    if name == "panoptic_quality":
+        title = _("{what} (IoU ≥ {iou:g})", what=title, iou=e.params.evaluate.lesion_iou)
+    return with_unit(title, unit(name, e.description.dimension))
 
 
 def with_unit(text: str, unit: str) -> str:
@@ -179,18 +184,25 @@ def by_method(e: Experiment, set_: str) -> Table:
         for label in ([MEAN] if len(e.labels) > 1 else []) + list(e.parts):
             cells = [Cell(method), label_name(label)]
             first = e.row(set_, method, label, "dice")
-            cells.append(number(first["n"] if first else math.nan, 0))
+            count = first["n"] if first else math.nan
+            cells.append(number(count, 0))
             for name in names:
                 row = e.row(set_, method, label, name)
                 digits = metric(name).digits
-                cells.append(number(row["mean"], digits, _interval(row, digits)) if row else number(math.nan))
+                cells.append(number(row["mean"], digits, _beneath(row, digits, count)) if row else number(math.nan))
             if len(e.methods) > 1:
                 cells.insert(4, _behind(e, set_, method, best, label))
             rows.append(Row(cells, label == MEAN))
     columns = [_("Method"), _("Label"), "n", *(heading(e, n) for n in names)]
     if len(e.methods) > 1:
-        columns.insert(4, _("Dice less {method}’s", method=best))
+        columns.insert(4, _("Dice minus {method}’s", method=best))
     return Table(columns, rows)
+
+
+def _beneath(row: dict[str, Any], digits: int, count: float) -> str:
+    """The interval of a mean, and its n where that is not ``count``, the n of the table's row."""
+    own = "" if row["n"] == count else f"n {row['n']:.0f}"
+    return joined(text for text in (_interval(row, digits), own) if text)
 
 
 def _mean_dice(e: Experiment, set_: str, method: str) -> float:
@@ -270,7 +282,11 @@ def every_number(e: Experiment) -> Table:
     """summary.csv over all folds: each metric, method and label with its whole spread."""
     rows = []
     order = {n: i for i, n in enumerate(METRICS)}
-    summary = [r for r in e.summary if r["fold"] == ALL and r["method"] in e.methods]
+    summary = [
+        r
+        for r in e.summary
+        if r["fold"] == ALL and r["method"] in e.methods and not (r["label"] == MEAN and r["metric"] in BY_LABEL)
+    ]
     labels = [MEAN, *e.parts]
     for r in sorted(
         summary,
@@ -324,7 +340,7 @@ def comparisons(e: Experiment) -> Table | None:
         m = metric(r["metric"])
         digits = m.digits
         cells = [
-            Cell(_("{one} less {other}", one=r["method_a"], other=r["method_b"])),
+            Cell(_("{one} minus {other}", one=r["method_a"], other=r["method_b"])),
             Cell(heading(e, r["metric"])),
             label_name(r["label"]),
             number(r["n"], 0),
@@ -397,10 +413,7 @@ def lesions(e: Experiment) -> Table | None:
                 rows.append(Row(_in_sets(e, cells, set_)))
     if not rows:
         return None
-    titles = [_(metric(n).title) for n in LESION]
-    titles = [
-        _("{what} a scan", what=t) if n.startswith("lesions_") else t for n, t in zip(LESION, titles, strict=True)
-    ]
+    titles = [_("{what} a scan", what=t) if n.startswith("lesions_") else t for n in LESION for t in [heading(e, n)]]
     return Table(_columns(e, _("Method"), _("Label"), _("Cases with lesions"), _("Cases"), *titles), rows)
 
 
@@ -534,12 +547,19 @@ def _sizes(values: list[float]) -> str:
     return _spread(values, max(3, 2 - math.floor(math.log10(min(values)))))
 
 
+def _canonical(values: tuple, orientation: str) -> tuple:
+    """Of each axis of a file, such as its spacing, in the order in which volumes are processed: RAS+."""
+    axes = [next((i for i, code in enumerate(orientation) if code in pair), None) for pair in ("RL", "AP", "SI")]
+    return values if None in axes else tuple(values[i] for i in axes)
+
+
 def data(e: Experiment) -> dict[str, Any]:
     """The data set at a glance, and its labels."""
     d, cases = e.description, list(e.cases.values())
     patients = Counter(c.patient for c in cases)
-    axes = "xyz"[: d.dimension]
     physical = d.dimension == 3
+    axes = [_("x (to the right)"), _("y (to the front)"), _("z (upwards)")] if physical else ["x", "y"]
+    shapes, spacings = ([_canonical(getattr(c, what), c.orientation) for c in cases] for what in ("shape", "spacing"))
     facts = [
         (_("Data set"), d.name),
         (
@@ -572,11 +592,11 @@ def data(e: Experiment) -> dict[str, Any]:
         ),
         (
             with_unit(_("Shape"), _("voxels") if physical else _("pixels")),
-            joined(f"{a}: {_spread([c.shape[i] for c in cases], 0)}" for i, a in enumerate(axes)),
+            joined(f"{a}: {_spread([s[i] for s in shapes], 0)}" for i, a in enumerate(axes)),
         ),
         (
             _("Spacing (mm)"),
-            joined(f"{a}: {_sizes([c.spacing[i] for c in cases])}" for i, a in enumerate(axes)) if physical else "",
+            joined(f"{a}: {_sizes([s[i] for s in spacings])}" for i, a in enumerate(axes)) if physical else "",
         ),
         (_("Orientations"), joined(f"{o} ({n})" for o, n in sorted(Counter(c.orientation for c in cases).items()))),
         (_("Licence"), d.licence),
@@ -610,9 +630,9 @@ def data(e: Experiment) -> dict[str, Any]:
     columns = [
         _("Case"),
         _("Patient"),
-        _("Shape"),
-        _("Spacing (mm)"),
-        _("Orientation"),
+        _("Shape in the file"),
+        _("Spacing in the file (mm)"),
+        _("Orientation of the file"),
         *(_("Voxels of {label}", label=name) for name in d.labels.foreground),
     ]
     return {

@@ -1,9 +1,9 @@
 """The viewer of cases: their voxels packed into the page, which `viewer.js` unpacks one case at a time.
 
 A case is one stream of bytes, deflated and written in base64. In it stand, each with x running fastest, then y, then z:
-the grey values of each channel (8 bits; three planes for colours, the second and third less the first), as what is left
-of a prediction from neighbours; the labels of the truth as indices of the declared labels; those of each prediction,
-exclusive-or the truth.
+the grey values of each channel (8 bits; three planes for colours, the second and third minus the first), as what is
+left of a prediction from neighbours; the labels of the truth as indices of the declared labels; those of each
+prediction, exclusive-or the truth.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def script_safe(value: Any) -> Markup:
 
 
 def residual(volume: np.ndarray) -> np.ndarray:
-    """uint8 (z, y, x) less its prediction, modulo 256.
+    """uint8 (z, y, x) minus its prediction, modulo 256.
 
     The prediction is the median of the neighbours in x, y and z (0 outside); in the first plane that of LOCO-I
     (Weinberger et al. 2000). It takes a tenth off the size of noisy images.
@@ -258,7 +258,7 @@ def code(experiment: Experiment, name: str, scored: list[Scored], limit: float =
 
 
 def _greys(planes: list[np.ndarray]) -> bytes:
-    """Of colours the second and third are less the first, about 128: colours are much alike."""
+    """Of colours the second and third are minus the first, about 128: colours are much alike."""
     first, *others = planes
     apart = [(plane.astype(np.int16) - first + 128).astype(np.uint8) for plane in others]
     return b"".join(residual(plane.transpose(2, 1, 0)).tobytes() for plane in (first, *apart))

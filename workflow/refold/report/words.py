@@ -107,6 +107,11 @@ def level(experiment: Experiment) -> str:
     return percent(experiment.params.evaluate.confidence)
 
 
+def alpha(confidence: float) -> str:
+    """The level of tests that belongs to that of intervals: ``0.05`` of 0.95."""
+    return f"{round(1 - confidence, 9):g}"
+
+
 def _by_patient(experiment: Experiment, text: str) -> str:
     """An evaluation, and whether its split is by patient."""
     if experiment.description.patients == "case":
@@ -241,7 +246,7 @@ def _data(prose: Prose, e: Experiment) -> None:
         _("Each case was taken as its own patient, because nothing said which cases belong together.")
         if d.patients == "case"
         else "",
-        d.reference,
+        d.reference if d.patients != "phantom" else "",
     )
 
 
@@ -343,6 +348,26 @@ def _recipes(p: Params, networks: list[str]) -> list[tuple[Train, Augment, list[
     return found
 
 
+LOSSES = {  # as short as a figure's title
+    "ce": N_("cross-entropy"),
+    "dice": N_("soft Dice loss"),
+    "ce_dice": N_("cross-entropy + soft Dice loss"),
+    "focal": N_("focal loss"),
+    "focal_dice": N_("focal + soft Dice loss"),
+    "tversky": N_("Tversky loss"),
+    "focal_tversky": N_("focal Tversky loss"),
+    "generalised_dice": N_("generalised Dice loss"),
+    "boundary": N_("generalised Dice + boundary loss"),
+    "cldice": N_("soft Dice + clDice loss"),
+}
+
+
+def loss(s: Loss) -> str:
+    """What a training minimises, in a few words."""
+    name = _(LOSSES[s.kind])
+    return name if s.class_weights is None else _("{loss}, weighted", loss=name)
+
+
 # losses whose sums run over the batch or over each case, as `batch_dice` says
 BY_BATCH = {"dice", "ce_dice", "focal_dice", "tversky", "focal_tversky", "cldice"}
 
@@ -442,8 +467,8 @@ def _training(prose: Prose, t: Train, whose: list[str]) -> None:
     prose.add(
         _("Training of {methods}", methods=listed(whose)) if whose else _("Training"),
         _(
-            "Networks were trained for {epochs} of {samples}, {batch} a step, {share} of them centred on foreground, "
-            "to minimise {loss}.",
+            "Networks were trained for {epochs} of {samples}, in batches of {batch}, {share} of them centred on "
+            "foreground, to minimise {loss}.",
             epochs=plural(t.epochs, "epoch"),
             samples=samples,
             batch=t.batch_size,
@@ -558,17 +583,24 @@ def _evaluation(prose: Prose, e: Experiment) -> None:
             "one of them was empty, Dice was 0 and surface distances were not defined; the penalised distance then was "
             "the image's diagonal."
         ),
+        _(
+            "The mean over the labels is that of a case’s labels for which the metric is defined; means over cases are "
+            "of these."
+        )
+        if len(e.labels) > 1
+        else "",
         *(
             _("The region {name} was the union of {labels}.", name=name, labels=listed(members))
             for name, members in q.regions.items()
         ),
         _(
-            "Lesions of {labels} were connected components, matched one to one where their intersection over union was "
-            "at least {iou:g}, and measured by sensitivity, precision, F1, lesions missed and invented a scan, and "
-            "panoptic quality{cite}.",
+            "Connected components of {labels} were taken one by one, matched one to one where their intersection over "
+            "union was at least {iou:g}, and measured by sensitivity, precision, F1, how many were missed and how many "
+            "were false positives a scan, and panoptic quality{cite}, with that threshold{other}.",
             labels=listed(q.lesions),
             iou=q.lesion_iou,
             cite=prose.cite("panoptic"),
+            other="" if q.lesion_iou == 0.5 else _(" in place of 0.5"),
         )
         if q.lesions
         else "",
@@ -580,8 +612,8 @@ def _evaluation(prose: Prose, e: Experiment) -> None:
         ),
         _(
             "Probabilities were judged by the expected calibration error{ece} and the Brier score{brier} of the voxels "
-            "within {margin:g} {unit} of the box about truth and prediction, and by whether the mean entropy of a case "
-            "told its risk, 1 less Dice{selective}.",
+            "in the box about truth and prediction, widened by {margin:g} {unit} on each side, and by whether the mean "
+            "entropy of a case told its risk, 1 minus Dice{selective}.",
             ece=prose.cite("ece"),
             brier=prose.cite("brier"),
             margin=q.calibration_margin,
@@ -601,11 +633,13 @@ def _evaluation(prose: Prose, e: Experiment) -> None:
         ),
         _(
             "Methods were compared by the paired differences of cases, with bootstrap intervals by patient, and by "
-            "{test}{cite} on one mean difference a patient; p values were corrected after Holm{holm} for the pairs of "
-            "methods.",
+            "{test}{cite}, two-sided, on one mean difference a patient; p values were corrected after Holm{holm} for "
+            "the pairs of methods within each metric and label, and a method was called better where the corrected p "
+            "was under {alpha}. Ranks are by the mean; how stable they are was seen in the bootstrap samples.",
             test=_(tests[q.test]),
             cite=prose.cite(q.test),
             holm=prose.cite("holm"),
+            alpha=alpha(q.confidence),
         )
         if several
         else "",
