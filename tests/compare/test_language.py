@@ -43,7 +43,7 @@ def test_the_page_speaks_as_the_first_run_does(tmp_path, project):
     names = [str(f) for f in (first, *others)]
     assert texts(html, names) == []
     text = parse(html).text
-    assert "平均 Dice 为 0.6167（A (first)）和 " in text and "没有图片：" in text and "只有 2 名患者" in text
+    assert "平均 Dice 为 0.6667（A (first)）和 " in text and "没有图片：" in text and "只测试了 2 名患者" in text
     # what programs read, and the terminal, are in English whatever the page
     assert "careful: Only 2 patients" in told and "minus A" in told
     assert "cross-validation" in {r["set"] for r in read_csv(out.with_name("p.metrics.csv"))}

@@ -31,6 +31,10 @@ AGREEMENT = (
 )  # fmt: skip
 CALIBRATION = ("set", "method", "label", "bin", "low", "high", "n", "probability", "frequency")
 UNCERTAINTY = ("set", "method", "label", "n", "spearman", "aurc", "aurc_best", "aurc_random", "gain")
+COUNTS = (
+    "set", "method", "label", "measure", "size", "size_low", "size_high", "count", "of", "patients", "share", "ci_low",
+    "ci_high",
+)  # fmt: skip
 VARIANCE = (
     "set", "method", "label", "metric", "n_folds", "sd_folds", "n_repeats", "sd_repeats", "n_seeds", "sd_seeds",
 )  # fmt: skip
@@ -439,6 +443,7 @@ def _summarise(
             for i, m in enumerate(order, start=1)
         ]  # fmt: skip
     write_csv(folder / "ranks.csv", RANKS, ranks)
+    write_csv(folder / "counts.csv", COUNTS, list(_counts(sets, made.methods, parts, states, by)))
     known = [(s, m, part) for (s, _), m, part in itertools.product(sets, made.methods, parts)]
     sure = [(s, m, part) for s, m, part in known if (m, part, "ece") in by]
     write_csv(folder / "agreement.csv", AGREEMENT, [_volumes(*key, whole, i) for i, key in enumerate(known)])
@@ -451,6 +456,30 @@ def _summarise(
     write_csv(folder / "uncertainty.csv", UNCERTAINTY, [dict(zip(UNCERTAINTY, d, strict=True)) for d in doubts])
     spread = [(*key, "dice", 3, 0.0123 + i / 1000, 1, NAN, 2, 0.0456) for i, key in enumerate(known)]
     write_csv(folder / "variance.csv", VARIANCE, [dict(zip(VARIANCE, d, strict=True)) for d in spread])
+
+
+def _counts(sets: list, methods: list[str], parts: list[str], states: dict, by: dict):
+    """Labels missed and false positives as they are; of lesions made-up numbers, by size too."""
+    for (set_, folds), method, part in itertools.product(sets, methods, parts):
+        kinds = [v for (m, k, _, label), v in states.items() if (m, label) == (method, part) and k in folds]
+        there, elsewhere = ([marked for inside, marked in kinds if inside == wanted] for wanted in (True, False))
+        rows = [
+            ("missed", "all", NAN, NAN, there.count(False), len(there)),
+            ("false_positive", "all", NAN, NAN, elsewhere.count(True), len(elsewhere)),
+        ]
+        if (method, part, "lesion_f1") in by:
+            rows += [
+                ("lesion_sensitivity", "all", NAN, NAN, 17, 20),
+                ("lesion_precision", "all", NAN, NAN, 17, 23),
+                ("lesion_sensitivity", "small", 0, 0.0125, 3, 6),
+                ("lesion_sensitivity", "medium", 0.0125, 0.25, 6, 6),
+                ("lesion_sensitivity", "large", 0.25, 1.5, 8, 8),
+            ]
+        for *head, count, of in rows:
+            share = count / of if of else NAN
+            yield dict(
+                zip(COUNTS, (set_, method, part, *head, count, of, of, share, share / 2, 0.5 + share / 2), strict=True)
+            )
 
 
 def _volumes(set_: str, method: str, label: str, whole: dict, i: int) -> dict:

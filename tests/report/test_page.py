@@ -17,7 +17,7 @@ import pytest
 
 from refold.core.errors import RefoldError
 from refold.core.files import number, read_csv, read_json, sha256_file, write_csv, write_json
-from refold.report import inputs, page
+from refold.report import inputs, page, tables
 
 VOID = {"meta", "br", "hr", "img", "input", "link", "image", "use", "path", "rect", "circle"}
 ROOT = Path(__file__).resolve().parents[2]
@@ -253,7 +253,7 @@ TITLES = {
     "lesion_precision": ("Lesion precision", 4),
     "lesion_f1": ("Lesion F1", 4),
     "lesions_missed": ("Lesions missed", 2),
-    "lesions_invented": ("Lesions invented", 2),
+    "lesions_invented": ("False positive lesions", 2),
     "panoptic_quality": ("Panoptic quality", 4),
     "ece": ("Calibration error", 4),
     "brier": ("Brier score", 4),
@@ -302,19 +302,59 @@ def test_folds_equal_the_summary(made, reader):
         assert rows[r["method"], label][column] == shown(r["mean"], 4)
 
 
-def test_failures_equal_the_summary(volumes, texts):
+def of_counts(made, **wanted) -> list[dict[str, str]]:
+    rows = read_csv(made.folders.results / "metrics/counts.csv")
+    return [r for r in rows if all(r[k] == v for k, v in wanted.items())]
+
+
+def test_failures_stand_beside_how_many_could_fail(volumes, texts):
+    """A label can be missed where it is, and falsely found where it is not: never of all predictions."""
     reader = parse(texts.get(volumes.root) or render(volumes))
-    rows = {(r["Method"], r["Label"]): r for r in reader.table("Missed", "Invented")}
-    for r in read_csv(volumes.folders.results / "metrics/summary.csv"):
-        if r["metric"] == "dice" and r["fold"] == "all" and r["label"] != "mean":
-            row = rows[r["method"], r["label"]]
-            assert (row["Missed"], row["Invented"], row["Both empty"]) == (
-                r["n_missed"],
-                r["n_false_positive"],
-                r["n_both_empty"],
-            )
-    assert rows["otsu", "läsion"]["Invented"] == "1"
-    assert rows["unet", "läsion"]["Missed"] != "0"
+    rows = {(r["Method"], r["Label"]): r for r in reader.table("Missed", "False positives")}
+    for measure, column in (("missed", "Missed"), ("false_positive", "False positives")):
+        for r in of_counts(volumes, measure=measure):
+            assert rows[r["method"], r["label"]][column] == (f"{r['count']} of {r['of']}" if int(r["of"]) else "–")
+    # of nine cases two have no läsion; one of those that have it was missed
+    assert rows["otsu", "läsion"]["False positives"] == "1 of 2" and rows["unet", "läsion"]["Missed"] == "1 of 7"
+    assert rows["unet", "organ <i>"]["False positives"] == "–"
+
+
+def test_the_top_of_the_page_tells_failures_and_lesions(volumes, texts):
+    text = (texts.get(volumes.root) or render(volumes)).replace("&nbsp;", " ")
+    tiles = re.findall(r'<div><dt>(.*?)</dt><dd class="value">(.*?)</dd><dd><small>(.*?)</small></dd></div>', text)
+    known = {title: (value, small) for title, value, small in tiles}
+    # two labels can be missed, one can be falsely found; shares and ends as in counts.csv
+    assert known["Labels missed"] == ("1 of 16", "over 2 labels")
+    assert known["False positives"] == ("0 of 2", "läsion, 0 % to 50 %")
+    assert known["Lesions found"] == ("17 of 20", "läsion, 42 % to 92 %")
+    row = next(
+        r
+        for r in read_csv(volumes.folders.results / "metrics/summary.csv")
+        if (r["method"], r["fold"], r["label"], r["metric"]) == ("unet", "all", "mean", "hd95_penalised")
+    )
+    # the plain HD95 leaves out what was missed
+    assert known["HD95, penalised (mm)"][0] == shown(row["mean"], 2) and "HD95 (mm)" not in known
+    assert (
+        "It found 17 of 20 lesions (42 % to 92 %), marked läsion in 0 of 2 cases without it (0 % to 50 %) and missed "
+        "läsion in 1 of 7 cases that have it (7 % to 57 %)."
+    ) in parse(text).text
+
+
+def test_distances_have_their_own_n(volumes):
+    """Where a mask is empty there is a Dice of 0 and no distance."""
+    e = inputs.read(volumes.methods, volumes.folds, volumes.folders)
+    differ = set()
+    for row in tables.by_method(e, "cross-validation").rows:
+        method, label, n, *cells = row.cells
+        label = "mean" if label.text == "mean of labels" else label.text
+        small = {c: cell.small for c, cell in zip(("dice", "gap", "nsd", "hd95"), cells, strict=False)}
+        counts = {m: int(e.row("cross-validation", method.text, label, m)["n"]) for m in ("dice", "nsd", "hd95")}
+        assert int(n.text) == counts["dice"] and "n " not in small["dice"]
+        for metric in ("nsd", "hd95"):
+            own = f", n {counts[metric]}" if counts[metric] != counts["dice"] else ""
+            differ |= {(method.text, label)} if own else set()
+            assert small[metric].endswith(own) and small[metric].count("n ") == bool(own)
+    assert {("unet", "läsion"), ("otsu", "läsion")} <= differ
 
 
 def test_differences_equal_the_csv(volumes, texts):
@@ -390,14 +430,21 @@ def test_calibration_and_uncertainty_equal_the_csv(made, reader):
         assert equal(row["Brier score"], summary[*part(row), "brier"]["mean"])
 
 
-def test_lesions_equal_the_summary(volumes, texts):
+def test_lesions_are_counted_all_together_and_scan_by_scan(volumes, texts):
     reader = parse(texts.get(volumes.root) or render(volumes))
-    rows = reader.table("Lesion F1", "Panoptic quality (IoU ≥ 0.1)")
+    rows = reader.table("F1 a scan", "Panoptic quality (IoU ≥ 0.1)")
     assert [(r["Method"], r["Label"]) for r in rows] == [("unet", "läsion"), ("otsu", "läsion")]
+    assert all((r["Lesions found"], r["Predicted lesions that are there"]) == ("17 of 20", "17 of 23") for r in rows)
     for r in read_csv(volumes.folders.results / "metrics/summary.csv"):
         if r["fold"] == "all" and r["metric"] == "lesion_f1" and r["label"] != "mean":
             row = next(x for x in rows if x["Method"] == r["method"])
-            assert equal(row["Lesion F1"], r["mean"]) and row["Cases with lesions"] == r["n"]
+            assert equal(row["F1 a scan"], r["mean"])
+    sizes = [list(r.values())[1:] for r in reader.table("Lesions", "Found") if r["Method"] == "unet"]
+    assert sizes == [
+        ["läsion", "small", "up to 0.0125 ml", "3 of 6"],
+        ["läsion", "medium", "up to 0.25 ml", "6 of 6"],
+        ["läsion", "large", "up to 1.5 ml", "8 of 8"],
+    ]
 
 
 def test_spread_equals_the_csv(volumes, texts):
@@ -581,6 +628,7 @@ def test_hashes_are_shown(made, text):
         "results/metrics/cases.csv",
         "results/metrics/summary.csv",
         "results/metrics/comparisons.csv",
+        "results/metrics/counts.csv",
         "results/metrics/ranks.csv",
         "results/metrics/agreement.csv",
         "results/metrics/calibration.csv",

@@ -209,6 +209,12 @@ def test_choice_of_cases():
         ("worst", 0.0), ("worst", 0.1), ("median", 0.3), ("median", 0.4), ("best", 0.7), ("best", 0.8),
     ]  # fmt: skip
     assert chosen(1, NAN, NAN) == []
+    # without its hard label a case is not the best, though it may be the worst
+    two = [(0.9, NAN), (0.8, 0.6), (0.7, 0.5), (0.2, NAN), (0.6, 0.4)]
+    both = [
+        Scored("m", "0", f"d{i}", "p", {"a": {"dice": a}, "b": {"dice": b}}, f"x{i}") for i, (a, b) in enumerate(two)
+    ]
+    assert [(word, s.case) for word, s in choose(both, 1)] == [("worst", "d3"), ("median", "d2"), ("best", "d1")]
     assert len(chosen(20, 0.1, 0.2, 0.3)) == 3
 
 

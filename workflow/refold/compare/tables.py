@@ -9,7 +9,7 @@ from typing import Any
 from refold.compare import words
 from refold.compare.differences import Keys
 from refold.compare.inputs import Run
-from refold.compare.pairs import STATES, Pair
+from refold.compare.pairs import Pair
 from refold.core.files import write_csv
 from refold.core.language import _, joined
 from refold.report.cautions import Caution
@@ -20,6 +20,7 @@ from refold.report.tables import (
     Cell,
     Row,
     Table,
+    count_of,
     label_name,
     metric,
     number,
@@ -86,15 +87,29 @@ def _key(value: float, digits: int) -> str:
 
 
 def failures(pairs: list[Pair]) -> Table | None:
-    """Missed, invented and both-empty predictions of the cases compared; None where the tables do not tell."""
+    """Labels missed, of the cases compared that have them, and false positives, of the others; None if not known."""
     sets = len({p.set for p in pairs}) > 1
     rows = []
     for pair in pairs:
         for label, (a, b) in (pair.empty or {}).items():
-            counts = [number(side[state], 0) for state in STATES for side in (a, b)]
+            # where the label is it can be missed, elsewhere there can be a false positive
+            absent = [side["false_positive"] + side["both_empty"] for side in (a, b)]
+            present = [sum(len(c.folds[i]) for c in pair.changes) - absent[i] for i in (0, 1)]
+            counts = [
+                _of(side[state], all_)
+                for state, these in (("missed", present), ("false_positive", absent))
+                for side, all_ in zip((a, b), these, strict=True)
+            ]
             head = [Cell(words.evaluation(pair))] if sets else []
             rows.append(Row([*head, Cell(words.method(pair)), label_name(label), *counts]))
     return Table(words.failure_columns(sets, *pairs[0].runs), rows) if rows else None
+
+
+def _of(count: int, all_: int) -> Cell:
+    """``5 of 7``, sorted by the share."""
+    if not all_:
+        return Cell(NOT_DEFINED, "", numeric=True)
+    return Cell(count_of({"count": count, "of": all_}), shown(count / all_, 6), numeric=True)
 
 
 def cases(pair: Pair) -> Table:

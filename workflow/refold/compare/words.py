@@ -525,7 +525,7 @@ def metric_columns(sets: bool, several: bool, first: Run, second: Run) -> list[s
 
 
 def failure_columns(sets: bool, first: Run, second: Run) -> list[str]:
-    states = (_("Missed"), _("Invented"), _("Both empty"))
+    states = (_("Missed"), _("False positives"))
     counts = [_("{what} in {run}", what=state, run=r.mark) for state in states for r in (first, second)]
     return [*([_("Evaluation")] if sets else []), _("Method"), _("Label"), *counts]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from refold.core.language import _, joined, listed, plural
-from refold.report import provenance, tables
+from refold.report import provenance
 from refold.report.inputs import HOLDOUT, Experiment
 from refold.report.words import evaluation, folds, percent
 
@@ -226,8 +226,3 @@ def fitted(e: Experiment) -> list[str]:
             )
         )
     return texts
-
-
-def failure_table(e: Experiment) -> list[dict[str, Any]]:
-    """Failure counts of every evaluation, method and label."""
-    return [{"set": s, **row} for s in e.sets for row in tables.failures(e, s)]

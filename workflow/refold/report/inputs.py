@@ -49,6 +49,8 @@ AGREEMENT_NUMBERS = (
 )  # fmt: skip
 CALIBRATION_NUMBERS = ("bin", "low", "high", "n", "probability", "frequency")
 UNCERTAINTY_NUMBERS = ("n", "spearman", "aurc", "aurc_best", "aurc_random", "gain")
+COUNT_KEYS = (*PART_KEYS, "measure", "size")
+COUNT_NUMBERS = ("size_low", "size_high", "count", "of", "patients", "share", "ci_low", "ci_high")
 VARIANCE_NUMBERS = ("n_folds", "sd_folds", "n_repeats", "sd_repeats", "n_seeds", "sd_seeds")
 SCORE_KEYS = ("method", "fold", "case", "patient", "label", "metric", "value")
 
@@ -98,6 +100,11 @@ class Scored:
         return sum(known) / len(known) if known else math.nan
 
     @property
+    def defined(self) -> int:
+        """How many labels have a Dice."""
+        return sum(not math.isnan(v["dice"]) for v in self.values.values())
+
+    @property
     def worst_label(self) -> str:
         """The label with the lowest defined Dice; the first label where none is defined."""
         return min(self.values, key=lambda name: (math.isnan(d := self.values[name]["dice"]), d))
@@ -120,6 +127,7 @@ class Experiment:
     folds: list[str]
     scored: list[Scored]
     summary: list[dict[str, Any]]
+    counts: list[dict[str, Any]]
     comparisons: list[dict[str, Any]]
     ranks: list[dict[str, Any]]
     agreement: list[dict[str, Any]]
@@ -167,6 +175,14 @@ class Experiment:
     @cached_property
     def _index(self) -> dict[tuple, dict[str, Any]]:
         return {tuple(r[k] for k in SUMMARY_KEYS): r for r in self.summary}
+
+    def count(self, set_: str, method: str, label: str, measure: str, size: str = ALL) -> dict[str, Any] | None:
+        """One row of counts.csv, or None."""
+        return self._counts.get((set_, method, label, measure, size))
+
+    @cached_property
+    def _counts(self) -> dict[tuple, dict[str, Any]]:
+        return {tuple(r[k] for k in COUNT_KEYS): r for r in self.counts}
 
     def fold(self, fold: str) -> dict[str, list[str]]:
         """Train and test cases of a fold; the held-out set is trained on by all the others."""
@@ -350,6 +366,7 @@ def read(
         folds=names,
         scored=scored,
         summary=_table(metrics_folder / "summary.csv", SUMMARY_KEYS, SUMMARY_NUMBERS),
+        counts=_table(metrics_folder / "counts.csv", COUNT_KEYS, COUNT_NUMBERS),
         comparisons=_table(metrics_folder / "comparisons.csv", COMPARISON_KEYS, COMPARISON_NUMBERS),
         ranks=_table(metrics_folder / "ranks.csv", RANK_KEYS, RANK_NUMBERS),
         agreement=_table(metrics_folder / "agreement.csv", PART_KEYS, AGREEMENT_NUMBERS),

@@ -126,16 +126,14 @@ def context(e: Experiment, facts: dict[str, Any], draw: Draw, keep: Keep) -> dic
     """
     prose, data = words.methods(e), tables.data(e)
     keep("data", data["cases"])
-    failures = cautions.failure_table(e)
     found = cautions.collect(e)
     dimension = e.description.dimension
     best = words.ranking(e)[0][0]
     headline = [
         {"title": tables.heading(e, name), "note": _(tables.metric(name).note), **tables.headline(e, best, name)}
-        for name in ("dice", "nsd", "hd95")
+        for name in ("dice", "nsd", "hd95_penalised")
         if e.row(CV, best, words.MEAN, name) is not None
     ]
-    of_best = [f for f in failures if f["method"] == best and f["set"] == CV and f["label"] in e.labels]
     return {
         "e": e,
         "title": e.params.report.title,
@@ -148,14 +146,13 @@ def context(e: Experiment, facts: dict[str, Any], draw: Draw, keep: Keep) -> dic
         "evaluations": tables.evaluations(e),
         "cautions": found,
         "fitted": cautions.fitted(e),
-        "failures": keep("failures", tables.failure_table(e, failures)),
-        "missed": sum(f["missed"] for f in of_best),
-        "invented": sum(f["false_positive"] for f in of_best),
-        "chances": sum(f["n"] for f in of_best),
+        "failures": keep("failures", tables.failure_table(e)),
+        "tiles": tables.failure_tiles(e, best),
         "methods": [(s, keep(f"methods-{s}", tables.by_method(e, s))) for s in e.sets],
         "comparisons": keep("comparisons", tables.comparisons(e)),
         "ranks": keep("ranks", tables.ranks(e)),
         "lesions": keep("lesions", tables.lesions(e)),
+        "lesion_sizes": keep("lesion-sizes", tables.lesion_sizes(e)),
         "every_number": keep("every-number", tables.every_number(e)),
         "folds": keep("folds", tables.by_fold(e)),
         "variance": keep("variance", tables.variance(e)),

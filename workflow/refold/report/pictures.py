@@ -365,12 +365,16 @@ def section_mask(masks: list[np.ndarray], value: int) -> np.ndarray:
 
 
 def choose(scored: list[Scored], count: int) -> list[tuple[str, Scored]]:
-    """The worst, median and best ``count`` cases by mean Dice; none twice, cases without any Dice left out."""
+    """The worst, median and best ``count`` cases by mean Dice; none twice, cases without any Dice left out.
+
+    The best are of those with a Dice of most labels, commonly of all: without the hard one a mean is higher.
+    """
     ranked = sorted((s for s in scored if not np.isnan(s.mean("dice"))), key=lambda s: (s.mean("dice"), s.fold, s.case))
+    most = max((s.defined for s in ranked), default=0)
     middle = max(0, len(ranked) // 2 - count // 2)
     picks = (
         [("worst", s) for s in ranked[:count]]
-        + [("best", s) for s in ranked[::-1][:count]]
+        + [("best", s) for s in ranked[::-1] if s.defined == most][:count]
         + [("median", s) for s in ranked[middle : middle + count]]
     )
     taken: dict[str, tuple[str, Scored]] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from statistics import median
 from typing import Any
@@ -51,9 +51,9 @@ METRICS = {
     "volume_error": Metric(N_("Volume error"), 3, 0, unit="ml", note=N_("prediction minus truth")),
     "lesion_sensitivity": Metric(N_("Lesion sensitivity"), 4, 1, note=N_("share of the lesions that are found")),
     "lesion_precision": Metric(N_("Lesion precision"), 4, 1, note=N_("share of the lesions predicted that are there")),
-    "lesion_f1": Metric(N_("Lesion F1"), 4, 1, note=N_("of lesions found, missed and invented")),
+    "lesion_f1": Metric(N_("Lesion F1"), 4, 1, note=N_("of lesions found, missed and false positives")),
     "lesions_missed": Metric(N_("Lesions missed"), 2, -1, note=N_("a scan")),
-    "lesions_invented": Metric(N_("Lesions invented"), 2, -1, note=N_("false positives a scan")),
+    "lesions_invented": Metric(N_("False positive lesions"), 2, -1, note=N_("a scan")),
     "panoptic_quality": Metric(N_("Panoptic quality"), 4, 1, note=N_("lesions found, and how well")),
     "ece": Metric(
         N_("Calibration error"), 4, -1, note=N_("expected calibration error; how far probabilities are from truth")
@@ -221,43 +221,68 @@ def _behind(e: Experiment, set_: str, method: str, best: str, label: str) -> Cel
     return number(math.nan)
 
 
-def failures(e: Experiment, set_: str) -> list[dict[str, Any]]:
-    """Counts of missed, invented and both-empty predictions by method and label."""
-    found = []
-    for method in e.methods:
-        for label in e.parts:
-            row = e.row(set_, method, label, "dice")
-            if row is None:
-                continue
-            counts = {
-                k: int(row[f"n_{k}"]) if not math.isnan(row[f"n_{k}"]) else 0
-                for k in ("missed", "false_positive", "both_empty")
-            }
-            scored = sum(s.method == method and (s.fold == HOLDOUT) == (set_ == HOLDOUT) for s in e.scored)
-            found.append({"method": method, "label": label, "n": scored, **counts})
-    return found
+FAILURES = ("missed", "false_positive")  # measures of counts.csv
 
 
-def failure_table(e: Experiment, counts: list[dict[str, Any]]) -> Table:
-    """What `failures` counted, of every evaluation; a row even where nothing failed: a zero is a result too."""
+def count_of(row: dict[str, Any]) -> str:
+    """``5 of 7``, of a row of counts.csv."""
+    return _("{count} of {all}", count=f"{row['count']:.0f}", all=f"{row['of']:.0f}")
+
+
+def shares(row: dict[str, Any]) -> str:
+    """``36 % to 92 %``: the interval of a share; empty where there is none."""
+    if math.isnan(row["ci_low"]):
+        return ""
+    low, high = (f"{100 * row[k]:.0f} %" for k in ("ci_low", "ci_high"))
+    return _("{low} to {high}", low=low, high=high)
+
+
+def _counted(row: dict[str, Any] | None, bad: bool = False) -> Cell:
+    """A count among those that could be, its interval beneath; sorted by the share. bad: it counts failures."""
+    if row is None or not row["of"]:
+        return Cell(NOT_DEFINED, "", numeric=True)
+    return Cell(count_of(row), shown(row["share"], 6), shares(row), True, bad and row["count"] > 0)
+
+
+def failure_table(e: Experiment) -> Table:
+    """Labels missed, of the cases that have them, and false positives, of those that have not.
+
+    A row even where nothing failed: a zero is a result too.
+    """
     rows = [
-        Row(
-            _in_sets(
-                e,
-                [
-                    Cell(f["method"]),
-                    Cell(f["label"]),
-                    number(f["n"], 0),
-                    *(replace(number(f[k], 0), bad=f[k] > 0) for k in ("missed", "false_positive")),
-                    number(f["both_empty"], 0),
-                ],
-                f["set"],
-            )
-        )
-        for f in counts
+        Row(_in_sets(e, [Cell(method), Cell(label), *(_counted(row, True) for row in counts)], set_))
+        for set_ in e.sets
+        for method in e.methods
+        for label in e.parts
+        if any(counts := [e.count(set_, method, label, measure) for measure in FAILURES])
     ]
-    columns = (_("Method"), _("Label"), _("Predictions"), _("Missed"), _("Invented"), _("Both empty"))
-    return Table(_columns(e, *columns), rows)
+    return Table(_columns(e, _("Method"), _("Label"), _("Missed"), _("False positives")), rows)
+
+
+def failure_tiles(e: Experiment, method: str) -> list[dict[str, str]]:
+    """Failures and lesions of a method in the cross-validation, for the top of the page.
+
+    Over the labels there is a count but no interval: a patient's labels do not fail independently.
+    """
+    titles = {
+        "missed": _("Labels missed"),
+        "false_positive": _("False positives"),
+        "lesion_sensitivity": _("Lesions found"),
+    }
+    found = []
+    for measure, title in titles.items():
+        rows = [(label, e.count(CV, method, label, measure)) for label in e.labels]
+        rows = [(label, row) for label, row in rows if row is not None and row["of"]]
+        if not rows:
+            continue
+        label, row = rows[0]
+        if len(rows) > 1:
+            row = {k: sum(r[k] for _label, r in rows) for k in ("count", "of")}
+            small = _("over {n} labels", n=len(rows))
+        else:
+            small = joined(text for text in (label if len(e.labels) > 1 else "", shares(row)) if text)
+        found.append({"title": title, "value": count_of(row), "small": small})
+    return found
 
 
 def by_fold(e: Experiment) -> Table:
@@ -400,7 +425,10 @@ def _columns(e: Experiment, *names: str) -> list[str]:
 
 
 def lesions(e: Experiment) -> Table | None:
-    """Lesion-wise metrics of the labels and regions in `evaluate.lesions`; None where there are none."""
+    """Lesions of the labels and regions in `evaluate.lesions`; None where there are none.
+
+    First of all lesions together, then the means over scans, which weigh a scan with one lesion like one with ten.
+    """
     rows = []
     for set_ in e.sets:
         for method in e.methods:
@@ -408,13 +436,44 @@ def lesions(e: Experiment) -> Table | None:
                 found = [(name, e.row(set_, method, label, name)) for name in LESION]
                 if any(row is None for _, row in found):
                     continue
-                cells = [Cell(method), Cell(label), number(found[0][1]["n"], 0), number(found[3][1]["n"], 0)]
-                cells += [number(r["mean"], metric(n).digits, _interval(r, metric(n).digits)) for n, r in found]
+                cells = [Cell(method), Cell(label)]
+                cells += [_counted(e.count(set_, method, label, m)) for m in ("lesion_sensitivity", "lesion_precision")]
+                cells += [
+                    number(r["mean"], metric(n).digits, _beneath(r, metric(n).digits, math.nan)) for n, r in found
+                ]
                 rows.append(Row(_in_sets(e, cells, set_)))
     if not rows:
         return None
-    titles = [_("{what} a scan", what=t) if n.startswith("lesions_") else t for n in LESION for t in [heading(e, n)]]
-    return Table(_columns(e, _("Method"), _("Label"), _("Cases with lesions"), _("Cases"), *titles), rows)
+    pooled = (_("Lesions found"), _("Predicted lesions that are there"))
+    means = (
+        _("Sensitivity a scan"),
+        _("Precision a scan"),
+        _("F1 a scan"),
+        _("Missed a scan"),
+        _("False positives a scan"),
+        heading(e, "panoptic_quality"),
+    )
+    return Table(_columns(e, _("Method"), _("Label"), *pooled, *means), rows)
+
+
+SIZES = {"small": N_("small"), "medium": N_("medium"), "large": N_("large")}
+
+
+def lesion_sizes(e: Experiment) -> Table | None:
+    """Lesions found among the small, medium and large ones; None where they make no three groups."""
+    u, rows = unit("volume", e.description.dimension), []
+    for set_ in e.sets:
+        for method in e.methods:
+            for label in e.parts:
+                for size, word in SIZES.items():
+                    row = e.count(set_, method, label, "lesion_sensitivity", size)
+                    if row is None:
+                        continue
+                    end = _("up to {size:.3g} {unit}", size=row["size_high"], unit=u)
+                    cells = [Cell(method), Cell(label), Cell(_(word)), Cell(end), _counted(row)]
+                    rows.append(Row(_in_sets(e, cells, set_)))
+    columns = (_("Method"), _("Label"), _("Lesions"), _("Volume"), _("Found"))
+    return Table(_columns(e, *columns), rows) if rows else None
 
 
 def agreement(e: Experiment) -> Table:

@@ -11,6 +11,7 @@ from refold.core.params import KINDS, Params
 from refold.core.sections import MSD_TASKS, Augment, Loss, Train
 from refold.methods.base import About
 from refold.methods.prediction import in_tiles
+from refold.report import tables
 from refold.report.inputs import CV, HOLDOUT, MEAN, Experiment
 
 REFERENCES = {
@@ -171,7 +172,31 @@ def finding(experiment: Experiment, set_: str = CV) -> dict[str, Any]:
         "of": len(others) + 1,
         "others": joined(f"{m} {share(r['mean'])}" for m, r in told),
         "more": plural(len(others) - len(told), "other") if len(told) < len(others) else "",
+        "failed": failed(experiment, set_, method),
     }
+
+
+def failed(e: Experiment, set_: str, method: str) -> str:
+    """What a mean of Dice does not tell of a method: lesions found, false positives and labels missed, with their n."""
+    several = len(set(e.params.evaluate.lesions) & set(e.labels)) > 1
+    said = {
+        "lesion_sensitivity": N_("found {count} lesions labelled {label}") if several else N_("found {count} lesions"),
+        "false_positive": N_("marked {label} in {count} cases without it"),
+        "missed": N_("missed {label} in {count} cases that have it"),
+    }
+    found = []
+    for measure, text in said.items():
+        rows = [(e.count(set_, method, label, measure), label) for label in e.labels]
+        # that nothing was missed goes without saying; that there was no false positive depends on how many could be
+        rows = [(r, x) for r, x in rows if r is not None and r["of"] and (r["count"] or measure != "missed")]
+        found += [(r, x, text) for r, x in sorted(rows, key=lambda row: -row[0]["share"])]
+    parts = []
+    for row, label, text in found[:NAMED]:
+        part = _(text, label=label, count=tables.count_of(row))
+        parts.append(_("{text} ({interval})", text=part, interval=tables.shares(row)) if tables.shares(row) else part)
+    if len(found) > NAMED:
+        parts.append(_("more in the table of failures"))
+    return listed(parts) if parts else ""
 
 
 def origin(git: dict[str, Any]) -> list[str]:
