@@ -32,6 +32,7 @@ from refold.core import cases as table  # noqa: E402
 from refold.core import images  # noqa: E402
 from refold.core.files import read_json, sha256_file, write_json  # noqa: E402
 from refold.core.params import validate  # noqa: E402
+from refold.core.place import FILE, Place  # noqa: E402
 
 # what nnU-Net's own command nnUNetv2_plan_and_preprocess runs
 PEER = """
@@ -163,6 +164,7 @@ def main() -> None:
             folder = Path(name)
             table.write(cases, folder / table.CASES)
             description.write(folder / table.DATASET)
+            Place(description.root).write(folder / FILE)
             section = validate({"preprocess": {"shards": args.processes}}).section("preprocess")
             write_json(folder / "results/.params/preprocess.json", section)
             times["refold"].append(refold(folder, args.processes))

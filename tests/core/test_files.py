@@ -223,3 +223,17 @@ def test_concurrent_writers_leave_one_whole_file(tmp_path):
 )
 def test_significant_digits(value, scale, expected):
     assert files.significant(value, scale) == expected
+
+
+def test_json_of_the_same_content_is_left_alone_if_asked(tmp_path):
+    path = tmp_path / "a.json"
+    files.write_json(path, {"a": "ü"}, if_changed=True)
+    os.utime(path, ns=(1, 1))
+    files.write_json(path, {"a": "ü"}, if_changed=True)
+    assert path.stat().st_mtime_ns == 1
+    path.write_bytes(b"\xff{")  # damaged
+    files.write_json(path, {"a": "ü"}, if_changed=True)
+    assert files.read_json(path) == {"a": "ü"} and path.stat().st_mtime_ns != 1
+    os.utime(path, ns=(1, 1))
+    files.write_json(path, {"a": "ü"})
+    assert path.stat().st_mtime_ns != 1

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from refold.core import seen
 from refold.core.errors import RefoldError
 from refold.core.sections import Dataset
 from refold.data import fetch
@@ -354,6 +355,18 @@ def test_a_failure_leaves_the_former_data_set(project, stamp, tmp_path):
         main(["fetch"])
     assert names(project / "data/raw") == ["mine"] and names(project / "data/raw/mine") == ["dataset.json"]
     assert (project / "data/raw/mine/dataset.json").read_text() == "former"
+
+
+def test_which_archive_was_unpacked_is_noted_only_when_it_was(body, project, stamp, tmp_path):
+    (tmp_path / "mine.tar").write_bytes(body)
+    stamp(tmp_path / "mine.tar", name="mine")
+    main(["fetch"])
+    first = seen.Seen(seen.ARCHIVE).noted("archive")
+    assert first == hashlib.sha256(body).hexdigest()
+    (tmp_path / "mine.tar").write_bytes(b"no archive")
+    with pytest.raises(RefoldError):
+        main(["fetch"])
+    assert seen.Seen(seen.ARCHIVE).noted("archive") == first
 
 
 def test_an_archive_without_a_data_set(project, stamp, tmp_path):

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 from refold.core import params as _params
 from refold.cli import originals, stages
 from refold.core import git, jobs, place, queue, runlog, runs, sources
-from refold.core.errors import RefoldError
+from refold.core.errors import RefoldError, no_room
 from refold.core.files import sha256_file
 from refold.data import layout
 from refold.evaluate import parts
@@ -40,11 +40,14 @@ def checked(read):
     """What ``read`` returns; its complaint to the user ends the run without a traceback."""
     try:
         return read()
-    except RefoldError as error:
+    except (RefoldError, OSError) as error:
+        told = error if isinstance(error, RefoldError) else no_room(error)
+        if told is None:
+            raise
         if MAIN:
-            print(f"error: {error}", file=sys.stderr)
+            print(f"error: {told}", file=sys.stderr)
             raise SystemExit(1)
-        raise WorkflowError(str(error))
+        raise WorkflowError(str(told))
 
 
 P = checked(_params.load)

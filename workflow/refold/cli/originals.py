@@ -185,9 +185,7 @@ def freeze(params: Params, looks: Iterable[Look]) -> None:
     place(params).write()
     looks = list(looks)
     if params.split.file and Path(params.split.file).is_file():
-        now = {"sha256": sha256_file(params.split.file)}
-        if not SPLIT.is_file() or read_json(SPLIT) != now:
-            write_json(SPLIT, now)
+        write_json(SPLIT, {"sha256": sha256_file(params.split.file)}, if_changed=True)
     for one in looks:
         _write(one)
     kept = {one.stamp for one in looks}
@@ -199,8 +197,7 @@ def freeze(params: Params, looks: Iterable[Look]) -> None:
 def _write(one: Look) -> None:
     """A stamp that makes its job due, by a content never seen and a newer time, or one that cannot: older than all."""
     if not one.differs or one.gone:
-        if not one.stamp.is_file():
-            write_json(one.stamp, {"differs": [], "token": ""})
+        write_json(one.stamp, {"differs": [], "token": ""}, if_changed=True)
         os.utime(one.stamp, (0, 0))
         return
     write_json(one.stamp, {"differs": list(one.differs), "token": uuid.uuid4().hex})

@@ -48,9 +48,14 @@ def write_text(path: str | Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
-def write_json(path: str | Path, value: Any) -> None:
-    """Indented JSON with sorted keys; NaN is refused because JSON has none (write null)."""
-    write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n")
+def write_json(path: str | Path, value: Any, if_changed: bool = False) -> None:
+    """Indented JSON with sorted keys; NaN is refused because JSON has none (write null).
+
+    ``if_changed``: a file of this very content is left alone, its time too.
+    """
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    if not (if_changed and Path(path).is_file() and Path(path).read_bytes() == text.encode()):
+        write_text(path, text)
 
 
 def read_json(path: str | Path) -> Any:

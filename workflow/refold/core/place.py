@@ -32,8 +32,7 @@ class Place:
 
     def write(self, path: str | Path = FILE) -> None:
         """Only if it changed."""
-        if not Path(path).is_file() or read_json(path) != asdict(self):
-            write_json(path, asdict(self))
+        write_json(path, asdict(self), if_changed=True)
 
     @classmethod
     def read(cls, path: str | Path = FILE) -> Place:

@@ -31,11 +31,11 @@ def main(argv: list[str] | None = None) -> None:
     if options.verb == "fetch":
         from refold.data.fetch import fetch as run
 
+        notes = seen.Seen(seen.ARCHIVE)
         if archive := layout.archive(dataset):
-            notes = seen.Seen(seen.ARCHIVE)
-            notes.read("archive", [str(archive)])
-            notes.save()
+            notes.read("archive", [str(archive)])  # before it is unpacked: a change meanwhile is noticed later
         run(dataset, options.raw)
+        notes.save()
     else:
         from refold.data.checks import catalogue
 
