@@ -199,6 +199,18 @@ def test_spread_between_folds_and_repeats(project):
     assert [row[k] for k in ("n_folds", "sd_folds", "n_repeats", "sd_repeats")] == ["3", "0.353553", "1", "nan"]
 
 
+def test_one_split_has_a_mean_and_no_spread_between_folds(project):
+    project.change("results/splits.json", lambda v: v.update(folds=[{"fold": 0, "repeat": 0, "test": ["c0", "c1"]}]))
+    project.folds = {"0": ["c0", "c1"]}
+    project.predict("unet", "0", 0.0, c1=np.zeros((6, 5, 4), np.uint8))
+    project.evaluate("unet", "0")
+    aggregate("0", methods=["unet"])
+    (row,) = rows("variance", label="organ", metric="dice")
+    assert [row[k] for k in ("n_folds", "sd_folds", "n_repeats", "sd_repeats")] == ["1", "nan", "1", "nan"]
+    (row,) = rows("summary", label="organ", metric="dice", fold="all")
+    assert (row["n"], row["mean"]) == ("2", "0.500000")
+
+
 def test_spread_between_seeds(evaluated):
     train = {"seed": 1, "epochs": 5}
     for name, seed in (("bad", 1), ("good", 2)):
