@@ -45,9 +45,11 @@ class Project:
         self._seen: dict[str, str] = {}
 
     @classmethod
-    def create(cls, folder: Path, params: Mapping[str, Any]) -> Project:
-        """A Git repository with refold's own files and these parameters, as after a clone."""
-        folder.mkdir(parents=True)
+    def create(cls, folder: Path, params: Mapping[str, Any], given: Path | None = None) -> Project:
+        """A Git repository with refold's own files, these parameters and what lies in ``given``, as after a clone."""
+        if given is not None:
+            shutil.copytree(given, folder)
+        folder.mkdir(parents=True, exist_ok=True)
         for name in CLONED:
             source = ROOT / name
             if source.is_dir():

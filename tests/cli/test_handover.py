@@ -1,11 +1,13 @@
+import os
 from pathlib import Path
 
 import pytest
 
-from refold.cli import handover, stages, tools
+from refold.cli import chain, handover, stages, tools
 from refold.cli.tools import Output
+from refold.core import seals
 from refold.core.errors import RefoldError
-from refold.core.files import sha256_file, write_json
+from refold.core.files import sha256_file
 from refold.core.params import Params
 from tests.projects import ROOT, Project, tiny
 
@@ -24,7 +26,7 @@ def predictions(tmp_path, monkeypatch):
     (folder / "probabilities/c1.nii.gz").write_bytes(b"sure")
     entry = {"file": "c1.nii.gz", "sha256": sha256_file(folder / "c1.nii.gz")}
     more = {"file": "probabilities/c1.nii.gz", "sha256": sha256_file(folder / "probabilities/c1.nii.gz")}
-    write_json(listing, {"cases": {"c1": {**entry, "probabilities": more}}})
+    seals.write(listing, {"cases": {"c1": {**entry, "probabilities": more}}, "hashes": {}, "method": "a", "fold": 0})
     report = Path("results/report")
     (report / "tables").mkdir(parents=True)
     (report / "tables/folds.csv").touch()
@@ -34,19 +36,30 @@ def predictions(tmp_path, monkeypatch):
     ]
 
 
-def test_files_behind_a_list_are_checked(predictions):
-    handover.verify_manifests(predictions)
-    path = Path("results/predictions/a/fold-0/c1.nii.gz")
+def test_files_behind_a_list_are_looked_through(predictions):
+    folder = Path("results/predictions/a/fold-0")
+    size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+    assert chain.look(predictions) == chain.Looked(3, size, ())
+    path = folder / "c1.nii.gz"
+    stamp = path.stat()
     path.write_bytes(b"two")
-    with pytest.raises(RefoldError, match=r"c1\.nii\.gz is not the file that its job wrote.*--forcerun results/pred"):
-        handover.verify_manifests(predictions)
+    os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))  # size and time as before
+    found = chain.look(predictions)
+    assert len(found.altered) == 1 and found.text().startswith("looked through 3 files, 0.0 MB, ")
+    again = "`snakemake --forcerun results/predictions/a/fold-0/predictions.json` makes it again"
+    assert f"{path} is not what the predict phase wrote (sha256 " in found.text() and again in found.text()
+    with pytest.raises(RefoldError, match=r"^not recorded: results/pred.*c1\.nii\.gz is not what the predict phase"):
+        chain.check(predictions, "recorded")
     path.unlink()
-    with pytest.raises(RefoldError, match=r"c1\.nii\.gz is missing"):
-        handover.verify_manifests(predictions)
+    assert f"{path} is missing, which the predict phase writes" in chain.look(predictions).text()
     path.write_bytes(b"one")
-    Path("results/predictions/a/fold-0/probabilities/c1.nii.gz").write_bytes(b"not sure")
-    with pytest.raises(RefoldError, match=r"probabilities/c1\.nii\.gz is not the file that its job wrote"):
-        handover.verify_manifests(predictions)
+    (folder / "probabilities/c1.nii.gz").write_bytes(b"not sure")
+    [line] = chain.look(predictions).altered
+    assert line.startswith(f"{folder}/probabilities/c1.nii.gz is not what")
+    listing = folder / "predictions.json"
+    listing.write_text(listing.read_text().replace("c1.nii.gz", "c2.nii.gz"))
+    [line] = chain.look(predictions).altered
+    assert line.startswith(f"{listing} is not what the predict phase wrote")
 
 
 def test_strays_are_files_that_no_job_wrote(predictions):
@@ -145,7 +158,7 @@ def test_a_file_behind_a_link_is_no_stray(predictions):
     path.rename("elsewhere")
     path.symlink_to(Path("elsewhere").resolve())
     assert handover.strays(predictions, PARAMS) == []
-    handover.verify_manifests(predictions)
+    assert not chain.look(predictions).altered
 
 
 # ---------------------------------------------------------------- what changes meanwhile

@@ -8,6 +8,7 @@ import time
 import pytest
 import yaml
 
+from refold.core import seals
 from tests.projects import PATH
 
 pytestmark = pytest.mark.slow
@@ -94,9 +95,9 @@ def test_parameters_edited_while_results_are_recorded(classical, tmp_path):
 def test_tables_that_say_they_are_of_other_parameters_are_not_recorded(classical, tmp_path):
     project = classical.copy(tmp_path / "project")
     path = project.folder / "results/metrics/hashes.json"
-    values = json.loads(path.read_text())
+    values = seals.read(path)
     values["params"]["predict"] = "0" * 64
-    path.write_text(json.dumps(values))
+    seals.write(path, values)
     # Snakemake does not look into a file that is newer
     project.snakemake("--touch", "--forceall", "--cores", "1", "--", "all")
     run = project.refold("record", check=False)

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from refold.core import cases as case_table
-from refold.core import images
+from refold.core import images, seals
 from refold.core.cases import Case, Description, Labels
-from refold.core.files import read_json, sha256_file, write_csv, write_json
+from refold.core.files import read_json, sha256_file, write_csv
 from refold.core.hashes import of_params
 from refold.core.params import Stamps, validate
 from refold.core.place import FILE, Place
@@ -88,14 +88,14 @@ def write(
         table.append(Case(name, patients[name], (image,), label, 1, SHAPE, (1.0, 1.0, 2.0), "RAS", counts, digest))
     case_table.write(table, data / "cases.csv")
     marks = Labels(values[: len(labels) + 1], ("background", *labels))
-    Description("toy", "raw", 3, ("T1",), ("MRI",), marks, "table").write(data / "dataset.json")
+    Description("toy", "raw", 3, ("T1",), ("MRI",), marks, "table").write(data / "dataset.json", [data / "cases.csv"])
     Place("raw").write(root / FILE)
     rest = [n for n in names if n not in held]
     tests = {str(k): rest[k::folds] for k in range(folds)}
     listed = [
         {"fold": int(k), "repeat": 0, "train": [n for n in rest if n not in t], "test": t} for k, t in tests.items()
     ]
-    write_json(results / "splits.json", {"folds": listed, "holdout": list(held), "patients": patients})
+    seals.write(results / "splits.json", {"folds": listed, "holdout": list(held), "patients": patients})
     tests |= {"holdout": list(held)} if held else {}
     rows = []
     for shift, (method, by_case) in enumerate(scores.items(), start=1):
@@ -114,7 +114,7 @@ def write(
                     images.write_label(path, prediction, AFFINE)
                     done[case] = {"file": path.name, "sha256": sha256_file(path)}
             if pictured:
-                write_json(results / "predictions" / method / f"fold-{fold}" / "predictions.json", {"cases": done})
+                seals.write(results / "predictions" / method / f"fold-{fold}" / "predictions.json", {"cases": done})
     write_csv(results / "metrics" / "cases.csv", COLUMNS, rows)
     stamps = {p.name.removesuffix(".json"): read_json(p) for p in (results / ".params").glob("*.json")}
     behind = [s for s in stamps if s in ("evaluate", "predict") or s.startswith("methods.")]
@@ -123,14 +123,15 @@ def write(
         "split": sha256_file(results / "splits.json"),
         "params": {s: h for s, h in of_params(stamps).items() if s in behind},
     }
-    write_json(results / "metrics" / "hashes.json", hashes)
+    hashes["tables"] = {"cases.csv": sha256_file(results / "metrics/cases.csv")}
+    seals.write(results / "metrics" / "hashes.json", hashes)
     return root
 
 
 def provenance(root: Path, **facts: Any) -> None:
     """Write results/provenance.json with these facts alone, of the tables that are there."""
     facts.setdefault("tables", {"cases.csv": sha256_file(root / "results/metrics/cases.csv")})
-    write_json(root / "results" / "provenance.json", facts)
+    seals.write(root / "results" / "provenance.json", facts)
 
 
 def told(found: list) -> str:

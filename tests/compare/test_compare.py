@@ -8,8 +8,9 @@ import pytest
 from scipy import stats
 
 from refold.compare import differences, inputs, page, pairs, places, words
+from refold.core import seals
 from refold.core.errors import RefoldError
-from refold.core.files import read_csv, read_json, write_csv, write_json
+from refold.core.files import read_csv, read_json, sha256_file, write_csv, write_json
 from refold.core.hashes import of_params
 from refold.core.sections import Evaluate
 from tests.compare.conftest import BOTH, COLUMNS, INVENTED, MISSED, provenance, told, write
@@ -122,6 +123,7 @@ def test_metrics_that_mean_something_else_are_left_out(tmp_path):
         path = folder / "results/metrics/cases.csv"
         rows = read_csv(path)
         write_csv(path, COLUMNS, rows + [{**r, "metric": "lesion_f1"} for r in rows if r["metric"] == "dice"])
+        sealed(path)
     assert "lesion_f1" in {r["metric"] for r in compared(b, b)[1][0].rows}
     _, [pair], cautions, _ = compared(a, b)
     assert {r["metric"] for r in pair.rows} == {"dice", "hd95_penalised", "nsd"}
@@ -162,6 +164,7 @@ def test_a_case_of_several_repeats_counts_once(tmp_path):
         rows = read_csv(path)
         more = [{**r, "fold": "2", "value": str(value) if r["metric"] == "dice" else r["value"]} for r in rows]
         write_csv(path, COLUMNS, rows + [r for r in more if r["case"] == "c1"])
+        sealed(path)
     _, [pair], _, _ = compared(*folders)
     change = next(c for c in pair.changes if c.case == "c1")
     assert change.folds == (["0", "2"], ["0", "2"])
@@ -281,6 +284,7 @@ def test_a_third_run_with_nothing_in_common_is_not_dropped(two, tmp_path):
 def test_a_metric_is_compared_for_the_labels_that_both_have_it_of(two):
     path = two[1] / "results/metrics/cases.csv"
     write_csv(path, COLUMNS, [r for r in read_csv(path) if (r["label"], r["metric"]) != ("y", "nsd")])
+    sealed(path)
     _, [pair], _, _ = compared(*two)
     of_nsd = {r["label"] for r in pair.rows if r["metric"] == "nsd"}
     assert of_nsd and not of_nsd & {"y", "mean"}
@@ -446,6 +450,13 @@ def spoil(path, change):
     columns = list(rows[0])
     rows = change(rows)
     write_csv(path, [c for c in columns if not rows or c in rows[0]], rows)
+    sealed(path)
+
+
+def sealed(path):
+    """The table as the evaluate phase would have written it."""
+    hashes = path.with_name("hashes.json")
+    seals.write(hashes, seals.read(hashes) | {"tables": {"cases.csv": sha256_file(path)}})
 
 
 def without_one_dice(rows):
@@ -475,17 +486,23 @@ def test_files_that_are_missing_or_mixed(two):
     with pytest.raises(RefoldError, match=r"new: results/metrics/hashes.json is missing, .*`snakemake evaluate`"):
         compared(old, new)
     (new / "results/metrics/hashes.json").write_text("{")
-    with pytest.raises(RefoldError, match=r"hashes.json is no valid JSON"):
+    with pytest.raises(
+        RefoldError,
+        match=r"new: results/metrics/hashes.json is not what the evaluate phase wrote \(it is no valid JSON",
+    ):
         compared(old, new)
     (new / "results/metrics/hashes.json").write_text("{}")
     with pytest.raises(RefoldError, match="lacks the hashes of data and split"):
         compared(old, new)
     (new / "hashes").rename(new / "results/metrics/hashes.json")
-    write_json(new / "results/splits.json", {"folds": []})
+    seals.write(new / "results/splits.json", {"folds": []})
     with pytest.raises(RefoldError, match=r"results/splits.json is not the one behind the tables"):
         compared(old, new)
     (new / "results/metrics/cases.csv").write_bytes(b"\xff\xfe\x00")
     (new / "results/splits.json").unlink()
+    with pytest.raises(RefoldError, match=r"new: results/metrics/cases.csv is not what the evaluate phase wrote"):
+        compared(old, new)
+    sealed(new / "results/metrics/cases.csv")
     with pytest.raises(RefoldError, match="cannot be read as a table"):
         compared(old, new)
 

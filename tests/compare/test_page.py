@@ -9,9 +9,9 @@ import pytest
 
 from refold.cli.__main__ import run
 from refold.compare import inputs, page, pictures, places
-from refold.core import images
+from refold.core import images, seals
 from refold.core.errors import RefoldError
-from refold.core.files import read_csv, read_json, write_json
+from refold.core.files import read_csv
 from refold.report.pictures import outline
 from tests.compare.conftest import BOTH, ROOT, write
 from tests.report.test_page import Reader
@@ -148,11 +148,11 @@ def test_why_there_is_no_picture(two):
 
 def test_predictions_of_a_later_training_are_not_shown(two):
     listing, behind = two[1] / "results/predictions/m/fold-0/predictions.json", two[1] / "results/metrics/hashes.json"
-    write_json(listing, {**read_json(listing), "hashes": {"models": {"0": "later"}}})
+    seals.write(listing, {**seals.read(listing), "hashes": {"models": {"0": "later"}}})
     assert not pictured(two, "c1").why_not, "the tables do not say which models are theirs"
-    write_json(behind, {**read_json(behind), "models": {"m": {"0": "earlier"}}})
+    seals.write(behind, {**seals.read(behind), "models": {"m": {"0": "earlier"}}})
     assert pictured(two, "c1").why_not == "no picture: the label map of B was changed since it was evaluated"
-    write_json(behind, {**read_json(behind), "models": {"m": {"0": "later"}}})
+    seals.write(behind, {**seals.read(behind), "models": {"m": {"0": "later"}}})
     assert not pictured(two, "c1").why_not
 
 

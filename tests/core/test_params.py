@@ -2,6 +2,7 @@ import json
 import math
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import jsonschema
@@ -544,6 +545,25 @@ def test_json_is_yaml(value):
     """YAML 1.2 contains JSON: what is written as JSON is read unchanged."""
     text = json.dumps(value, ensure_ascii=False).replace("-Infinity", "-.inf").replace("Infinity", ".inf")
     assert yamlfile.parse(text).values == value
+
+
+@pytest.mark.parametrize("text", ["[" * 51 + "]" * 51, "[" * 3000 + "]" * 3000, "{a: " * 400 + "}" * 400])
+def test_what_is_nested_too_deep_is_refused_in_words(tmp_path, text):
+    yamlfile.parse("a: " + "[" * 49 + "]" * 49)
+    with pytest.raises(yamlfile.SyntaxFault, match=r"stand within each other more than 50 deep"):
+        yamlfile.parse(f"a: {text}")
+    path = tmp_path / "params.yaml"
+    path.write_text(f"dataset: {text}")
+    with pytest.raises(RefoldError, match=r"params\.yaml: 1 problem\n  - .*write them flat"):
+        load(path)
+
+
+def test_a_file_of_more_than_a_million_characters_is_not_parsed():
+    start = time.monotonic()
+    with pytest.raises(yamlfile.SyntaxFault, match=r"1000003 characters; at most 1000000 are read"):
+        yamlfile.parse("# " + "x" * 1_000_000 + "\n")
+    assert time.monotonic() - start < 1
+    assert yamlfile.parse("a: 1\n" + "#" * 999_990).values == {"a": 1}
 
 
 def test_lines_of_keys():

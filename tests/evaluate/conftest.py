@@ -1,11 +1,10 @@
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from refold.core import cases as case_table
-from refold.core import images
+from refold.core import images, seals
 from refold.core.cases import Case, Description, Labels
 from refold.core.files import sha256_file, write_json
 from refold.core.place import Place
@@ -37,10 +36,10 @@ class Project:
             ]
         )
         labels = Labels((0, 2, 5), ("background", "organ", "lesion"))
-        Description("toy", "raw", 3, ("T1",), ("MR",), labels, "pattern").write()
+        Description("toy", "raw", 3, ("T1",), ("MR",), labels, "pattern").write(beside=["data/cases.csv"])
         Place("raw").write()
         self.folds = {"0": ["c0", "c1"], "1": ["c2", "c3", "c4"], "holdout": ["c5"]}
-        write_json(
+        seals.write(
             "results/splits.json",
             {
                 "kind": "grouped",
@@ -74,7 +73,7 @@ class Project:
             "models": {k: k * 64 for k in (("0", "1") if fold == "holdout" else (fold,))},
         }
         number = fold if fold == "holdout" else int(fold)
-        write_json(
+        seals.write(
             folder / "predictions.json",
             {"method": method, "fold": number, "hashes": hashes, "cases": listed, "warnings": []},
         )
@@ -85,9 +84,10 @@ class Project:
         return self.root / f"results/metrics/folds/{method}/fold-{fold}.csv"
 
     def change(self, path: str, function) -> None:
-        value = json.loads((self.root / path).read_text())
+        """As another run would have written it."""
+        value = seals.read(self.root / path)
         function(value)
-        write_json(path, value)
+        seals.write(path, value)
 
 
 @pytest.fixture

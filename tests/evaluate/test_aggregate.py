@@ -89,6 +89,7 @@ def test_metrics_json_agrees_with_the_summary_and_writes_null_for_nan(project):
         images.write_label(project.root / f"raw/labelsTr/{case}.nii.gz", VALUES[healthy], AFFINE)
     table = [replace(c, sha256=sha(project.root, c.case)) for c in case_table.read()]
     case_table.write(table)
+    case_table.Description.read().write(beside=[case_table.CASES])
     project.predict("unet", "0", 0.1, c0=nothing, c1=nothing)
     project.evaluate("unet", "0")
     aggregate("0", methods=["unet"])
@@ -293,7 +294,7 @@ def test_folds_of_another_tolerance_are_refused(evaluated):
 def test_an_edited_table_is_refused(evaluated):
     path = evaluated.root / "results/metrics/folds/good/fold-1.csv"
     path.write_text(path.read_text().replace("c3", "c9"))
-    with pytest.raises(RefoldError, match=r"fold-1\.csv and .*fold-1\.json do not belong together"):
+    with pytest.raises(RefoldError, match=r"fold-1\.csv is not what the evaluate phase wrote .*fold-1\.json says"):
         aggregate("0", "1")
 
 
@@ -306,7 +307,7 @@ def test_a_missing_fold_is_named(evaluated):
 def test_hashes(evaluated):
     aggregate("0", "1", "holdout")
     hashes = json.loads((evaluated.root / "results/metrics/hashes.json").read_text())
-    assert hashes.keys() == {"data", "split", "params", "models"}
+    assert hashes.keys() == {"data", "split", "params", "models", "folds", "tables", "seal"}
     assert hashes["models"] == {m: {"0": "0" * 64, "1": "1" * 64} for m in METHODS}
     assert hashes["params"].keys() == {"methods.good", "methods.bad", "predict", "evaluate"}
 

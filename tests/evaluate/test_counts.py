@@ -116,6 +116,7 @@ def test_every_lesion_stands_in_the_tables(project):
     from dataclasses import replace
 
     case_table.write([replace(c, sha256=sha(project.root, c.case)) for c in case_table.read()])
+    case_table.Description.read().write(beside=[case_table.CASES])
     project.stamp(lesions=["lesion"])
     for fold in ("0", "1"):
         project.predict("m", fold, 0.0, **({"c2": prediction} if fold == "1" else {}))

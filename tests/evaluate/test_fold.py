@@ -108,14 +108,14 @@ def other_fold(project, folder):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (missing_file, r"fold-1/c3\.nii\.gz is missing: the prediction of case 'c3'"),
+        (missing_file, r"fold-1/c3\.nii\.gz is missing, which the predict phase writes; .*fold-1/predictions\.json`"),
         (not_listed, r"predictions\.json lacks the prediction of case 'c3', tested in fold 1"),
-        (tampered, r"c3\.nii\.gz is not the file that was predicted"),
+        (tampered, r"c3\.nii\.gz is not what the predict phase wrote \(sha256 \w{12}, .*predictions\.json says"),
         (other_shape, r"c3\.nii\.gz has shape \(6, 5, 3\)"),
         (other_place, r"c3\.nii\.gz lies elsewhere"),
         (undeclared, r"c3\.nii\.gz holds 1; declared label values are 0, 2, 5"),
         (other_split, r"predictions\.json does not belong to results/splits\.json"),
-        (other_data, r"predictions\.json does not belong to data/cases\.csv"),
+        (other_data, r"data/cases\.csv is not what the data phase wrote .*`snakemake --forcerun data/cases\.csv`"),
         (other_fold, r"predictions\.json is of method 'unet', fold 0"),
     ],
 )
@@ -148,8 +148,8 @@ def test_pictures(project, colours):
     from PIL import Image as Pillow
 
     from refold.core import cases as case_table
+    from refold.core import seals
     from refold.core.cases import Case, Description
-    from refold.core.files import write_json
 
     mask = np.zeros((8, 6), np.uint8)
     mask[2:5, 1:4] = 255
@@ -162,14 +162,14 @@ def test_pictures(project, colours):
     case_table.write([Case("a", "a", (), "a.png", 3, (8, 6), (1.0, 1.0), "XY", (39, 9), sha)])
     labels = Labels((0, 255), ("background", "nucleus"))
     description = Description("nuclei", "raw", 2, ("R", "G", "B"), (), labels, "case", colours=colours)
-    description.write()
-    write_json("results/splits.json", {"folds": [{"fold": 0, "repeat": 0, "train": [], "test": ["a"]}], "holdout": []})
+    description.write(beside=["data/cases.csv"])
+    seals.write("results/splits.json", {"folds": [{"fold": 0, "repeat": 0, "train": [], "test": ["a"]}], "holdout": []})
     folder = project.root / "results/predictions/unet/fold-0"
     images.write_label(folder / "a.png", np.roll(mask, 1, axis=0), np.eye(3), description.rule())
     assert Pillow.open(folder / "a.png").mode == ("P" if colours else "L")
     hashes = {"data": sha256_file("data/cases.csv"), "split": sha256_file("results/splits.json")}
     listed = {"a": {"file": "a.png", "sha256": sha256_file(folder / "a.png")}}
-    write_json(folder / "predictions.json", {"method": "unet", "fold": 0, "hashes": hashes, "cases": listed})
+    seals.write(folder / "predictions.json", {"method": "unet", "fold": 0, "hashes": hashes, "cases": listed})
     got = values(project.evaluate("unet", "0"))
     assert got["a", "nucleus", "dice"] == pytest.approx(12 / 18, abs=1e-6)
     assert got["a", "nucleus", "volume"] == 9

@@ -7,9 +7,9 @@ from scipy import stats
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss
 
-from refold.core import images
+from refold.core import images, seals
 from refold.core.errors import RefoldError
-from refold.core.files import sha256_file, write_json
+from refold.core.files import sha256_file
 from refold.evaluate.metrics import METRICS, REGISTRY, compute
 from refold.evaluate.pair import pairs
 from refold.evaluate.parts import Part
@@ -121,10 +121,8 @@ def test_selection_by_hand():
 
 def kept(project, method, fold):
     """Probabilities beside the predictions of a fold: of the truth 0.9, but of what was predicted wrongly 0.6."""
-    from refold.core.files import read_json
-
     folder = project.root / f"results/predictions/{method}/fold-{fold}"
-    about = read_json(folder / "predictions.json")
+    about = seals.read(folder / "predictions.json")
     for case, entry in about["cases"].items():
         path = folder / f"probabilities/{case}.nii.gz"
         predicted = np.searchsorted([0, 2, 5], images.read(folder / f"{case}.nii.gz", label=True).data)
@@ -133,7 +131,7 @@ def kept(project, method, fold):
             for label in (1, 2):
                 write(np.where(predicted == label, sure, (1 - sure) / 2))
         entry["probabilities"] = {"file": f"probabilities/{case}.nii.gz", "sha256": sha256_file(path)}
-    write_json(folder / "predictions.json", about)
+    seals.write(folder / "predictions.json", about)
     return folder
 
 
@@ -169,15 +167,13 @@ def test_damaged_probabilities_are_refused(project, damage):
     elif damage == "other":
         path.write_bytes((folder / "probabilities/c1.nii.gz").read_bytes())
     else:
-        from refold.core.files import read_json
-
         path.write_bytes(path.read_bytes()[:-20])
-        about = read_json(folder / "predictions.json")
+        about = seals.read(folder / "predictions.json")
         about["cases"]["c0"]["probabilities"]["sha256"] = sha256_file(path)
-        write_json(folder / "predictions.json", about)
+        seals.write(folder / "predictions.json", about)
     message = {
         "missing": "c0.nii.gz is missing",
-        "other": "is not the file that was predicted",
+        "other": "is not what the predict phase wrote",
         "cut": "cannot be read",
     }
     with pytest.raises(RefoldError, match=message[damage]):

@@ -1,6 +1,8 @@
 """The network and its training: sizes, determinism, exact resume, archive bytes."""
 
+import json
 import re
+import zipfile
 
 import numpy as np
 import pytest
@@ -199,6 +201,33 @@ def test_saved_and_loaded_it_answers_the_same(fold, settings, tmp_path):
     (tmp_path / "model.keras").write_bytes(b"no archive")
     with pytest.raises(RefoldError, match="cannot be loaded"):
         loaded.load(tmp_path, {"training": facts})
+
+
+def test_a_model_that_keras_refuses_is_named(settings, tmp_path):
+    """An archive that is one, whose configuration names no layer: Keras raises TypeError."""
+    save_network(build(STRIDES[:2], 1, 2, features=2), tmp_path / "a.keras")
+    path = tmp_path / "model.keras"
+    with zipfile.ZipFile(tmp_path / "a.keras") as good, zipfile.ZipFile(path, "w") as bad:
+        for name in good.namelist():
+            content = good.read(name)
+            if name == "config.json":
+                config = json.loads(content)
+                layer = next(x for x in config["config"]["layers"] if x["class_name"].startswith("Conv"))
+                layer |= {"module": "nowhere.layers", "registered_name": None}
+                content = json.dumps(config).encode()
+            bad.writestr(name, content)
+    with pytest.raises(RefoldError, match=r"model\.keras cannot be loaded \(TypeError: .*--forcerun .*keras`"):
+        segmenter(settings).load(tmp_path, {"training": {}})
+
+
+@pytest.mark.parametrize("error", [TypeError, ModuleNotFoundError, AttributeError, IndexError, RecursionError])
+def test_whatever_keras_raises_for_a_model_names_the_file(settings, tmp_path, monkeypatch, error):
+    def refuse(*_, **__):
+        raise error("first line\nsecond")
+
+    monkeypatch.setattr(keras.models, "load_model", refuse)
+    with pytest.raises(RefoldError, match=rf"model\.keras cannot be loaded \({error.__name__}: first line\);"):
+        segmenter(settings).load(tmp_path, {"training": {}})
 
 
 def test_archives_hold_no_date_and_no_address(tmp_path):

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from refold.core import cases, geometry, images, store
+from refold.core import cases, geometry, images, seals, store
 from refold.core.cases import Case, Description, Labels
 from refold.core.errors import RefoldError
-from refold.core.files import read_json, sha256_file, write_json
+from refold.core.files import sha256_file
 from refold.core.params import KINDS, Params, Stamps, validate
 from refold.core.place import FILE, Place
 from refold.core.sections import Predict
@@ -60,11 +60,11 @@ def project(request, tmp_path, monkeypatch):
     (tmp_path / "data/preprocessed").mkdir(parents=True)
     truths = {n: make("data/preprocessed", n, shape, i) for i, n in enumerate(NAMES)}
     labels = Labels(VALUES, ("background", "a", "b"))
-    Description("t", "raw", len(shape), ("MR",), ("MR",), labels, "case").write()
     spacing = (1.0, 1.5, 2.0)[: len(shape)]
     cases.write([Case(n, n, (n,), n, 1, shape, spacing, "LPS", (1, 1, 1), n) for n in NAMES])
+    Description("t", "raw", len(shape), ("MR",), ("MR",), labels, "case").write(beside=[cases.CASES])
     stored = {n: {"sha256": sha256_file(store.path("data/preprocessed", n))} for n in NAMES}
-    write_json("data/fingerprint.json", {"normalisation": ["none"], "cases": stored})
+    seals.write("data/fingerprint.json", {"normalisation": ["none"], "cases": stored})
     write_splits(
         [(["case0", "case1"], ["case2", "case3"]), (["case2", "case3"], ["case0", "case1"])], ["case4", "case5"]
     )
@@ -91,7 +91,7 @@ def test_the_prediction_of_a_nifti_of_two_axes_has_two(tmp_path):
 
 
 def write_splits(folds, holdout=()):
-    write_json(
+    seals.write(
         "results/splits.json",
         {
             "folds": [{"fold": i, "repeat": 0, "train": a, "test": b} for i, (a, b) in enumerate(folds)],
@@ -127,7 +127,7 @@ def trained(*folds):
 def test_a_fold_on_the_cases_own_grid_with_the_declared_values(project):
     trained(0)
     predict.run(arguments("0"))
-    manifest = read_json("results/predictions/otsu/fold-0/predictions.json")
+    manifest = seals.read("results/predictions/otsu/fold-0/predictions.json")
     assert set(manifest["cases"]) == {"case2", "case3"} and manifest["fold"] == 0
     assert manifest["hashes"]["models"]["0"] == sha256_file("results/models/otsu/fold-0/model.json")
     for case, entry in manifest["cases"].items():
@@ -166,7 +166,7 @@ def test_a_method_that_predicts_otherwise(project, monkeypatch):
         Predict(overlap=0.75, threads=2),
         Predict(overlap=0.25, threads=2, mirror_axes=["x"]),
     ]
-    manifest = read_json("results/predictions/other/fold-0/predictions.json")
+    manifest = seals.read("results/predictions/other/fold-0/predictions.json")
     assert manifest["hashes"]["models"] == {"0": sha256_file("results/models/otsu/fold-0/model.json")}
     assert set(manifest["hashes"]["params"]) == {"methods.other", "methods.otsu", "predict"}
 
@@ -174,7 +174,7 @@ def test_a_method_that_predicts_otherwise(project, monkeypatch):
 def test_held_out_cases_by_the_mean_of_the_folds(project):
     trained(0, 1)
     predict.run(arguments("holdout", models=BOTH))
-    manifest = read_json("results/predictions/otsu/fold-holdout/predictions.json")
+    manifest = seals.read("results/predictions/otsu/fold-holdout/predictions.json")
     assert set(manifest["cases"]) == {"case4", "case5"} and manifest["fold"] == "holdout"
     assert set(manifest["hashes"]["models"]) == {"0", "1"}
 
@@ -224,7 +224,7 @@ def test_a_fallback_names_its_case(project, monkeypatch, caplog):
 
     monkeypatch.setattr(KINDS["threshold"], "create", lambda self, how: Watched(create(self, how)))
     predict.run(arguments("0"))
-    manifest = read_json("results/predictions/otsu/fold-0/predictions.json")
+    manifest = seals.read("results/predictions/otsu/fold-0/predictions.json")
     general, own = manifest["warnings"]
     assert general == "loaded as well as could be"
     assert own["case"] == "case2" and "predicted as background: channel 0 has fewer than" in own["message"]
@@ -241,9 +241,9 @@ def test_the_two_names_of_a_models_file_must_be_one(project, monkeypatch):
 
 def test_a_model_that_saw_the_patient_is_refused(project):
     trained(0)
-    card = read_json("results/models/otsu/fold-0/card.json")
+    card = seals.read("results/models/otsu/fold-0/card.json")
     card["training"]["inner_validation"] = ["case2"]
-    write_json("results/models/otsu/fold-0/card.json", card)
+    seals.write("results/models/otsu/fold-0/card.json", card)
     with pytest.raises(RefoldError, match=r"trained on patients to be predicted: case2"):
         predict.run(arguments("0"))
     assert not predict.Path("results/predictions/otsu/fold-0/predictions.json").exists()
@@ -260,15 +260,15 @@ def test_a_changed_model_is_refused(project):
     trained(0)
     path = predict.Path("results/models/otsu/fold-0/model.json")
     path.write_text(json.dumps({**json.loads(path.read_text()), "assignment": [0, 0, 0]}))
-    with pytest.raises(RefoldError, match=r"not the model that card\.json describes"):
+    with pytest.raises(RefoldError, match=r"model\.json is not what the train phase wrote .*card\.json says"):
         predict.run(arguments("0"))
 
 
 def test_folds_of_different_data_are_not_averaged(project):
     trained(0, 1)
-    card = read_json("results/models/otsu/fold-1/card.json")
+    card = seals.read("results/models/otsu/fold-1/card.json")
     card["hashes"]["data"] = "other"
-    write_json("results/models/otsu/fold-1/card.json", card)
+    seals.write("results/models/otsu/fold-1/card.json", card)
     with pytest.raises(RefoldError, match="different data"):
         predict.run(arguments("holdout", models=BOTH))
 
@@ -276,17 +276,19 @@ def test_folds_of_different_data_are_not_averaged(project):
 def test_a_missing_case_is_named(project):
     trained(0)
     predict.Path("data/preprocessed/case3.h5").unlink()
-    with pytest.raises(RefoldError, match=r"case3\.h5 is missing"):
+    with pytest.raises(
+        RefoldError, match=r"case3\.h5 is missing, .*`snakemake --forcerun preprocess_shard -- preprocess`"
+    ):
         predict.run(arguments("0"))
     assert not predict.Path("results/predictions/otsu/fold-0/predictions.json").exists()
 
 
 def test_no_holdout_says_what_to_set(project):
     trained(0)
-    write_json("results/splits.json", {**read_json("results/splits.json"), "holdout": []})
-    card = read_json("results/models/otsu/fold-0/card.json")
+    seals.write("results/splits.json", {**seals.read("results/splits.json"), "holdout": []})
+    card = seals.read("results/models/otsu/fold-0/card.json")
     card["hashes"]["split"] = sha256_file("results/splits.json")
-    write_json("results/models/otsu/fold-0/card.json", card)
+    seals.write("results/models/otsu/fold-0/card.json", card)
     with pytest.raises(RefoldError, match=r"split\.test_fraction"):
         predict.run(arguments("holdout", models=["results/models/otsu/fold-0/card.json"]))
 
@@ -294,12 +296,12 @@ def test_no_holdout_says_what_to_set(project):
 @pytest.mark.parametrize("largest", [300, 65535])
 def test_large_label_values_are_kept(project, largest):
     """16-bit masks, also in PNG."""
-    description = read_json(cases.DATASET)
+    description = seals.read(cases.DATASET)
     description["labels"][2]["value"] = largest
-    write_json(cases.DATASET, description)
+    seals.write(cases.DATASET, description)
     trained(0)
     predict.run(arguments("0"))
-    for entry in read_json("results/predictions/otsu/fold-0/predictions.json")["cases"].values():
+    for entry in seals.read("results/predictions/otsu/fold-0/predictions.json")["cases"].values():
         data = images.read(f"results/predictions/otsu/fold-0/{entry['file']}", label=True).data
         assert set(np.unique(data)) == {0, 2, largest}
 
@@ -336,7 +338,7 @@ def test_label_maps_of_another_program_are_predictions(project, elsewhere, fold,
     enter()
     predict.run(arguments(fold, method="theirs"))
     folder = predict.Path(f"results/predictions/theirs/fold-{fold}")
-    manifest = read_json(folder / "predictions.json")
+    manifest = seals.read(folder / "predictions.json")
     assert sorted(manifest["cases"]) == tested
     for case, entry in manifest["cases"].items():
         image = images.read(folder / entry["file"], label=True)
@@ -359,15 +361,15 @@ def test_pictures_of_another_program(project, elsewhere, coloured):
         pytest.skip("of pictures")
     table = np.array([[0, 0, 0], [200, 0, 10], [0, 90, 255]], np.uint8)
     if coloured:
-        about = read_json(cases.DATASET)
-        write_json(cases.DATASET, {**about, "colours": [["#000000"], ["#c8000a"], ["#005aff"]]})
+        about = seals.read(cases.DATASET)
+        seals.write(cases.DATASET, {**about, "colours": [["#000000"], ["#c8000a"], ["#005aff"]]})
     for case, path in ((c, next(predict.Path("other").rglob(f"{c}.png"))) for c in NAMES):
         truth = project[case].T
         Pillow.fromarray(table[truth] if coloured else np.array(OTHER, np.uint8)[truth]).save(path.with_suffix(".tif"))
         path.unlink()
     enter()
     predict.run(arguments("0", method="theirs"))
-    for case, entry in read_json("results/predictions/theirs/fold-0/predictions.json")["cases"].items():
+    for case, entry in seals.read("results/predictions/theirs/fold-0/predictions.json")["cases"].items():
         with Pillow.open(f"results/predictions/theirs/fold-0/{entry['file']}") as written:
             assert written.mode == ("P" if coloured else "L")
             np.testing.assert_array_equal(np.array(written), np.array(VALUES)[project[case].T])
@@ -380,7 +382,7 @@ def test_the_hash_of_another_programs_fold_follows_its_files(project, elsewhere)
     found = []
     for _ in range(2):
         predict.run(arguments("0", method="theirs"))
-        found.append(read_json("results/predictions/theirs/fold-0/predictions.json")["hashes"]["models"])
+        found.append(seals.read("results/predictions/theirs/fold-0/predictions.json")["hashes"]["models"])
         path = predict.Path(f"other/fold_0/case3{elsewhere}")
         image = images.read(path, label=True)
         image.data[0] = 1
@@ -430,7 +432,7 @@ def test_probabilities_stand_beside_the_label_maps(project):
     trained(0)
     predict.run(arguments("0"))
     folder = predict.Path("results/predictions/otsu/fold-0")
-    for case, entry in read_json(folder / "predictions.json")["cases"].items():
+    for case, entry in seals.read(folder / "predictions.json")["cases"].items():
         path = folder / entry["probabilities"]["file"]
         assert sha256_file(path) == entry["probabilities"]["sha256"]
         q = images.read_probabilities(path)
@@ -447,7 +449,7 @@ def test_probabilities_stand_beside_the_label_maps(project):
     Stamps().write(validate({"methods": {"otsu": {"kind": "atlas"}}, "predict": {"keep_probabilities": False}}))
     predict.run(arguments("0"))
     assert not (folder / "probabilities").exists()
-    assert not any("probabilities" in e for e in read_json(folder / "predictions.json")["cases"].values())
+    assert not any("probabilities" in e for e in seals.read(folder / "predictions.json")["cases"].values())
 
 
 def test_a_method_that_only_decides_keeps_no_probabilities(project):
@@ -470,14 +472,14 @@ def test_what_is_made_from_a_model_worth_nothing_says_so(project, monkeypatch):
     def warned(method):
         models = [f"results/models/{m}/fold-0/card.json" for m in ("otsu", "atlas")]
         predict.run(arguments("0", method=method, models=models if method == "both" else None))
-        found = read_json(f"results/predictions/{method}/fold-0/predictions.json")["warnings"]
+        found = seals.read(f"results/predictions/{method}/fold-0/predictions.json")["warnings"]
         return [w for w in found if "predicting nothing" in w]
 
     assert [warned(m) for m in methods] == [[]] * 4
-    card = read_json("results/models/otsu/fold-0/card.json")
+    card = seals.read("results/models/otsu/fold-0/card.json")
     assert card["training"]["score"]["dice"] == 1 > card["training"]["score"]["dice_of_nothing"]
     card["training"]["score"]["dice"] = 0.1
-    write_json("results/models/otsu/fold-0/card.json", card)
+    seals.write("results/models/otsu/fold-0/card.json", card)
     told = "made from otsu fold 0, which on training cases did no better than predicting nothing but background"
     assert [warned(m) for m in ("otsu", "both", "tidy")] == [[], [told], [told]]  # otsu's own card says it of otsu
 

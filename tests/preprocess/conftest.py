@@ -79,7 +79,7 @@ class Project:
     def stamp(self, **section) -> Path:
         """Files as the commands read them; the folder of the frozen parameters."""
         table.write(self.rows, self.root / table.CASES)
-        self.description.write(self.root / table.DATASET)
+        self.description.write(self.root / table.DATASET, [self.root / table.CASES])
         Place(str(self.raw)).write(self.root / FILE)
         frozen = self.root / "results" / ".params"
         write_json(frozen / "preprocess.json", validate({"preprocess": section}).section("preprocess"))

@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from refold.core import seals
 from refold.core.errors import RefoldError
-from refold.core.files import read_json, write_json
 from refold.core.plan import plan
 from refold.core.sections import Preprocess
 from refold.preprocess import fingerprint
@@ -54,7 +54,7 @@ def test_written_as_json(project, make):
     result = project.run()
     path = project.root / "data" / "fingerprint.json"
     fingerprint.run(project.cases, project.description, Preprocess(), project.folder, path)
-    assert read_json(path) == json.loads(json.dumps(result))
+    assert seals.read(path) == json.loads(json.dumps(result))
 
 
 @pytest.fixture
@@ -71,9 +71,9 @@ def merge(project, **section):
 
 def edit(project, shard, change):
     path = project.folder / f"shard-{shard}.json"
-    value = read_json(path)
+    value = seals.read(path)
     change(value)
-    write_json(path, value)
+    seals.write(path, value)
 
 
 def test_missing_shard(done):
@@ -89,7 +89,7 @@ def test_missing_case(done):
 
 
 def test_case_in_two_shards(done):
-    twice = read_json(done.folder / "shard-0.json")["cases"]["a"]
+    twice = seals.read(done.folder / "shard-0.json")["cases"]["a"]
     edit(done, 1, lambda m: m["cases"].update(a=twice))
     with pytest.raises(RefoldError, match=r"shard-1\.json.*differ in a"):
         merge(done)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import os
 import re
 import shutil
 import subprocess
@@ -13,10 +14,14 @@ from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
 
+import nibabel
 import pytest
 
+from refold.core import seals
 from refold.core.errors import RefoldError
-from refold.core.files import number, read_csv, read_json, sha256_file, write_csv, write_json
+from refold.core.files import number, read_csv, read_json, sha256_file, write_csv
+from refold.core.images import read as read_image
+from refold.core.place import Place
 from refold.report import inputs, page, tables
 
 VOID = {"meta", "br", "hr", "img", "input", "link", "image", "use", "path", "rect", "circle"}
@@ -494,6 +499,7 @@ def test_a_method_without_probabilities_has_no_calibration(copy):
     for name in ("calibration", "uncertainty"):
         rows = read_csv(folder / f"{name}.csv")
         write_csv(folder / f"{name}.csv", list(rows[0]), [])
+    copy.seal()
     reader = parse(render(copy))
     assert "sureness" not in reader.ids and set(reader.links) <= set(reader.ids)
 
@@ -547,13 +553,13 @@ def test_one_fold_is_called_one_fold(pictures, texts):
 def test_one_split_and_cases_left_out(copy):
     """An official training and test split; nothing speaks of folds that were not run, or of cross-validation."""
     path = copy.folders.results / "splits.json"
-    splits = read_json(path)
+    splits = seals.read(path)
     note = "one split into training and test, as mine.json gives it"
-    write_json(path, {**splits, "kind": "file", "folds": splits["folds"][:1], "holdout": [], "notes": [note]})
-    hashes = read_json(copy.folders.results / "metrics/hashes.json")
-    write_json(copy.folders.results / "metrics/hashes.json", hashes | {"split": sha256_file(path)})
-    about = read_json(copy.folders.data / "dataset.json")
-    write_json(copy.folders.data / "dataset.json", about | {"excluded": {"scan_99": "<the same patient as scan_00>"}})
+    seals.write(path, {**splits, "kind": "file", "folds": splits["folds"][:1], "holdout": [], "notes": [note]})
+    hashes = seals.read(copy.folders.results / "metrics/hashes.json")
+    seals.write(copy.folders.results / "metrics/hashes.json", hashes | {"split": sha256_file(path)})
+    about = seals.read(copy.folders.data / "dataset.json")
+    seals.write(copy.folders.data / "dataset.json", about | {"excluded": {"scan_99": "<the same patient as scan_00>"}})
     copy.folds = [0]
     reader = parse(render(copy))
     assert "one training and test split, split by patient" in reader.text
@@ -584,6 +590,7 @@ def test_all_undefined_dice(copy):
                 if name == "summary.csv":
                     row["n"], row["n_nan"] = "0", row["n"]
         write_csv(folder / name, list(rows[0]), rows)
+    copy.seal()
     reader = parse(render(copy))
     assert "No mean Dice is defined for any method" in reader.text
     assert "none can be ranked" in reader.text
@@ -660,15 +667,16 @@ def test_missing_case_is_named(copy):
     path = copy.folders.results / "metrics/cases.csv"
     rows = read_csv(path)
     write_csv(path, list(rows[0]), [r for r in rows if not (r["case"] == "scan_05" and r["method"] == "otsu")])
+    copy.seal()
     with pytest.raises(RefoldError, match="no Dice of 'organ <i>' for case 'scan_05', method otsu, fold 2"):
         render(copy)
 
 
 def test_leak_is_refused(copy):
     path = copy.folders.results / "splits.json"
-    splits = read_json(path)
+    splits = seals.read(path)
     splits["folds"][0]["train"].append(splits["folds"][0]["test"][0])
-    write_json(path, splits)
+    seals.write(path, splits)
     with pytest.raises(RefoldError, match="fold 0 has patient 'P0' on both sides"):
         render(copy)
 
@@ -681,6 +689,7 @@ def test_unknown_fold_is_refused(volumes):
 def test_damaged_number_is_refused(copy):
     path = copy.folders.results / "metrics/summary.csv"
     path.write_text(path.read_text().replace(number(0.0), "much", 1))
+    copy.seal()
     with pytest.raises(RefoldError, match=r"summary\.csv, line \d+ is damaged"):
         render(copy)
 
@@ -698,7 +707,7 @@ def test_failed_run_leaves_no_report(copy):
 
 def test_tables_of_another_split_are_refused(copy):
     path = copy.folders.results / "metrics/hashes.json"
-    write_json(path, read_json(path) | {"split": "0" * 64})
+    seals.write(path, seals.read(path) | {"split": "0" * 64})
     with pytest.raises(RefoldError, match=r"hashes\.json was made with another split"):
         render(copy)
 
@@ -709,3 +718,51 @@ def test_methods_that_failed_are_told_first(volumes):
     assert "method otsu" in reader.text
     assert "It failed and has no row in any table: fold 1 has no metrics." in reader.text
     assert all(r["Method"] == "unet" for r in reader.table("Method", "Label", "n"))
+
+
+# ---------------------------------------------------------------- what was changed since
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "maker"),
+    [
+        ("results/metrics/summary.csv", "0.", "1.", "evaluate"),
+        ("results/metrics/ranks.csv", "0.", "1.", "evaluate"),
+        ("results/metrics/metrics.json", "{}", "{} ", "evaluate"),
+        ("results/metrics/hashes.json", '"split": "', '"split":  "', "evaluate"),
+        ("results/models/unet/fold-0/history.csv", "0.", "1.", "train"),
+        ("results/models/unet/fold-0/card.json", "12345", "1234", "train"),
+        ("results/predictions/otsu/fold-1/predictions.json", "fell", "rose", "predict"),
+        ("results/splits.json", "a stratum", "no stratum", "split"),
+        ("data/cases.csv", "scan_01,P0", "scan_01,P1", "data"),
+        ("data/checks.json", "is empty", "is fine", "data"),
+        ("data/dataset.json", "organ", "bone", "data"),
+        ("data/fingerprint.json", "zscore", "ct", "preprocess"),
+    ],
+)
+def test_a_file_edited_by_hand_is_refused(copy, name, old, new, maker):
+    path = copy.root / name
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(RefoldError) as error:
+        inputs.read(copy.methods, copy.folds, copy.folders)
+    assert str(error.value).startswith(f"{path} is not what the {maker} phase wrote (sha256 ")
+    assert str(error.value).endswith(f"`snakemake --forcerun {path}` makes it again")
+
+
+@pytest.mark.parametrize("name", ["raw/imagesTr", "raw/labelsTr", "results/predictions/otsu/fold-0"])
+def test_pictures_are_drawn_from_nothing_that_was_changed(copy, name):
+    """Overwritten by others that can be read just as well, as large and as old as before."""
+    Place(str(copy.root / "raw")).write(copy.folders.place)
+    paths = sorted((copy.root / name).glob("*.nii.gz"))
+    for path in paths:
+        image, stamp = read_image(path), path.stat()
+        changed = image.data.copy()
+        changed.flat[0] += 1
+        nibabel.Nifti1Image(changed.squeeze(-1) if changed.shape[-1] == 1 else changed, image.affine).to_filename(path)
+        os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    e = inputs.read(copy.methods, copy.folds, copy.folders)
+    told = r"predict phase wrote" if "predictions" in name else r"the files of case scan_.+ changed since data/cases"
+    with pytest.raises(RefoldError, match=told):
+        page.render(e)

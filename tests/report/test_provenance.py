@@ -9,6 +9,7 @@ import shutil
 import pytest
 from rocrate.rocrate import ROCrate
 
+from refold.core import seals
 from refold.core.files import read_json, sha256_file, write_json
 from refold.report import cautions, inputs, page, provenance
 
@@ -45,7 +46,7 @@ def copy(volumes, tmp_path):
 def edit(made, kind, method, fold, **changes):
     folder = "models" if kind == "card.json" else "predictions"
     path = made.folders.results / folder / method / f"fold-{fold}" / kind
-    write_json(path, read_json(path) | changes)
+    seals.write(path, seals.read(path) | changes)
 
 
 def experiment(made):
@@ -59,9 +60,8 @@ def written(made, name="report.html"):
     report = made.folders.results / name
     page.write(e, report, facts)
     provenance.write(e, facts, report)
-    return read_json(made.folders.results / "provenance.json"), read_json(
-        made.folders.results / "ro-crate-metadata.json"
-    )
+    results = made.folders.results
+    return seals.read(results / "provenance.json"), read_json(results / "ro-crate-metadata.json")
 
 
 def test_facts(copy):

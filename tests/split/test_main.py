@@ -15,7 +15,7 @@ from .conftest import make_cases
 def project(tmp_path, monkeypatch, description):
     monkeypatch.chdir(tmp_path)
     case_table.write(make_cases([1] * 8 + [2] * 4))
-    description.write()
+    description.write(beside=[case_table.CASES])
     (tmp_path / "results/.params").mkdir(parents=True)
 
     def stamp(**values):
@@ -30,7 +30,16 @@ def test_writes_the_same_bytes_each_time(project, tmp_path):
     first = (tmp_path / "results/splits.json").read_bytes()
     main(["--output", "again.json"])
     assert (tmp_path / "again.json").read_bytes() == first
-    assert json.loads(first).keys() == {"kind", "seed", "folds", "holdout", "patients", "stratified_by", "notes"}
+    assert json.loads(first).keys() == {
+        "kind",
+        "seed",
+        "folds",
+        "holdout",
+        "patients",
+        "stratified_by",
+        "notes",
+        "seal",
+    }
 
 
 def test_a_split_file_is_found_where_params_yaml_says(project, tmp_path):

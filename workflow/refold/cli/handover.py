@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from refold.cli import originals, stages, tools
-from refold.core import hashes, log, sources
+from refold.cli import chain, originals, stages, tools
+from refold.core import hashes, seals, sources
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file, sha256_json, write_text
-from refold.core.params import Params, load
+from refold.core.params import Params, Stamps, load
 from refold.data import layout
+from refold.report import provenance
 
 LOCK = "dvc.lock"
 ASIDE = Path(".dvc/tmp/refold")  # dvc.lock as it was, while a record is being made
@@ -37,9 +38,9 @@ def record(clean: bool = False) -> str:
     params = _ready()
     before = _inputs()
     outputs = _certified()
-    verify_manifests(outputs)
     verify_hashes(params)
     originals.verify(params, stages.tested(params), "not recorded")
+    chain.check(outputs, "recorded")
     left = strays(outputs, params)
     if left and clean:
         for path in left:
@@ -86,8 +87,10 @@ def sync() -> str:
             "not synced: the files here are not what dvc.lock says (`dvc checkout` or `dvc pull` brings those on "
             f"record; `dvc repro` or snakemake makes new ones)\n{told}"
         )
-    verify_hashes(params)
     originals.verify(params, stages.tested(params), "not synced")
+    outputs = tools.planned()  # freezes the parameters too
+    verify_hashes(params)
+    chain.check(outputs, "synced")
     try:
         done = tools.snakemake("--touch", "--forceall", "--cores", "1", "--quiet", "--", "all")
     except BaseException:
@@ -155,12 +158,12 @@ def restore(lock: Path) -> None:
 
 
 def verify_hashes(params: Params) -> None:
-    """Check that the tables say they were made from these parameters, data, folds and training code.
+    """Check that tables and report say they were made from these parameters, data, folds and code.
 
     Raises:
         RefoldError: they were not, whatever Snakemake or DVC hold.
     """
-    behind = read_json("results/metrics/hashes.json")
+    behind = seals.read(chain.HASHES)
     sections = {name: params.section(name) for name in ("predict", "evaluate")}
     sections |= {f"methods.{name}": params.frozen_method(name) for name in params.methods}
     wanted = {f"params.{name}": sha256_json(value) for name, value in sections.items()}
@@ -175,8 +178,20 @@ def verify_hashes(params: Params) -> None:
     found |= {k: behind.get(k) for k in ("data", "split")}
     if wrong := [name for name, digest in found.items() if digest != wanted.get(name)]:
         raise RefoldError(
-            f"the tables were made from other {', '.join(wrong)} than are here now (results/metrics/hashes.json): "
+            f"the tables were made from other {', '.join(wrong)} than are here now ({chain.HASHES}): "
             "something changed while they were made; run `snakemake --forceall`, then `refold record`"
+        )
+    told = seals.read(chain.PROVENANCE)
+    frozen = Stamps()
+    names = [*(n for n in Params.model_fields if n != "methods"), *(f"methods.{n}" for n in params.methods)]
+    wanted = {f"params.{name}": sha256_json(frozen.frozen(name)) for name in names}
+    wanted |= {f"code.{phase}": digest for phase, digest in provenance.code(params).items()}
+    found = {f"{group}.{k}": v for group in ("params", "code") for k, v in told[group].items()}
+    if wrong := sorted(name for name in wanted.keys() | found if found.get(name) != wanted.get(name)):
+        raise RefoldError(
+            f"the report was made from other {', '.join(wrong)} than are here now ({chain.PROVENANCE}): something was "
+            "changed that Snakemake does not see, such as a file of older date; run `snakemake --forceall`, then "
+            "`refold record`"
         )
 
 
@@ -223,16 +238,3 @@ def _remove_empty(folder: Path) -> None:
     while not any(folder.iterdir()):
         folder.rmdir()
         folder = folder.parent
-
-
-def verify_manifests(outputs: Iterable[tools.Output]) -> None:
-    """Check files that stand behind a list with hashes: Snakemake knows the lists alone.
-
-    Raises:
-        RefoldError: a file is missing or not the one its job wrote.
-    """
-    files = _listed(outputs)
-    for listing, path, digest in log.progress(files, "checking preprocessed cases and predictions"):
-        if not path.is_file() or sha256_file(path) != digest:
-            what = "is not the file that its job wrote" if path.is_file() else "is missing"
-            raise RefoldError(f"not recorded: {path} {what}; make it again: `snakemake --forcerun {listing}`")

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from refold.compare.places import HASHES, PARAMS, SCORES, Folder, Place
 from refold.core import cases as case_table
-from refold.core import yamlfile
+from refold.core import seals, yamlfile
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file
 from refold.core.hashes import of_params
@@ -35,6 +35,7 @@ class Run:
     params: its parameters by section, defaults filled in; None where they are not known. written: instead of them,
     params.yaml as it stands, where this version of refold cannot fill in its defaults. filled: whether it did so.
     mismatched: sections that are not those behind the tables. provenance: results/provenance.json, if of these tables.
+    unsealed: files that no hash was written down of, as an earlier refold left them.
     """
 
     mark: str
@@ -50,6 +51,7 @@ class Run:
     mismatched: list[str]
     evaluate: Evaluate | None
     provenance: dict[str, Any] | None
+    unsealed: list[str]
 
     @cached_property
     def methods(self) -> list[str]:
@@ -155,28 +157,48 @@ def _params(place: Place) -> tuple[dict[str, Any] | None, dict[str, Any] | None,
         return None, values, False
 
 
-def _json(place: Place, path: str) -> Any:
+def _json(place: Place, path: str, unsealed: list[str]) -> Any:
+    """A JSON file that a job wrote; None where it is not there.
+
+    Raises:
+        RefoldError: it is not what its job wrote.
+    """
     found = place.file(path)
     if found is None:
         return None
     try:
+        return seals.read(found, path)
+    except seals.Unsealed:
+        unsealed.append(path)
         return read_json(found)
-    except RefoldError:
-        raise RefoldError(f"{place.given}: {path} is no valid JSON; make it again there") from None
+    except RefoldError as error:
+        raise RefoldError(f"{place.given}: {str(error).replace(str(found), path)}") from None
 
 
-def _description(place: Place) -> case_table.Description | None:
-    path = "data/dataset.json"
+def _unchanged(place: Place, path: str, digest: str | None, where: str, unsealed: list[str]) -> None:
+    """Raises `RefoldError` where a file is not what its job wrote, as ``where`` says."""
     found = place.file(path)
+    if digest is None:
+        unsealed.append(path)
+    elif found is not None:
+        try:
+            seals.check(found, digest, where, path)
+        except RefoldError as error:
+            raise RefoldError(f"{place.given}: {str(error).replace(str(found), path)}") from None
+
+
+def _description(place: Place, unsealed: list[str]) -> case_table.Description | None:
+    path = "data/dataset.json"
     try:
-        return case_table.Description.read(found) if found else None
+        found = _json(place, path, unsealed)
+        return None if found is None else case_table.Description.of(found)
     except (AttributeError, KeyError, TypeError) as error:
         raise RefoldError(f"{place.given}: {path} is damaged ({error!r}); run the data phase there again") from None
 
 
-def _provenance(place: Place) -> dict[str, Any] | None:
+def _provenance(place: Place, unsealed: list[str]) -> dict[str, Any] | None:
     """What provenance.json says; None where it tells of other tables, such as those before the last run."""
-    found = _json(place, "results/provenance.json")
+    found = _json(place, "results/provenance.json", unsealed)
     try:
         return found if found["tables"]["cases.csv"] == sha256_file(place.file(SCORES)) else None
     except (KeyError, TypeError):
@@ -189,16 +211,18 @@ def read(place: Place, mark: str) -> Run:
     Raises:
         RefoldError: its table of cases is damaged, or files of several runs are mixed.
     """
-    hashes = _json(place, HASHES)
+    unsealed: list[str] = []
+    hashes = _json(place, HASHES, unsealed)
     if not isinstance(hashes, dict) or "split" not in hashes or "data" not in hashes:
         raise RefoldError(
             f"{place.given}: {HASHES} lacks the hashes of data and split; run the evaluate phase there again"
         )
     table = _belongs(place, "data/cases.csv", hashes, "data")
     split = _belongs(place, "results/splits.json", hashes, "split")
+    _unchanged(place, SCORES, hashes.get("tables", {}).get(Path(SCORES).name), HASHES, unsealed)
     params, written, filled = _params(place)
     known = of_params(params) if params else {}
-    provenance = _provenance(place)
+    provenance = _provenance(place, unsealed)
     recorded = {**(provenance or {}).get("params", {}), **(hashes.get("params") or {})}
     try:
         evaluate = Evaluate.model_validate(params["evaluate"]) if params and "evaluate" in params else None
@@ -210,14 +234,15 @@ def read(place: Place, mark: str) -> Run:
         scores=_scores(place),
         hashes=hashes,
         cases={c.case: c for c in case_table.read(table)} if table else None,
-        description=_description(place),
-        splits=read_json(split) if split else None,
+        description=_description(place, unsealed),
+        splits=_json(place, "results/splits.json", unsealed) if split else None,
         params=params,
         written=written,
         filled=filled,
         mismatched=sorted(n for n, h in recorded.items() if n in known and known[n] != h and n not in NO_TABLE),
         evaluate=evaluate,
         provenance=provenance,
+        unsealed=unsealed,
     )
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +12,7 @@ from refold.compare import words
 from refold.compare.inputs import Run
 from refold.compare.pairs import Change, Pair
 from refold.core import cases as case_table
-from refold.core import images, log
+from refold.core import images, log, seals
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file
 from refold.core.language import _
@@ -31,6 +33,13 @@ class Picture:
     why_not: str = ""
 
 
+def _listed(listing: Path) -> dict[str, Any]:
+    try:
+        return seals.read(listing)
+    except seals.Unsealed:  # of an earlier refold: the page says so
+        return read_json(listing)
+
+
 def _prediction(run: Run, method: str, fold: str, case: str) -> np.ndarray:
     """A label map as its file has it; raises `NotAtHand`."""
     folder = f"results/predictions/{method}/fold-{fold}"
@@ -38,7 +47,7 @@ def _prediction(run: Run, method: str, fold: str, case: str) -> np.ndarray:
     if listing is None:
         raise NotAtHand(words.no_predictions(run))
     try:
-        about = read_json(listing)
+        about = _listed(listing)
         entry = about["cases"].get(case)
         path = run.place.file(f"{folder}/{entry['file']}") if entry else None
         if path is None:
@@ -47,7 +56,7 @@ def _prediction(run: Run, method: str, fold: str, case: str) -> np.ndarray:
         models = about.get("hashes", {}).get("models", {})
         if sha256_file(path) != entry["sha256"] or any(evaluated.get(k, v) != v for k, v in models.items()):
             raise NotAtHand(words.another_prediction(run))
-    except (AttributeError, KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError, RefoldError):
         raise NotAtHand(_(words.UNREADABLE)) from None
     return images.read(path, True, run.description.rule()).data
 

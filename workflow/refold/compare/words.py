@@ -443,6 +443,14 @@ def _origin(runs: list[Run], keys: Keys | None) -> list[Caution]:
                 sections=listed(run.mismatched),
             )
             found.append(Caution(_("parameters"), text, not run.filled))
+        if run.unsealed:
+            text = _(
+                "No hash of its own was written down of these files of {run}: {files}. An earlier refold made them; "
+                "a change by hand would not be seen.",
+                run=whose(run),
+                files=listed(run.unsealed),
+            )
+            found.append(Caution(_("evaluate"), text))
         changed = run.source.get("modified") or []
         if changed:
             files, more = joined(changed[:SHOWN]), len(changed) - SHOWN

@@ -7,9 +7,11 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from refold.core import seals
 from refold.core.errors import RefoldError
-from refold.core.files import read_csv, read_json, write_csv, write_json
+from refold.core.files import read_csv, sha256_file, write_csv
 from refold.core.grid import mm
 from refold.core.place import Place
 
@@ -62,6 +64,7 @@ class Description:
     patients says where patients come from: ``pattern``, ``table``, ``phantom`` or ``case`` (each case its own).
     colours and pixels: how masks and pictures are read, see `Rule`.
     excluded: cases left out by `dataset.exclude`, and why; they have no row in ``cases.csv``.
+    files: sha256 of what was written together with it, by the name of the file.
     """
 
     name: str
@@ -76,6 +79,7 @@ class Description:
     colours: tuple[tuple[str, ...], ...] = ()
     pixels: str | None = None
     excluded: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict, compare=False)
 
     def rule(self, files: int = 1, values: Sequence[int] | None = None) -> Rule:
         """How an image that comes in so many files, or a label map, is to be read.
@@ -88,8 +92,9 @@ class Description:
         each = channels if files == 1 else 1 if files == channels else None
         return Rule(labels, each or None, self.colours, self.pixels)
 
-    def write(self, path: str | Path = DATASET) -> None:
-        write_json(
+    def write(self, path: str | Path = DATASET, beside: Iterable[str | Path] = ()) -> None:
+        """Write it, with the hashes of the files that belong to it."""
+        seals.write(
             path,
             {
                 "name": self.name,
@@ -103,17 +108,22 @@ class Description:
                 "colours": [list(c) for c in self.colours],
                 "pixels": self.pixels,
                 "excluded": self.excluded,
+                "files": {Path(p).name: sha256_file(p) for p in beside},
             },
         )
 
     @classmethod
     def read(cls, path: str | Path = DATASET, place: str | Path | None = None) -> Description:
-        """Raises `RefoldError` when a file is absent or damaged. ``place``: the file that tells the root."""
-        v = read_json(path)
-        v["root"] = Place.read(place).root if place else ""
+        """Raises `RefoldError` when a file is absent, damaged or changed. ``place``: the file that tells the root."""
+        return cls.of(seals.read(path), Place.read(place).root if place else "")
+
+    @classmethod
+    def of(cls, v: dict[str, Any], root: str = "") -> Description:
+        """From the content of the file. root: where the data lie."""
         labels = Labels(tuple(x["value"] for x in v["labels"]), tuple(x["name"] for x in v["labels"]))
         lists = {k: tuple(v[k]) for k in ("channels", "modalities")}
-        return cls(**{**v, **lists, "labels": labels, "colours": tuple(tuple(c) for c in v.get("colours", ()))})
+        colours = tuple(tuple(c) for c in v.get("colours", ()))
+        return cls(**{**v, **lists, "root": root, "labels": labels, "colours": colours})
 
 
 @dataclass(frozen=True)
@@ -147,6 +157,24 @@ def digest(paths: Iterable[str | Path]) -> str:
             while block := handle.read(1 << 20):
                 found.update(block)
     return found.hexdigest()
+
+
+def checked(path: str | Path, description: Description, dataset_file: str | Path = DATASET) -> str:
+    """The hash of a table of cases, or other file of the data phase. Raises `RefoldError` where it was changed."""
+    return seals.check(path, description.files.get(Path(path).name), dataset_file)
+
+
+def load(
+    path: str | Path = CASES, dataset_file: str | Path = DATASET, place: str | Path | None = None
+) -> tuple[list[Case], Description]:
+    """The table of cases and the description that it was written with. ``place``: as `Description.read` takes it.
+
+    Raises:
+        RefoldError: a file is absent, damaged or changed since.
+    """
+    description = Description.read(dataset_file, place)
+    checked(path, description, dataset_file)
+    return read(path), description
 
 
 def verify(case: Case, root: str | Path) -> None:

@@ -15,12 +15,14 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from refold.core import seals
 from refold.core.errors import RefoldError
-from refold.core.files import atomic, sha256_file
+from refold.core.files import atomic
 from refold.core.geometry import Record
 
 FOLDER = "data/preprocessed"
 SUFFIX = ".h5"
+AGAIN = "preprocess_shard -- preprocess"  # what makes them anew, after `snakemake --forcerun`
 
 
 def path(folder: str | Path, case: str) -> Path:
@@ -86,13 +88,10 @@ def open(folder: str | Path, case: str, sha256: str | None = None) -> Stored:
         RefoldError: the file is missing, not one that `write` made, or another than the fingerprint describes.
     """
     name = path(folder, case)
-    if not name.is_file():
-        raise RefoldError(f"{name} is missing; run `snakemake --forcerun preprocess_shard -- preprocess`")
-    if sha256 is not None and sha256_file(name) != sha256:
-        raise RefoldError(
-            f"{name} is not the file that data/fingerprint.json describes; "
-            "run `snakemake --forcerun preprocess_shard -- preprocess`"
-        )
+    if sha256 is not None:
+        seals.check(name, sha256, "data/fingerprint.json", AGAIN)
+    elif not name.is_file():
+        raise RefoldError(f"{name} is missing; run `snakemake --forcerun {AGAIN}`")
     try:
         # no lock: many readers at once, also on file systems that have none
         file = h5py.File(name, "r", locking=False)

@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+LONGEST = 1_000_000  # characters; PyYAML takes minutes for a hundred times as many
+DEEPEST = 50  # sections and lists within each other
 LARGEST = 100_000  # values, counted after aliases are followed: a few lines of nested aliases can mean billions
 
 _TAG = "tag:yaml.org,2002:"
@@ -66,6 +68,9 @@ class Document:
     faults: list[tuple[str, str]]
 
 
+TOO_DEEP = f"sections and lists stand within each other more than {DEEPEST} deep; write them flat"
+
+
 class SyntaxFault(ValueError):
     """The text is no YAML. The message names the line, and what to do where that is known."""
 
@@ -74,8 +79,10 @@ def parse(text: str) -> Document:
     """Read one YAML document.
 
     Raises:
-        SyntaxFault: no YAML, more than one document, a tag, or aliases without end.
+        SyntaxFault: no YAML, too long or too deep, more than one document, a tag, or aliases without end.
     """
+    if len(text) > LONGEST:
+        raise SyntaxFault(f"{len(text)} characters; at most {LONGEST} are read: is this the right file?")
     loader = None
     try:
         loader = _Loader(text)
@@ -90,6 +97,8 @@ def parse(text: str) -> Document:
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise SyntaxFault(f"line {line}: the character {chr(error.character)!r} cannot stand in YAML") from None
+    except RecursionError:
+        raise SyntaxFault(TOO_DEEP) from None
     finally:
         if loader is not None:
             loader.dispose()
@@ -101,6 +110,8 @@ def _inspect(node: yaml.Node, key: str, document: Document, count: list[int], ab
     count[0] += 1
     if id(node) in above:
         raise SyntaxFault(f"line {line}: {key or 'the file'} contains itself through an alias")
+    if len(above) > DEEPEST:
+        raise SyntaxFault(f"line {line}: {TOO_DEEP}")
     if count[0] > LARGEST:
         raise SyntaxFault(f"more than {LARGEST} values; are aliases (*name) nested?")
     if isinstance(node, yaml.SequenceNode):

@@ -93,8 +93,8 @@ def catalogue(
     if warnings:
         log.get().warning(f"{_count(len(warnings), 'warning')}, kept in {checks_path}\n{table(warnings, most=20)}")
     cases.write(rows, cases_path)
-    found.description.write(dataset_path)
     _write(checks_path, [], warnings)
+    found.description.write(dataset_path, [cases_path, checks_path])
     if found.description.excluded:
         log.get().info(f"left out by dataset.exclude: {', '.join(found.description.excluded)}")
     if notes_path:

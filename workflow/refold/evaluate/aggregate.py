@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from refold.core import log
+from refold.core import log, seals
 from refold.core.errors import RefoldError
-from refold.core.files import number, read_csv, read_json, sha256_file, sha256_json, significant, write_csv, write_json
+from refold.core.files import number, read_csv, sha256_file, sha256_json, significant, write_csv, write_json
 from refold.core.params import Stamps
 from refold.core.sections import Evaluate
 from refold.evaluate import agreement, counts, sureness, variance
@@ -31,6 +31,7 @@ SUMMARY = (
     "set", "method", "fold", "label", "metric", "n", "n_nan", "mean", "sd", "median", "min", "max", "ci_low", "ci_high",
     *(f"n_{s}" for s in STATES),
 )  # fmt: skip
+OWN = ("table", "predictions")  # hashes of a fold alone
 HEADLINES = ("dice", "nsd", "hd95_penalised")  # of the mean over the labels, in metrics.json; of a label its Dice
 COMPARISONS = (
     "set", "method_a", "method_b", "label", "metric", "n", "cases", "left_out", "mean_a", "mean_b", "difference",
@@ -77,17 +78,16 @@ def read(folder: Path, methods: list[str], folds: list[str], evaluate: Evaluate)
     for method in methods:
         for fold in folds:
             file = folder / method / f"fold-{fold}.json"
-            about = read_json(file)
+            about = seals.read(file)
             table = file.with_suffix(".csv")
             rows = read_csv(table)
             hashes = about["hashes"]
-            if hashes.get("table") != sha256_file(table):
-                raise RefoldError(f"{table} and {file} do not belong together; evaluate that fold again")
+            seals.check(table, hashes.get("table"), file)
             for key in ("data", "split", "evaluate"):
                 if key not in hashes:
                     raise RefoldError(f"{file} lacks the hash {key!r}; evaluate that fold again")
             for key, value in _flat(hashes).items():
-                if key == "table":
+                if key in OWN:
                     continue
                 # the models of a fold are its method's own; all else is shared
                 name = f"{method} {key}" if key.startswith("models.") else key
@@ -287,9 +287,10 @@ def rank(
 
 
 def _hashes(found: list[Fold]) -> dict[str, Any]:
-    """What stands behind the tables: data, split, preprocessing, parameters by section, models by method and fold."""
-    result: dict[str, Any] = {"params": {}, "models": {}}
+    """What stands behind the tables: data, split, parameters by section; by method and fold models and JSON files."""
+    result: dict[str, Any] = {"params": {}, "models": {}, "folds": {}}
     for fold in found:
+        result["folds"].setdefault(fold.method, {})[fold.fold] = sha256_file(fold.file.with_suffix(".json"))
         for key, value in fold.about["hashes"].items():
             if isinstance(value, dict) and key != "models":  # parameters by section, code by kind
                 result.setdefault(key, {}).update(value)
@@ -297,7 +298,7 @@ def _hashes(found: list[Fold]) -> dict[str, Any]:
                 result["params"][key] = value
             elif key == "models":
                 result["models"].setdefault(fold.method, {}).update(value)
-            elif key != "table":
+            elif key not in OWN:
                 result[key] = value
     return result
 
@@ -324,7 +325,7 @@ def run(
     if found[0].about["hashes"]["split"] != sha256_file(split_file):
         first = found[0].file.with_suffix(".json")
         raise RefoldError(f"{first} does not belong to {split_file} as it is now; train and predict again")
-    repeats = {str(f["fold"]): f["repeat"] for f in read_json(split_file)["folds"]}
+    repeats = {str(f["fold"]): f["repeat"] for f in seals.read(split_file)["folds"]}
     alike = variance.twins({m: stamps.frozen(f"methods.{m}") for m in methods})
     patients = {r["case"]: r["patient"] for f in found for r in f.rows}
     sets: dict[str, dict[str, list[Fold]]] = {}
@@ -378,17 +379,23 @@ def run(
             value = None if np.isnan(row["mean"]) else float(number(row["mean"]))
             metrics[row["method"]].setdefault(row["label"], {})[row["metric"]] = value
 
-    write_csv(output / "cases.csv", COLUMNS, [r for f in found for r in f.rows])
-    write_csv(output / "summary.csv", SUMMARY, summary)
-    write_csv(output / "counts.csv", counts.COUNTS, counted)
-    write_csv(output / "lesions.csv", counts.LESIONS, lesions)
-    write_csv(output / "comparisons.csv", COMPARISONS, comparisons)
-    write_csv(output / "ranks.csv", RANKS, ranking)
-    write_csv(output / "variance.csv", variance.COLUMNS, spread)
-    write_csv(output / "agreement.csv", agreement.COLUMNS, volumes)
-    write_csv(output / "calibration.csv", sureness.BINNED, calibration)
-    write_csv(output / "uncertainty.csv", sureness.SELECTED, uncertainty)
+    written = {
+        "cases.csv": (COLUMNS, [r for f in found for r in f.rows]),
+        "summary.csv": (SUMMARY, summary),
+        "counts.csv": (counts.COUNTS, counted),
+        "lesions.csv": (counts.LESIONS, lesions),
+        "comparisons.csv": (COMPARISONS, comparisons),
+        "ranks.csv": (RANKS, ranking),
+        "variance.csv": (variance.COLUMNS, spread),
+        "agreement.csv": (agreement.COLUMNS, volumes),
+        "calibration.csv": (sureness.BINNED, calibration),
+        "uncertainty.csv": (sureness.SELECTED, uncertainty),
+    }
+    for name, table in written.items():
+        write_csv(output / name, *table)
     write_json(output / "metrics.json", metrics)
-    write_json(output / "hashes.json", _hashes(found))
+    # last, for it says what the others are
+    digests = {name: sha256_file(output / name) for name in (*written, "metrics.json")}
+    seals.write(output / "hashes.json", {**_hashes(found), "tables": digests})
     for method in methods:
         log.get().info(f"{method}: mean Dice {metrics[method][MEAN]['dice']} ({main})")

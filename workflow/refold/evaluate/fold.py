@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from refold.core import cases as case_table
-from refold.core import images, life, log, place
+from refold.core import images, life, log, place, seals
 from refold.core.cases import Labels
 from refold.core.errors import RefoldError
-from refold.core.files import read_json, sha256_file, sha256_json, significant, write_csv, write_json
+from refold.core.files import sha256_file, sha256_json, significant, write_csv
 from refold.core.sections import Evaluate
 from refold.evaluate.metrics import VOLUMES, compute
 from refold.evaluate.pair import Pair, pairs
@@ -29,12 +29,16 @@ COLUMNS = ("method", "fold", "case", "patient", "label", "metric", "value")
 
 @dataclass(frozen=True)
 class Task:
-    """What one process needs to evaluate one case. probabilities: file and sha256, where there are some."""
+    """What one process needs to evaluate one case.
+
+    listing: holds the hashes of the predicted files. probabilities: file and sha256, where there are some.
+    """
 
     case: str
     truth: str
     prediction: str
     sha256: str
+    listing: str
     probabilities: tuple[str, str] | None
     row: case_table.Case
     root: str
@@ -68,19 +72,6 @@ def indices(data: np.ndarray, labels: Labels, path: str | Path) -> np.ndarray:
     return result
 
 
-def _unchanged(path: str, sha256: str, case: str) -> None:
-    """Raises `RefoldError` where a predicted file is missing or another than was predicted."""
-    if not Path(path).is_file():
-        raise RefoldError(
-            f"{path} is missing: the prediction of case {case!r}; run `snakemake --forcerun predict_fold -- evaluate`"
-        )
-    if (found := sha256_file(path)) != sha256:
-        raise RefoldError(
-            f"{path} is not the file that was predicted (sha256 {found[:12]}, predictions.json says "
-            f"{sha256[:12]}); predict case {case!r} again"
-        )
-
-
 Measured = tuple[str, str, dict[str, float], np.ndarray | None, dict[str, list] | None]
 
 
@@ -105,13 +96,13 @@ def evaluate_case(task: Task) -> list[Measured]:
         RefoldError: the prediction is not the file that was predicted, or lies on another grid than the label.
     """
     case_table.verify(task.row, task.root)
-    _unchanged(task.prediction, task.sha256, task.case)
+    seals.check(task.prediction, task.sha256, task.listing, task.listing)
     truth, prediction = (images.read(p, True, task.rule) for p in (task.truth, task.prediction))
     images.require_grid(prediction, task.prediction, truth.data.shape, truth.affine, task.truth)
     maps = [indices(i.data, task.labels, p) for i, p in ((truth, task.truth), (prediction, task.prediction))]
     probabilities = None
     if task.probabilities:
-        _unchanged(*task.probabilities, task.case)
+        seals.check(*task.probabilities, task.listing, task.listing)
         probabilities = images.read_probabilities(task.probabilities[0])
         if probabilities.shape != (*truth.data.shape, len(task.labels) - 1):
             raise RefoldError(f"{task.probabilities[0]} has shape {probabilities.shape}; predict {task.case!r} again")
@@ -176,11 +167,12 @@ def run(
     Raises:
         RefoldError: a prediction is missing, altered, on another grid or of another split; names the file.
     """
-    splits = read_json(split_file)
+    splits = seals.read(split_file)
+    known, description = case_table.load(case_file, dataset_file, place_file)
     wanted = tested(splits, fold, split_file)
     folder = Path(predictions) / method / f"fold-{fold}"
     listing = folder / "predictions.json"
-    predicted = read_json(listing)
+    predicted = seals.read(listing)
     if (predicted.get("method"), str(predicted.get("fold"))) != (method, fold):
         raise RefoldError(f"{listing} is of method {predicted.get('method')!r}, fold {predicted.get('fold')!r}")
     if lacking := sorted(set(wanted) - predicted["cases"].keys()):
@@ -193,8 +185,7 @@ def run(
         if predicted["hashes"].get(key) != sha256_file(file):
             raise RefoldError(f"{listing} does not belong to {file} as it is now; train and predict again")
 
-    description = case_table.Description.read(dataset_file, place_file)
-    rows = {c.case: c for c in case_table.read(case_file)}
+    rows = {c.case: c for c in known}
     measured = parts(description.labels, evaluate)
     tasks = [
         Task(
@@ -204,6 +195,7 @@ def run(
             truth=str(Path(description.root) / rows[case].label),
             prediction=str(folder / Path(predicted["cases"][case]["file"]).name),
             sha256=predicted["cases"][case]["sha256"],
+            listing=str(listing),
             probabilities=_probabilities(folder, predicted["cases"][case]),
             labels=description.labels,
             rule=description.rule(),
@@ -241,7 +233,7 @@ def run(
         if row["metric"] in VOLUMES:
             row["value"] = significant(row["value"])
     write_csv(target / f"fold-{fold}.csv", COLUMNS, table)
-    write_json(
+    seals.write(
         target / f"fold-{fold}.json",
         {
             "method": method,
@@ -253,6 +245,7 @@ def run(
             "hashes": {
                 **predicted["hashes"],
                 "evaluate": sha256_json(evaluate.model_dump(mode="json")),
+                "predictions": sha256_file(listing),
                 "table": sha256_file(target / f"fold-{fold}.csv"),
             },
         },

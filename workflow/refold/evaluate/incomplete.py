@@ -8,9 +8,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from refold.core import hashes, log, sources
+from refold.core import hashes, log, seals, sources
 from refold.core.errors import RefoldError
-from refold.core.files import read_json, sha256_file, sha256_json, write_json
+from refold.core.files import sha256_file, sha256_json, write_json
 from refold.core.params import Stamps
 from refold.evaluate import aggregate, ranking
 from refold.methods import module
@@ -44,7 +44,7 @@ def lacking(method: str, folds: list[str], stamps: Stamps, folder: Path) -> str 
     for fold in folds:
         file = folder / method / f"fold-{fold}.json"
         try:
-            found = read_json(file)["hashes"]
+            found = seals.read(file)["hashes"]
         except (RefoldError, KeyError):
             return f"fold {fold} has no metrics"
         if other := [key for key, value in wanted.items() if found.get(key) != value]:

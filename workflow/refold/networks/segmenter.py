@@ -27,6 +27,12 @@ from refold.train.fold import Fold
 from refold.train.sampler import Sampler
 from refold.train.score import Score
 
+# what Keras raises for an archive that is none, or whose configuration it cannot use
+UNREADABLE = (
+    OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, IndexError, RecursionError,
+    zipfile.BadZipFile,
+)  # fmt: skip
+
 
 class NetworkSegmenter(Segmenter):
     file = "model.keras"
@@ -170,8 +176,11 @@ class NetworkSegmenter(Segmenter):
         try:
             own = {"GroupNormalization": GroupNormalization, **self.settings.layers()}
             self.network = keras.models.load_model(path, own, compile=False)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise RefoldError(f"{path} cannot be loaded ({error}); train it again") from None
+        except UNREADABLE as error:
+            told = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise RefoldError(
+                f"{path} cannot be loaded ({told}); `snakemake --forcerun {path}` trains it again"
+            ) from None
         p = card["training"]["plan"]
         self.plan = Plan(tuple(p["patch"]), tuple(map(tuple, p["strides"])))
         dimension = len(self.plan.patch)

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from refold.core import cases, errors, geometry, images, log, machine, place, seen, store
+from refold.core import cases, errors, geometry, images, log, machine, place, seals, seen, store
 from refold.core.errors import RefoldError
-from refold.core.files import read_json, sha256_file, sha256_json, write_json
+from refold.core.files import sha256_file, sha256_json
 from refold.core.intensity import Statistics
 from refold.core.params import Params, Stamps
 from refold.core.sections import Predict
@@ -83,18 +83,17 @@ class Output:
             elif path.relative_to(self.folder).as_posix() not in kept:
                 path.unlink()  # a case of an earlier split
         about = {"method": method, "fold": fold if fold == HOLDOUT else int(fold), "cases": done, **more}
-        write_json(self.folder / "predictions.json", about)
+        seals.write(self.folder / "predictions.json", about)
 
 
 def _load(folder: Path, part: Part, entry: Settings, predict: Predict, split: str) -> Model:
-    card = read_json(folder / "card.json")
+    card = seals.read(folder / "card.json")
     if card["method"] != part.method:
         raise RefoldError(f"{folder / 'card.json'} is of method {card['method']!r}, not {part.method!r}; train again")
     if card["hashes"]["split"] != split:
         raise RefoldError(f"{folder} was trained on another split than results/splits.json; train again")
     segmenter = entry.create(part.predict.on(predict))
-    if sha256_file(folder / segmenter.file) != card["hashes"]["model"]:
-        raise RefoldError(f"{folder / segmenter.file} is not the model that card.json describes; train again")
+    seals.check(folder / segmenter.file, card["hashes"]["model"], folder / "card.json")
     segmenter.load(folder, card)
     return Model(part.method, segmenter, Statistics.from_json(card["statistics"]), card, part.missing)
 
@@ -164,7 +163,7 @@ def _checked(models: list[Model], method: str, fingerprint: str) -> dict[str, An
             if card["hashes"][key] != first["hashes"][key]:
                 folds = f"folds {first['fold']} and {card['fold']}"
                 raise RefoldError(f"{method}: {folds} were trained on different {key}; train again")
-    shared = {k: v for k, v in first["hashes"].items() if k not in ("model", "code", "params")}
+    shared = {k: v for k, v in first["hashes"].items() if k not in ("model", "history", "code", "params")}
     return {**shared, **merged}
 
 
@@ -173,7 +172,7 @@ def run(a: argparse.Namespace) -> None:
     params, predict = stamps.methods(a.method), stamps.read("predict").predict
     answer = params.answer(a.method)
     errors.USED.extend(module(params.methods[name].kind) for name in answer.entries)
-    splits, description = read_json(a.splits), cases.Description.read(a.dataset)
+    splits, description = seals.read(a.splits), cases.Description.read(a.dataset)
     output = Output(Path(a.out or f"results/predictions/{a.method}/fold-{a.fold}"), description)
     if isinstance(entry := params.methods[a.method], External):
         _take_over(a, entry, params, splits, output)
@@ -195,7 +194,7 @@ def run(a: argparse.Namespace) -> None:
         **{f"methods.{n}": sha256_json(params.frozen_method(n)) for n in answer.entries},
         "predict": sha256_json(predict.model_dump(mode="json")),
     }
-    fingerprint = read_json(a.fingerprint)
+    fingerprint = seals.read(a.fingerprint)
     wanted = _wanted(splits, a.fold, [m.card for m in models])
 
     def stored_case(case: str):
@@ -253,7 +252,7 @@ def _told(models: list[Model], case: str | None = None) -> list[Any]:
 
 def _take_over(a: argparse.Namespace, entry: External, params: Params, splits: dict[str, Any], output: Output) -> None:
     """Another program's label maps as predictions."""
-    fingerprint = read_json(a.fingerprint)
+    fingerprint = seals.read(a.fingerprint)
 
     def record_of(case: str) -> geometry.Record:
         with store.open(a.preprocessed, case, fingerprint["cases"][case]["sha256"]) as stored:
@@ -275,7 +274,7 @@ def _take_over(a: argparse.Namespace, entry: External, params: Params, splits: d
         a.fold,
         done,
         hashes={
-            "data": sha256_file(a.cases),
+            "data": cases.checked(a.cases, output.description, a.dataset),
             "split": sha256_file(a.splits),
             "preprocess": sha256_file(a.fingerprint),
             "code": {},

@@ -25,12 +25,11 @@ def main() -> None:
     args = parser.parse_args()
 
     section = params.Stamps(args.params).read("preprocess").preprocess
-    known = table.read(args.cases)
+    known, description = table.load(args.cases, args.dataset, args.place if args.verb == "cases" else None)
     if args.verb == "cases":
-        description = table.Description.read(args.dataset, args.place)
         cases.run(known, description, section, args.shard, args.folder)
     else:
-        fingerprint.run(known, table.Description.read(args.dataset), section, args.folder, args.out)
+        fingerprint.run(known, description, section, args.folder, args.out)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from refold.core import geometry, images, intensity, log, store
+from refold.core import geometry, images, intensity, log, seals, store
 from refold.core.cases import Case, Description, verify
 from refold.core.errors import RefoldError
-from refold.core.files import read_json, sha256_file, write_json
+from refold.core.files import sha256_file
 from refold.core.grid import filled, mm
 from refold.core.rng import generator
 from refold.core.sections import Preprocess
@@ -251,7 +251,7 @@ def run(
         warnings += found
         for w in found:
             log.get().warning("%s: %s", w["case"], w["message"])
-    write_json(
+    seals.write(
         manifest(folder, shard),
         {
             "shard": shard,
@@ -270,7 +270,7 @@ def read_manifests(cases: list[Case], shards: int, folder: str | Path = store.FO
     Raises:
         RefoldError: naming the first thing that is missing, twice there or out of date.
     """
-    found = [read_json(manifest(folder, i)) for i in range(shards)]
+    found = [seals.read(manifest(folder, i)) for i in range(shards)]
     for i, m in enumerate(found):
         path = manifest(folder, i)
         if (m["shard"], m["shards"]) != (i, shards):

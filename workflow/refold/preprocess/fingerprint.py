@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from refold.core import log, store
+from refold.core import log, seals, store
 from refold.core.cases import Case, Description
 from refold.core.errors import RefoldError
-from refold.core.files import write_json
 from refold.core.grid import mm
 from refold.core.intensity import one_intensity
 from refold.core.plan import plan
@@ -106,4 +105,4 @@ def run(
     result = build(cases, description, params, folder)
     for name in tidy(cases, params.shards, folder):
         log.get().info("deleted %s: no longer in the data set", name)
-    write_json(path, result)
+    seals.write(path, result)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from refold.core import cases as case_table
-from refold.core import place
+from refold.core import place, seals
 from refold.core.errors import RefoldError
 from refold.core.files import read_csv, read_json, sha256_file
 from refold.core.params import Params, Stamps
@@ -115,7 +115,7 @@ class Experiment:
     """All inputs of a report.
 
     folds: those run, as text, with ``holdout`` last where there is a held-out set. failed: methods that have no row,
-    and why.
+    and why. checked: files that pictures are drawn from, once they were held against their hashes.
     """
 
     folders: Folders
@@ -144,6 +144,7 @@ class Experiment:
     histories: dict[tuple[str, str], list[dict[str, float]]]
     predictions: dict[tuple[str, str], dict[str, Any]]
     failed: dict[str, str] = field(default_factory=dict)
+    checked: set[str] = field(default_factory=set)
 
     @cached_property
     def shown(self) -> dict[str, Any]:
@@ -192,12 +193,23 @@ class Experiment:
         return next(f for f in self.splits["folds"] if str(f["fold"]) == fold)
 
     def prediction_file(self, method: str, fold: str, case: str) -> Path:
-        """Where a prediction lies, as its predictions.json says."""
+        """A prediction, held against the hash in its predictions.json. Raises `RefoldError` where it was changed."""
         folder = self.folders.results / "predictions" / method / f"fold-{fold}"
         entry = self.predictions[method, fold].get("cases", {}).get(case)
         if entry is None:
             raise RefoldError(f"{folder / 'predictions.json'} has no case {case!r}; run the predict phase again")
-        return folder / Path(entry["file"]).name
+        path = folder / Path(entry["file"]).name
+        if str(path) not in self.checked:
+            seals.check(path, entry["sha256"], folder / "predictions.json", folder / "predictions.json")
+            self.checked.add(str(path))
+        return path
+
+    def raw_case(self, case: str) -> case_table.Case:
+        """A case, its raw files held against cases.csv. Raises `RefoldError` where one was changed."""
+        if case not in self.checked:
+            case_table.verify(self.cases[case], self.description.root)
+            self.checked.add(case)
+        return self.cases[case]
 
 
 def _table(path: Path, keys: tuple[str, ...], numbers: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -320,10 +332,11 @@ def read(
     """
     folders = folders or Folders()
     data, metrics_folder = folders.data, folders.tables
-    description = case_table.Description.read(data / "dataset.json", folders.place)
-    cases = {c.case: c for c in case_table.read(data / "cases.csv")}
+    known, description = case_table.load(data / "cases.csv", data / "dataset.json", folders.place)
+    case_table.checked(data / "checks.json", description, data / "dataset.json")
+    cases = {c.case: c for c in known}
     split_file = folders.results / "splits.json"
-    splits = read_json(split_file)
+    splits = seals.read(split_file)
     known = {f["fold"] for f in splits["folds"]}
     if wrong := sorted(set(folds) - known):
         raise RefoldError(f"--folds {wrong[0]}: {split_file} has folds {', '.join(map(str, sorted(known)))}")
@@ -335,10 +348,17 @@ def read(
 
     params, stamps = _params(folders.params, [*methods, *(failed or {})])
 
-    scored = _scored(metrics_folder / "cases.csv", methods, names, params.evaluate.regions)
+    hashes = seals.read(metrics_folder / "hashes.json")
+
+    def table(name: str) -> Path:
+        """A table, held against the hash that aggregation wrote down."""
+        digest = hashes.get("tables", {}).get(name)
+        seals.check(metrics_folder / name, digest, metrics_folder / "hashes.json")
+        return metrics_folder / name
+
+    scored = _scored(table("cases.csv"), methods, names, params.evaluate.regions)
     _check_complete(scored, methods, names, splits, description.labels.foreground, metrics_folder / "cases.csv")
 
-    hashes = read_json(metrics_folder / "hashes.json")
     split_hash = sha256_file(split_file)
     if hashes.get("split") != split_hash:
         raise RefoldError(
@@ -348,13 +368,14 @@ def read(
     cards, histories, predictions = {}, {}, {}
     for method in methods:
         for fold in names:
-            predictions[method, fold] = read_json(
+            predictions[method, fold] = seals.read(
                 folders.results / "predictions" / method / f"fold-{fold}" / "predictions.json"
             )
             if fold == HOLDOUT or not params.methods[method].trained:
                 continue
             model = folders.results / "models" / method / f"fold-{fold}"
-            cards[method, fold] = read_json(model / "card.json")
+            cards[method, fold] = card = seals.read(model / "card.json")
+            seals.check(model / "history.csv", card["hashes"].get("history"), model / "card.json")
             histories[method, fold] = _history(model / "history.csv")
     return Experiment(
         folders=folders,
@@ -365,18 +386,18 @@ def read(
         methods=list(methods),
         folds=names,
         scored=scored,
-        summary=_table(metrics_folder / "summary.csv", SUMMARY_KEYS, SUMMARY_NUMBERS),
-        counts=_table(metrics_folder / "counts.csv", COUNT_KEYS, COUNT_NUMBERS),
-        comparisons=_table(metrics_folder / "comparisons.csv", COMPARISON_KEYS, COMPARISON_NUMBERS),
-        ranks=_table(metrics_folder / "ranks.csv", RANK_KEYS, RANK_NUMBERS),
-        agreement=_table(metrics_folder / "agreement.csv", PART_KEYS, AGREEMENT_NUMBERS),
-        calibration=_table(metrics_folder / "calibration.csv", PART_KEYS, CALIBRATION_NUMBERS),
-        uncertainty=_table(metrics_folder / "uncertainty.csv", PART_KEYS, UNCERTAINTY_NUMBERS),
-        variance=_table(metrics_folder / "variance.csv", (*PART_KEYS, "metric"), VARIANCE_NUMBERS),
-        metrics=read_json(metrics_folder / "metrics.json"),
+        summary=_table(table("summary.csv"), SUMMARY_KEYS, SUMMARY_NUMBERS),
+        counts=_table(table("counts.csv"), COUNT_KEYS, COUNT_NUMBERS),
+        comparisons=_table(table("comparisons.csv"), COMPARISON_KEYS, COMPARISON_NUMBERS),
+        ranks=_table(table("ranks.csv"), RANK_KEYS, RANK_NUMBERS),
+        agreement=_table(table("agreement.csv"), PART_KEYS, AGREEMENT_NUMBERS),
+        calibration=_table(table("calibration.csv"), PART_KEYS, CALIBRATION_NUMBERS),
+        uncertainty=_table(table("uncertainty.csv"), PART_KEYS, UNCERTAINTY_NUMBERS),
+        variance=_table(table("variance.csv"), (*PART_KEYS, "metric"), VARIANCE_NUMBERS),
+        metrics=read_json(table("metrics.json")),
         hashes=hashes,
         checks=read_json(data / "checks.json"),
-        fingerprint=read_json(data / "fingerprint.json"),
+        fingerprint=seals.read(data / "fingerprint.json"),
         params=params,
         stamps=stamps,
         cards=cards,

@@ -323,7 +323,7 @@ def picture(experiment: Experiment, scored: Scored) -> Picture:
     Raises:
         RefoldError: a file is missing or damaged, or the prediction's grid is not the label's.
     """
-    case = raw(experiment.description, experiment.cases[scored.case], experiment.description.root, CHANNELS)
+    case = raw(experiment.description, experiment.raw_case(scored.case), experiment.description.root, CHANNELS)
     masks, worst = [case.truth, prediction(experiment, scored, case)], scored.worst_label
     return Picture(scored, worst, planes(experiment.description.labels, case, masks, worst))
 

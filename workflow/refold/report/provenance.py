@@ -18,10 +18,11 @@ from typing import Any
 
 import refold
 from refold import methods
-from refold.core import git, hashes, machine, sources
+from refold.core import git, hashes, machine, seals, sources
 from refold.core.errors import RefoldError
-from refold.core.files import read_json, sha256_file, sha256_json, write_json
+from refold.core.files import read_json, sha256_file, sha256_json
 from refold.core.language import N_, _, joined, plural
+from refold.core.params import Params
 from refold.report import tables
 from refold.report.inputs import HOLDOUT, Experiment
 
@@ -36,6 +37,8 @@ AGAIN = "snakemake --cores all"
 LIBC = N_("C library")
 NEVER = "1970-01-01"  # stands for a date that is not known
 PROVENANCE, CRATE = "provenance.json", "ro-crate-metadata.json"
+# the crate's own hash: JSON-LD has a place for it among its entities, not beside them
+SEALED, SEAL = "sha256 of this file with zeros in place of this value", "value"
 
 
 # ---------------------------------------------------------------- facts
@@ -44,12 +47,10 @@ PROVENANCE, CRATE = "provenance.json", "ro-crate-metadata.json"
 def gather(e: Experiment) -> dict[str, Any]:
     """All facts, as they stand in ``provenance.json``. Docstring of the keys: docs/reproducibility.md."""
     results = e.folders.results
-    kinds = [methods.module(kind) for kind in sorted({m.kind for m in e.params.methods.values()})]
-    code = {p: sources.closure(f"refold.{p}.__main__", *(kinds if p in ("train", "predict") else [])) for p in PHASES}
     metrics = e.folders.tables
     data = {name: sha256_file(e.folders.data / name) for name in ("cases.csv", "dataset.json", "fingerprint.json")}
     return {
-        "code": {p: hashes.of_code(files, sources.ROOT.parent) for p, files in code.items()},
+        "code": code(e.params),
         "commands": {"everything": AGAIN, "jobs": commands()},
         "data": data,
         "experiment": {"dataset": e.description.name, "methods": e.methods, "title": e.params.report.title},
@@ -70,6 +71,13 @@ def gather(e: Experiment) -> dict[str, Any]:
         "threads": {"predict": e.params.predict.threads, "train": e.params.train.threads},
         "versions": dict(versions(e)),
     }
+
+
+def code(params: Params) -> dict[str, str]:
+    """Hash of the source files of each phase; of training and prediction, for the kinds of methods that there are."""
+    kinds = [methods.module(kind) for kind in sorted({m.kind for m in params.methods.values()})]
+    files = {p: sources.closure(f"refold.{p}.__main__", *(kinds if p in ("train", "predict") else [])) for p in PHASES}
+    return {p: hashes.of_code(names, sources.ROOT.parent) for p, names in files.items()}
 
 
 def _source(path: Path) -> dict[str, Any]:
@@ -186,7 +194,8 @@ def kinds(facts: dict[str, Any]) -> list[tuple[str, str, str]]:
 def every_hash(e: Experiment, facts: dict[str, Any]) -> list[tuple[str, str]]:
     """Hashes of the facts by their key, and those that the tables were made from."""
     names = ("params", "data", "split", "code", "models", "predictions", "tables")
-    return tables.flat({**{n: facts[n] for n in names}, _("behind the tables"): e.hashes})
+    behind = {k: v for k, v in e.hashes.items() if k not in ("tables", "folds")}
+    return tables.flat({**{n: facts[n] for n in names}, _("behind the tables"): behind})
 
 
 # ---------------------------------------------------------------- RO-Crate
@@ -266,7 +275,14 @@ def crate(e: Experiment, facts: dict[str, Any], report: Path) -> dict[str, Any]:
     root["mainEntity"] = workflow
 
     def file(path: Path, name: str) -> File:
-        kind = {".json": "application/json", ".csv": "text/csv", ".html": "text/html"}
+        kind = {
+            ".json": "application/json",
+            ".csv": "text/csv",
+            ".html": "text/html",
+            ".svg": "image/svg+xml",
+            ".pdf": "application/pdf",
+            ".tex": "application/x-tex",
+        }
         return made.add(
             File(
                 made,
@@ -304,6 +320,8 @@ def crate(e: Experiment, facts: dict[str, Any], report: Path) -> dict[str, Any]:
             listing = results / "predictions" / method / f"fold-{fold}" / "predictions.json"
             outputs.append(file(listing, f"Predictions of {method} for {where}: files and their sha256"))
     outputs += [file(results / "metrics" / name, f"Metrics: {name}") for name in facts["tables"]]
+    beside = sorted(p for k in ("*.csv", "tables/*", "figures/*") for p in report.parent.glob(k) if p.is_file())
+    outputs += [file(p, f"Report: {p.relative_to(report.parent)}") for p in beside]
     outputs += [file(report, "Report"), file(results / PROVENANCE, "Provenance, in refold's own words")]
     action = made.add(
         ContextEntity(
@@ -319,10 +337,17 @@ def crate(e: Experiment, facts: dict[str, Any], report: Path) -> dict[str, Any]:
     )
     action["instrument"], action["object"], action["result"] = workflow, inputs, outputs
     root["mentions"] = action
+    root["identifier"] = made.add(
+        ContextEntity(
+            made,
+            "#seal",
+            properties={"@type": "PropertyValue", "propertyID": SEALED, SEAL: seals.EMPTY},
+        )
+    )
     return made.metadata.generate()
 
 
 def write(e: Experiment, facts: dict[str, Any], report: Path) -> None:
     """Write ``provenance.json`` and ``ro-crate-metadata.json`` into the folder of the results, after the report."""
-    write_json(e.folders.results / PROVENANCE, facts)
-    write_json(e.folders.results / CRATE, crate(e, facts, report))
+    seals.write(e.folders.results / PROVENANCE, facts)
+    seals.write(e.folders.results / CRATE, crate(e, facts, report), SEAL)

@@ -214,7 +214,7 @@ def code(experiment: Experiment, name: str, scored: list[Scored], limit: float =
     """
     description = experiment.description
     labels = description.labels
-    case = pictures.raw(description, experiment.cases[name], description.root)
+    case = pictures.raw(description, experiment.raw_case(name), description.root)
     maps = [case.truth, *(pictures.prediction(experiment, s, case) for s in scored)]
     labelled = np.zeros(case.truth.shape, bool)
     for one in maps:

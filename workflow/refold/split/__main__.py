@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from refold.core import cases as case_table
-from refold.core import errors, log, place
-from refold.core.files import sha256_file, write_json
+from refold.core import errors, log, place, seals
+from refold.core.files import sha256_file
 from refold.core.params import Stamps
 from refold.split import folds
 
@@ -23,10 +23,10 @@ def main(argv: list[str] | None = None) -> None:
     split = Stamps(args.params).read("split").split
     if split.kind == "file":
         split = place.Place.read(args.place).split(split)
-    splits = folds.make(case_table.read(args.cases), case_table.Description.read(args.dataset), split)
+    splits = folds.make(*case_table.load(args.cases, args.dataset), split)
     for note in splits["notes"]:
         log.get().warning(note)
-    write_json(args.output, splits)
+    seals.write(args.output, splits)
     sizes = ", ".join(f"{len(f['train'])}/{len(f['test'])}" for f in splits["folds"])
     log.get().info(
         f"{args.output}: {len(splits['folds'])} folds (train/test {sizes}), {len(splits['holdout'])} held out, "

@@ -8,9 +8,9 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
-from refold.core import cases, errors, hashes, log, machine, sources
+from refold.core import cases, errors, hashes, log, machine, seals, sources
 from refold.core.errors import RefoldError
-from refold.core.files import read_json, sha256_file, sha256_json, write_csv, write_json
+from refold.core.files import sha256_file, sha256_json, write_csv
 from refold.core.params import Stamps
 from refold.core.sections import Predict, Train
 from refold.methods import module
@@ -39,9 +39,10 @@ def run(a: argparse.Namespace) -> None:
     errors.USED.append(module(entry.kind))
     # a network's entry is frozen with all of `train` and `augment`; other methods read neither
     train = entry.train.on(Train()) if entry.network else Train()
+    description = cases.Description.read(a.dataset)
     found = {
         "params": hashes.of_params({f"methods.{a.method}": entry.model_dump(mode="json")}),
-        "data": sha256_file(a.cases),
+        "data": cases.checked(a.cases, description, a.dataset),
         "preprocess": sha256_file(a.fingerprint),
         "split": sha256_file(a.splits),
     }
@@ -63,7 +64,7 @@ def run(a: argparse.Namespace) -> None:
         log.get().warning(text)
     # a training begun on another kind of machine would go on to bytes that neither of them gives
     key = sha256_json({**found, "fold": a.fold, "machine": here})
-    description, fingerprint, splits = cases.Description.read(a.dataset), read_json(a.fingerprint), read_json(a.splits)
+    fingerprint, splits = seals.read(a.fingerprint), seals.read(a.splits)
     out = Path(a.out or f"results/models/{a.method}/fold-{a.fold}")
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = Path(a.checkpoints) / a.method / f"fold-{a.fold}.npz"
@@ -86,11 +87,13 @@ def run(a: argparse.Namespace) -> None:
         for text in segmenter.warnings:
             log.get().warning(text)
         segmenter.save(out)
+        history = out / "history.csv"
+        _write_history(history, segmenter.history, description.labels.foreground)
         card = {
             "method": a.method,
             "kind": entry.kind,
             "fold": a.fold,
-            "hashes": {**found, "model": sha256_file(out / segmenter.file)},
+            "hashes": {**found, "model": sha256_file(out / segmenter.file), "history": sha256_file(history)},
             "versions": used,
             "machine": here,
             "training": {
@@ -102,8 +105,7 @@ def run(a: argparse.Namespace) -> None:
             "statistics": fold.statistics.to_json(),
             "warnings": [*doubts, *unseen, *segmenter.warnings],
         }
-    _write_history(out / "history.csv", segmenter.history, description.labels.foreground)
-    write_json(out / "card.json", card)
+    seals.write(out / "card.json", card)
     checkpoint.unlink(missing_ok=True)
     if checkpoint.parent.is_dir() and not os.listdir(checkpoint.parent):
         checkpoint.parent.rmdir()

@@ -1,0 +1,178 @@
+"""Every file of a finished experiment, held against what its maker wrote down of it and what was made from it.
+
+Each file is read and hashed once; sizes and times are not asked. Snakemake and DVC both go by these, so a file that was
+changed and kept its size and time passes for fresh with them, and not here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from refold.cli import tools
+from refold.core import log, seals
+from refold.core.errors import RefoldError
+from refold.core.files import sha256_file
+from refold.report import provenance
+
+FINGERPRINT, SPLITS, HASHES = "data/fingerprint.json", "results/splits.json", "results/metrics/hashes.json"
+PROVENANCE, CRATE = f"results/{provenance.PROVENANCE}", f"results/{provenance.CRATE}"
+SEALED = ("dataset.json", "fingerprint.json", "splits.json", "card.json", "predictions.json", "hashes.json")
+
+
+@dataclass(frozen=True)
+class Link:
+    """A hash of ``path`` that stands in ``where``. again: the declared file whose job makes ``path``."""
+
+    path: Path
+    sha256: str | None
+    where: str
+    again: str
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What was looked through. files: how many; size: their bytes. altered: what is wrong, a line a file."""
+
+    files: int
+    size: int
+    altered: tuple[str, ...]
+
+    def text(self) -> str:
+        """For people."""
+        told = f"looked through {self.files} files, {self.size / 1e6:.1f} MB, by what is in them: "
+        if not self.altered:
+            return told + "each is what its maker wrote"
+        many = len(self.altered)
+        return "\n".join([f"{told}{many} {'is' if many == 1 else 'are'} not", *(f"  {x}" for x in self.altered)])
+
+
+def _is_sealed(path: str) -> bool:
+    name = Path(path).name
+    return (
+        name in SEALED
+        or path == PROVENANCE
+        or (path.endswith(".json") and Path(path).match("shard-*.json"))
+        or ("metrics/folds" in path and path.endswith(".json"))
+    )
+
+
+def _within(path: str, value: dict[str, Any]) -> Iterator[Link]:
+    """The hashes that a sealed file holds: of files that its job wrote, and of those that it read."""
+    folder = Path(path).parent
+
+    def link(file: Path | str, sha256: str | None, again: Path | str | None = None) -> Link:
+        return Link(Path(file), sha256, path, str(again or file))
+
+    hashes = value.get("hashes", value if path in (HASHES, PROVENANCE) else {})
+    for key, file in (("data", "data/cases.csv"), ("split", SPLITS), ("preprocess", FINGERPRINT)):
+        if isinstance(hashes.get(key), str):
+            yield link(file, hashes[key])
+    name = Path(path).name
+    if name == "dataset.json":
+        yield from (link(folder / file, value["files"].get(file)) for file in ("cases.csv", "checks.json"))
+    elif name.startswith("shard-") or name == "predictions.json":
+        for entry in value["cases"].values():
+            for about in (entry, entry.get("probabilities")):
+                if about:
+                    yield link(folder / about["file"], about["sha256"], path)
+    elif name == "card.json":
+        yield link(folder / "history.csv", hashes.get("history"))
+    elif path == HASHES:
+        yield from (link(folder / file, digest) for file, digest in value["tables"].items())
+        for method, folds in value["folds"].items():
+            yield from (link(folder / f"folds/{method}/fold-{k}.json", digest) for k, digest in folds.items())
+    elif path == PROVENANCE:
+        yield from (link(f"data/{file}", digest) for file, digest in value["data"].items())
+        yield from (link(Path(HASHES).with_name(file), digest) for file, digest in value["tables"].items())
+        for method, folds in value["predictions"].items():
+            for k, digest in folds.items():
+                yield link(f"results/predictions/{method}/fold-{k}/predictions.json", digest)
+    elif "folds" in Path(path).parts:
+        yield link(Path(path).with_suffix(".csv"), hashes.get("table"))
+        listing = f"results/predictions/{value['method']}/fold-{value['fold']}/predictions.json"
+        yield link(listing, hashes.get("predictions"))
+
+
+def _models(values: dict[str, dict[str, Any]]) -> Iterator[Link]:
+    """The models behind cards and predictions."""
+    for path, value in values.items():
+        if Path(path).name != "card.json":
+            continue
+        folder = Path(path).parent
+        files = [p for p in folder.glob("model.*") if p.is_file()]
+        yield from (Link(p, value["hashes"].get("model"), path, str(p)) for p in files or [folder / "model"])
+        fold, method = str(value["fold"]), value["method"]
+        for listing, about in values.items():
+            if Path(listing).name != "predictions.json":
+                continue
+            behind = about["hashes"].get("models", {})
+            digest = behind.get(f"{method}/{fold}", behind.get(fold) if about["method"] == method else None)
+            if digest is not None:
+                yield from (Link(p, digest, listing, str(p)) for p in files)
+
+
+def look(outputs: Iterable[tools.Output]) -> Looked:
+    """Look through all files of the phases.
+
+    Args:
+        outputs: as Snakemake declares them; those that are not there yet are left out.
+    """
+    there = [o.path for o in outputs if Path(o.path).is_file()]
+    wrong: dict[str, str] = {}
+    values: dict[str, dict[str, Any]] = {}
+    links: list[Link] = []
+    for path in there:
+        key = seals.KEY if _is_sealed(path) else provenance.SEAL if path == CRATE else None
+        if key is None:
+            continue
+        try:
+            values[path] = seals.read(path, key=key)
+            links += _within(path, values[path])
+        except RefoldError as error:
+            wrong[path] = str(error)
+        except (AttributeError, KeyError, TypeError) as error:
+            wrong[path] = str(seals.altered(path, f"it lacks {error}"))
+    links += _models({p: v for p, v in values.items() if p not in wrong})
+    if CRATE in values:
+        for item in values[CRATE]["@graph"]:
+            if "sha256" in item and not item["@id"].startswith(".params/"):
+                file = Path("results", item["@id"]).as_posix().replace("results/../", "")
+                links.append(Link(Path(file), item["sha256"], CRATE, file))
+    files: dict[Path, str | None] = dict.fromkeys([*(Path(p) for p in there), *(x.path for x in links)])
+    size = 0
+    for path in log.progress(files, "files looked through"):
+        if path.is_file():
+            files[path], size = sha256_file(path), size + path.stat().st_size
+    for link in links:
+        name, found = str(link.path), files[link.path]
+        if name in wrong:
+            continue
+        if found is None:
+            wrong[name] = str(seals.missing(name, link.again))
+        elif link.sha256 is None:
+            wrong[name] = str(seals.altered(name, f"{link.where} has no hash of it", link.again))
+        elif found != link.sha256:
+            detail = f"sha256 {found[:12]}, {link.where} says {link.sha256[:12]}"
+            wrong[name] = str(seals.altered(name, detail, link.again))
+    return Looked(sum(v is not None for v in files.values()), size, tuple(wrong.values()))
+
+
+def check(outputs: Iterable[tools.Output], done: str) -> Looked:
+    """`look`, and refuse what it finds.
+
+    Args:
+        done: what is not done then, such as ``recorded``.
+
+    Raises:
+        RefoldError: a file is not what its maker wrote.
+    """
+    found = look(outputs)
+    if found.altered:
+        first, more = found.altered[:10], len(found.altered) - 10
+        raise RefoldError(
+            "\n".join([f"not {done}: {first[0]}", *first[1:], *([f"and {more} more"] if more > 0 else [])])
+        )
+    return found
