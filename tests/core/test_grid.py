@@ -97,6 +97,14 @@ def test_grids_are_compared_by_each_axis(shape, first, second, found):
     assert grid.differences(shape, first, second) == found
 
 
+def test_a_grid_that_is_no_number_is_another():
+    broken = THICK.copy()
+    broken[0, 0] = np.nan
+    assert "spacing" in grid.differences((4, 4, 4), THICK, broken, times=10)
+    broken = changed(THICK, shift=(0, np.nan, 0))
+    assert grid.differences((4, 4, 4), THICK, broken, times=10) == ["origin"]
+
+
 def test_tolerances_may_be_wider():
     shape, other = (24, 22, 24), changed(THICK, (1, 1, 1.005), (0.004, 0, 0))
     assert grid.differences(shape, THICK, other) == ["spacing", "origin"]

@@ -69,14 +69,14 @@ def differences(shape: Sequence[int], first: np.ndarray, second: np.ndarray, tim
     long = np.array(shape) > 1
     found = []
     stretched = np.abs(size_b - size_a) / size_a * long
-    if stretched.max() > limit:
+    if not (stretched <= limit).all():  # so put, what is no number is different
         found.append("spacing")
     away = np.abs(np.linalg.solve(a, second[:-1, -1] - first[:-1, -1]))
     # origins are in single precision too, and may be far from the image in tiny voxels
     rounding = 2 * np.finfo(np.float32).eps * np.abs([first[:-1, -1], second[:-1, -1]]).max() / size_a
-    if (away > limit + rounding).any():
+    if not (away <= limit + rounding).all():
         found.append("origin")
-    if np.abs(a / size_a - b / size_b).max() > limit:
+    if not (np.abs(a / size_a - b / size_b) <= limit).all():
         found.append("direction")
     if not found:
         corners = (np.array(list(np.ndindex((2,) * len(shape)))) * (np.array(shape) - 1)).T

@@ -440,8 +440,8 @@ def _label(volume: images.Image, labels: cases.Labels, result: Result) -> tuple[
     if broken or fractional or strange or not len(labels):
         return None
     if data.dtype.kind == "f":
-        message = f"up to {volume.rounded:.2g} from whole numbers: read as these" if volume.rounded else "whole numbers"
-        result.note("label-float", path, f"the values are {data.dtype}, all {message}")
+        how = f"up to {volume.rounded:.2g} from whole numbers: read as these" if volume.rounded else "all whole"
+        result.note("label-float", path, f"the values are {data.dtype}, {how}")
     voxels = tuple(real.get(v, 0) for v in labels.values)
     if not sum(voxels[1:]):
         result.note("empty-label", path, "no foreground voxel")
