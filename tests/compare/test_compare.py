@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from refold.compare import differences, inputs, page, pairs, places, words
+from refold.compare import differences, inputs, page, pairs, places, tables, words
 from refold.core import seals
 from refold.core.errors import RefoldError
 from refold.core.files import read_csv, read_json, sha256_file, write_csv, write_json
@@ -143,6 +143,11 @@ def test_empty_masks(tmp_path):
         {"missed": 1, "false_positive": 0, "both_empty": 1},
         {"missed": 0, "false_positive": 1, "both_empty": 0},
     )
+    # y can be missed in the seven cases that have it, and falsely found in the one that has not
+    assert [[cell.text for cell in row.cells] for row in tables.failures([pair]).rows] == [
+        ["m", "x", "0 of 8", "0 of 8", "–", "–"],
+        ["m", "y", "1 of 7", "0 of 7", "0 of 1", "1 of 1"],
+    ]
     row = pair.row("y", "dice")
     assert (row["cases"], row["left_out"]) == (8, 0), "a case rightly empty in one run counts, as 1"
     assert row["difference"] == pytest.approx((0.4 - 1) / 8)

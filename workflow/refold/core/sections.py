@@ -539,7 +539,12 @@ class Evaluate(Section):
         le=1000,
         description="Calibration is measured in a box about truth and prediction, this much wider on each side, in mm.",
     )
-    confidence: float = Field(0.95, gt=0.5, lt=1, description="Level of the bootstrap intervals.")
+    confidence: float = Field(
+        0.95,
+        gt=0.5,
+        lt=1,
+        description="Level of the intervals. Where a corrected p is under 1 minus it, a method is called better.",
+    )
     interval: Literal["studentised", "percentile"] = Field(
         "studentised",
         description="Kind of bootstrap interval. `studentised` (bootstrap-t) covers the mean as often as it says from "
