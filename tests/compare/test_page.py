@@ -117,7 +117,7 @@ def pictured(folders, case):
 def test_truth_and_both_predictions_are_outlined(tmp_path):
     a = write(tmp_path / "a", {"m": A}, pictured=True)
     # the second method's label maps lie two voxels beside the truth, the first's one; other values in the files
-    b = write(tmp_path / "b", {"none": B, "m": B}, pictured=True, values=(0, 7, 9))
+    b = write(tmp_path / "b", {"nobody": B, "m": B}, pictured=True, values=(0, 7, 9))
     shutil.copytree(a / "raw", b / "raw", dirs_exist_ok=True)
     found = pictured((a, b), "c1")
     assert found.label == "x" and not found.why_not
