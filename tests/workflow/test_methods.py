@@ -1,6 +1,7 @@
 """Methods of one's own and methods made from others, through the real Snakemake."""
 
 import json
+import os
 import re
 import shutil
 
@@ -137,13 +138,14 @@ def test_label_maps_of_another_program_are_a_row_like_all(classical, tmp_path):
     project.refold("record")
     assert project.clean()
 
-    # a voxel changed: both see it
+    # a voxel changed, in a file of an older date: both see it
     path = sorted((other / "fold_1/validation").glob("*.nii.gz"))[0]
     image = nibabel.load(path)
     data = image.get_fdata().astype("uint8")
     data[0, 0, 0] = 1
     nibabel.save(nibabel.Nifti1Image(data, image.affine), path)
+    os.utime(path, (0, 0))
     assert not project.clean()
     project.snakemake("--cores", "2")
-    assert {n for n in project.ran() if n.startswith(("train", "predict"))} == {"predict-theirs-0", "predict-theirs-1"}
+    assert {n for n in project.ran() if n.startswith(("train", "predict"))} == {"predict-theirs-1"}
     assert project.fresh()
