@@ -307,3 +307,10 @@ def test_spacing_is_told_in_the_order_in_which_volumes_are_processed():
     assert tables._canonical((3.0, 1.0, 2.0), "SLA") == (1.0, 2.0, 3.0)
     assert tables._canonical((1.0, 1.2, 2.0), "LAS") == (1.0, 1.2, 2.0)
     assert tables._canonical((5, 6), "XY") == (5, 6)
+
+
+def test_an_interval_that_is_not_known_is_told_so(experiment):
+    """As of one case: it once read 'not defined to not defined'."""
+    unknown = [r | {"ci_low": math.nan, "ci_high": math.nan} for r in experiment.summary]
+    assert words.finding(replace(experiment, summary=unknown))["interval"] == "not known"
+    assert re.fullmatch(r"0\.\d{4} to 0\.\d{4}", words.finding(experiment)["interval"])

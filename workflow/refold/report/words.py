@@ -161,7 +161,9 @@ def finding(experiment: Experiment, set_: str = CV) -> dict[str, Any]:
         "method": method,
         "dice": share(row["mean"]),
         "defined": not math.isnan(row["mean"]),
-        "interval": _("{low} to {high}", low=share(row["ci_low"]), high=share(row["ci_high"])),
+        "interval": _("not known")
+        if math.isnan(row["ci_low"])
+        else _("{low} to {high}", low=share(row["ci_low"]), high=share(row["ci_high"])),
         "level": level(experiment),
         "labels": listed(list(experiment.labels)),
         "n": int(row["n"]),
