@@ -98,7 +98,7 @@ def test_scripts_speak_chinese(chromium, files):
         )
         assert re.search(r"，第 \d 折：平均 Dice 0\.\d{4}$", said["shown"])
         assert re.fullmatch(r"横断面，第 \d+ 层，共 \d+ 层", said["where"])
-        assert re.fullmatch(r"T1：\S+ 为黑，\S+ 为白；此处保留.*体素。", said["notes"])
+        assert re.fullmatch(r"T1：\S+ 为黑，\S+ 为白；(大部分灰度级位于 \S+ 至 \S+；)?此处保留.*体素。", said["notes"])
         assert "轮廓：真值、unet。与 unet 相比：漏检" in said["alt"]
         assert set(said["buttons"]) == {"按此列排序"}
         assert (o.faults, o.asked) == ([], [])
