@@ -207,7 +207,7 @@ def compare(
 ) -> Iterator[dict[str, Any]]:
     """Rows of comparisons.csv for one set: each pair of methods, label and metric.
 
-    The difference is that of case means, a less b; its interval draws patients; the test is on one difference a
+    The difference is that of case means, a minus b; its interval draws patients; the test is on one difference a
     patient. Holm's family: the pairs of methods within a set, label and metric.
 
     Args:

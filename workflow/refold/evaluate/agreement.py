@@ -73,7 +73,7 @@ def correlation(truth: np.ndarray, predicted: np.ndarray) -> tuple[float, float]
 def agree(
     name: str, tables: dict[str, pd.DataFrame], evaluate: Evaluate, patients: dict[str, str]
 ) -> Iterator[dict[str, Any]]:
-    """Rows of agreement.csv for one set: volumes in ml (2-D: mm²), predicted less true, by method and label.
+    """Rows of agreement.csv for one set: volumes in ml (2-D: mm²), predicted minus true, by method and label.
 
     Args:
         tables: of each method a row for each case, a column for each (label, metric). patients: of each case.

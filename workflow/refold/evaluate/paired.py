@@ -111,7 +111,7 @@ def with_means(table: pd.DataFrame, regions: Collection[str]) -> pd.DataFrame:
 
 
 def paired(a: pd.Series, b: pd.Series, patients: dict[str, str], evaluate: Evaluate, metric: str) -> dict[str, Any]:
-    """Mean difference a less b of a metric, with its interval and test by patient.
+    """Mean difference a minus b of a metric, with its interval and test by patient.
 
     Args:
         a, b: values of `comparable` by case.
