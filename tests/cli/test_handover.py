@@ -1,3 +1,4 @@
+import hashlib
 import os
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from refold.core import seals
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file
 from refold.core.params import Params
-from tests.projects import ROOT, Project, tiny
+from tests.projects import ROOT, Project, environment, tiny
 
 PARAMS = Params.model_validate({"methods": {"a": {"kind": "threshold"}}})
 
@@ -159,6 +160,28 @@ def test_a_file_behind_a_link_is_no_stray(predictions):
     path.symlink_to(Path("elsewhere").resolve())
     assert handover.strays(predictions, PARAMS) == []
     assert not chain.look(predictions).altered
+
+
+def test_a_file_changed_in_place_is_recorded_as_it_is(tmp_path, monkeypatch):
+    """DVC by itself goes by inode, size and mtime, and would keep the old content under the new results."""
+    for name, value in environment(tmp_path / "home").items():
+        monkeypatch.setenv(name, value)
+    folder = tmp_path / "project"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    project = Project(folder, environment(tmp_path / "home"))
+    project.git("init", "--quiet")
+    project.dvc("init", "--quiet")
+    Path("dvc.yaml").write_text("stages: {data: {cmd: 'true', outs: [image]}}")
+    Path("image").write_text("one")
+    assert tools.commit(["data"]).returncode == 0
+    first, before = Path("dvc.lock").read_text(), Path("image").stat()
+    Path("image").write_text("two")
+    os.utime("image", ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert Path("image").stat().st_ino == before.st_ino
+    assert tools.commit(["data"]).returncode == 0
+    assert Path("dvc.lock").read_text() != first
+    assert hashlib.md5(b"two").hexdigest() in Path("dvc.lock").read_text()
 
 
 # ---------------------------------------------------------------- what changes meanwhile

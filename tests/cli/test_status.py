@@ -38,7 +38,7 @@ def test_advice(phases, words):
     "phases, words",
     [
         (FRESH, "`dvc checkout` (or `dvc pull`), or put the files back"),
-        (changed(data={"pending": 3}, report={"pending": 5}), "put the files back; or `snakemake`"),
+        (changed(data={"pending": 3}, report={"pending": 5}), "put the files back (delete those that DVC keeps"),
         (changed(data={"pending": 3, "differences": ["data/raw/phantom modified"]}), "`dvc checkout`"),
         (changed(data={"pending": 3, "differences": ["../mine modified"]}), "`snakemake`, then"),
     ],

@@ -69,7 +69,10 @@ def advice(found: list[Phase], differs: bool = False) -> str:
     if differs and fresh:
         return "`dvc checkout` (or `dvc pull`), or put the files back: nothing can be recorded without them"
     if differs and clean:
-        return "put the files back; or `snakemake`, then `refold record`: makes the results again from those here"
+        return (
+            "put the files back (delete those that DVC keeps, then `dvc checkout`); or `snakemake`, then `refold "
+            "record`: makes the results again from those here"
+        )
     if fresh and clean:
         return "nothing: what is here is fresh and on record"
     if fresh:
