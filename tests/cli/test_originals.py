@@ -296,3 +296,19 @@ def test_a_damaged_table_is_made_again(params):
     assert "is damaged" in differs(params)[0] and due()
     Path("data/cases.csv").unlink()
     assert differs(params) == []  # its job is due by itself
+
+
+def test_code_replaced_by_an_older_file_gets_the_time_of_now(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, other = Path("workflow/refold/evaluate/fold.py"), Path("workflow/rules/data.smk")
+    for path in (code, other):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("a = 1")
+        os.utime(path, (1e9, 1e9))
+    assert originals.see_code("workflow") == [] == originals.see_code("workflow")
+    code.write_text("a = 2")
+    os.utime(code, (9e8, 9e8))
+    before = time.time()
+    assert originals.see_code("workflow") == ["refold/evaluate/fold.py"]
+    assert code.stat().st_mtime > before - 1 and other.stat().st_mtime == 1e9
+    assert originals.see_code("workflow") == []

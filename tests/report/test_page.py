@@ -19,7 +19,7 @@ import pytest
 
 from refold.core import seals
 from refold.core.errors import RefoldError
-from refold.core.files import number, read_csv, read_json, sha256_file, write_csv
+from refold.core.files import number, read_csv, read_json, sha256_file, sha256_json, write_csv
 from refold.core.images import read as read_image
 from refold.core.place import Place
 from refold.report import inputs, page, tables
@@ -766,3 +766,14 @@ def test_pictures_are_drawn_from_nothing_that_was_changed(copy, name):
     told = r"predict phase wrote" if "predictions" in name else r"the files of case scan_.+ changed since data/cases"
     with pytest.raises(RefoldError, match=told):
         page.render(e)
+
+
+def test_parameters_that_are_not_those_behind_the_tables_are_refused(copy):
+    stamps = {n: read_json(copy.folders.params / f"{n}.json") for n in ("evaluate", "methods.otsu")}
+    behind = copy.folders.results / "metrics/hashes.json"
+    seals.write(behind, seals.read(behind) | {"params": {n: sha256_json(v) for n, v in stamps.items()}})
+    inputs.read(copy.methods, copy.folds, copy.folders)
+    path = copy.folders.params / "evaluate.json"
+    path.write_text(json.dumps(stamps["evaluate"] | {"nsd_tolerance": 9.0}))
+    with pytest.raises(RefoldError, match=r"evaluate\.json holds other parameters than the tables were made with"):
+        inputs.read(copy.methods, copy.folds, copy.folders)

@@ -26,7 +26,10 @@ def project(start: Path) -> Path:
 def run(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="refold", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-    verbs.add_parser("status", help="what is fresh, what is on record, what to run next")
+    state = verbs.add_parser("status", help="what is fresh, what is on record, what to run next")
+    state.add_argument(
+        "--thorough", action="store_true", help="read and hash every file; exit status 1 where one was changed"
+    )
     record = verbs.add_parser("record", help="after snakemake: put its results on DVC's record")
     record.add_argument("--clean", action="store_true", help="delete files of earlier experiments among the results")
     verbs.add_parser("sync", help="after dvc checkout, pull or exp apply: tell Snakemake that the results are fresh")
@@ -68,7 +71,9 @@ def run(arguments: list[str] | None = None) -> None:
     if a.verb == "status":
         from refold.cli import status
 
-        print(status.text())
+        told, good = status.text(a.thorough)
+        print(told)
+        sys.exit(0 if good else 1)
     elif a.verb == "stages":
         from refold.cli import stages
         from refold.core.params import load

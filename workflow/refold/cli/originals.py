@@ -16,10 +16,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from refold.core import cases as table
-from refold.core import log
+from refold.core import log, sources
 from refold.core.cases import Case, Description
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file, write_json
+from refold.core.life import FOLDER
 from refold.core.params import Params
 from refold.core.place import Place
 from refold.core.sections import Dataset
@@ -29,6 +30,8 @@ from refold.methods.external import External, find
 
 STAMPS = Path("results/.data")
 DATA, UNPACKED, SPLIT = STAMPS / "cases.json", STAMPS / "archive.json", STAMPS / "split.json"
+SOURCES = FOLDER / "seen/code.json"
+CODE = (".py", ".smk", ".j2", ".css", ".js", ".json")
 WAYS_BACK = "bring them back, or run `snakemake`: it makes again what rests on them"
 
 
@@ -180,9 +183,30 @@ def _of_label_maps(method: str, entry: External, fold: str, thorough: bool) -> L
 # ---------------------------------------------------------------- telling Snakemake
 
 
+def see_code(folder: str | Path = sources.ROOT) -> list[str]:
+    """Give source files that were replaced by older ones of another content the time of now, so that Snakemake sees it.
+
+    What they held is noted at each start; a file that was never seen is no change.
+
+    Returns:
+        The files.
+    """
+    folder = Path(folder)
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix in CODE)
+    now = {p.relative_to(folder).as_posix(): sha256_file(p) for p in files}
+    then = read_json(SOURCES) if SOURCES.is_file() else {}
+    changed = [name for name, digest in now.items() if then.get(name, digest) != digest]
+    for name in changed:
+        os.utime(folder / name)
+    if now != then:
+        write_json(SOURCES, now)
+    return changed
+
+
 def freeze(params: Params, looks: Iterable[Look]) -> None:
     """Write the stamps and the place of the files, for the jobs: by the main process alone, while no run goes on."""
     place(params).write()
+    see_code()
     looks = list(looks)
     if params.split.file and Path(params.split.file).is_file():
         write_json(SPLIT, {"sha256": sha256_file(params.split.file)}, if_changed=True)

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import yaml
 
-from refold.cli import handover, originals, stages, tools
+from refold.cli import chain, handover, originals, stages, tools
 from refold.core.params import Params, load
 from refold.data import layout
 
 UNRECORDED = "not on record"
+BY_TIME = "looked at: sizes and times of files; `refold status --thorough` reads them all"
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,16 @@ class Phase:
         return f"differs: {first}" + (f" and {more} more" if more else "")
 
 
-def phases(params: Params, outputs: list[tools.Output]) -> list[Phase]:
+def phases(params: Params, outputs: list[tools.Output], thorough: bool = False) -> list[Phase]:
     """The state of each phase, of which Snakemake plans these outputs.
+
+    Args:
+        thorough: let DVC read every file.
 
     Raises:
         RefoldError: Snakemake or DVC cannot say.
     """
-    differing = tools.differing()
+    differing = tools.differing(thorough=thorough)
     lock = Path(handover.LOCK)
     known = (yaml.safe_load(lock.read_text(encoding="utf-8")) or {}).get("stages", {}) if lock.is_file() else {}
     found = []
@@ -62,10 +66,20 @@ def phases(params: Params, outputs: list[tools.Output]) -> list[Phase]:
     return found
 
 
-def advice(found: list[Phase], differs: bool = False) -> str:
-    """What to run next; ``differs``: files that no job makes are not those that the results were made from."""
+def advice(found: list[Phase], differs: bool = False, altered: bool = False) -> str:
+    """What to run next.
+
+    Args:
+        differs: files that no job makes are not those that the results were made from.
+        altered: files of the results are not what their jobs wrote.
+    """
     fresh = not any(p.pending for p in found)
     clean = all(p.recorded and not p.differences for p in found)
+    if altered:
+        return (
+            "`dvc checkout --force` brings back what is on record (delete the files named above before); or make them "
+            "again as it says there"
+        )
     if differs and fresh:
         return "`dvc checkout` (or `dvc pull`), or put the files back: nothing can be recorded without them"
     if differs and clean:
@@ -89,8 +103,11 @@ def advice(found: list[Phase], differs: bool = False) -> str:
     return "`snakemake`, then `refold record`; or `dvc repro`"
 
 
-def text() -> str:
-    """The whole answer, for people.
+def text(thorough: bool = False) -> tuple[str, bool]:
+    """The whole answer, for people, and whether every file that was looked through is what its maker wrote.
+
+    Args:
+        thorough: read and hash every file instead of trusting sizes and times.
 
     Raises:
         RefoldError: this is no project with a record, or `dvc.yaml` does not fit.
@@ -100,14 +117,19 @@ def text() -> str:
     stages.complete()
     stages.check(params)
     outputs = tools.planned()
-    found = phases(params, outputs)
+    found = phases(params, outputs, thorough)
     width = max(len(p.snakemake) for p in found)
     lines = [f"{'phase':<11} {'Snakemake':<{width}}  DVC"]
     lines += [f"{p.name:<11} {p.snakemake:<{width}}  {p.dvc}" for p in found]
-    looks = originals.look(params, stages.tested(params))
+    looks = originals.look(params, stages.tested(params), thorough)
     if changed := originals.lines(looks):
         lines += ["files that the results were made from have changed:", *changed]
     left = handover.strays(outputs, params)
     if left:
         lines.append(f"{len(left)} files of an earlier experiment lie among the results, such as {left[0]}")
-    return "\n".join([*lines, f"next: {advice(found, bool(changed))}"])
+    looked = chain.look(outputs) if thorough else None
+    lines.append(looked.text() if looked else BY_TIME)
+    altered = bool(looked and looked.altered)
+    return "\n".join([*lines, f"next: {advice(found, bool(changed), altered)}"]), not altered and not (
+        thorough and changed
+    )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,18 +17,20 @@ from typing import Any
 from refold.core.errors import RefoldError
 
 
-def run(*command: str, folder: str | Path = ".", quiet: bool = True) -> subprocess.CompletedProcess:
+def run(
+    *command: str, folder: str | Path = ".", quiet: bool = True, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess:
     """A command of this Python environment; output and errors are kept unless it may show them itself."""
     kept = {"capture_output": True} if quiet else {}
-    return subprocess.run([*command], cwd=folder, text=True, **kept)
+    return subprocess.run([*command], cwd=folder, text=True, env=env, **kept)
 
 
 def snakemake(*arguments: str, folder: str | Path = ".", quiet: bool = True) -> subprocess.CompletedProcess:
     return run(sys.executable, "-m", "snakemake", *arguments, folder=folder, quiet=quiet)
 
 
-def dvc(*arguments: str, folder: str | Path = ".", quiet: bool = True) -> subprocess.CompletedProcess:
-    return run(sys.executable, "-m", "dvc", *arguments, folder=folder, quiet=quiet)
+def dvc(*arguments: str, folder: str | Path = ".", quiet: bool = True, **options: Any) -> subprocess.CompletedProcess:
+    return run(sys.executable, "-m", "dvc", *arguments, folder=folder, quiet=quiet, **options)
 
 
 def git(*arguments: str, folder: str | Path = ".") -> subprocess.CompletedProcess:
@@ -150,13 +154,18 @@ def commit(names: Sequence[str]) -> subprocess.CompletedProcess:
     return run(sys.executable, "-c", COMMIT, *names, quiet=False)
 
 
-def differing(folder: str | Path = ".") -> dict[str, list[Any]]:
+def differing(folder: str | Path = ".", thorough: bool = False) -> dict[str, list[Any]]:
     """Stages whose parameters, dependencies or outs are not those on record, as ``dvc status`` gives them.
+
+    Args:
+        thorough: DVC knows nothing of sizes and times that it saw before, so it reads every file.
 
     Raises:
         RefoldError: DVC cannot say, in its own words.
     """
-    done = dvc("status", "--json", folder=folder)
+    with tempfile.TemporaryDirectory() as empty:
+        more = {"DVC_SITE_CACHE_DIR": empty} if thorough else {}
+        done = dvc("status", "--json", folder=folder, env={**os.environ, **more})
     if done.returncode:
         raise RefoldError(f"DVC cannot compare this folder with its record\n{last_words(done)}")
     return json.loads(done.stdout.strip().splitlines()[-1])

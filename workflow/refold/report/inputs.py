@@ -13,7 +13,7 @@ from typing import Any
 from refold.core import cases as case_table
 from refold.core import place, seals
 from refold.core.errors import RefoldError
-from refold.core.files import read_csv, read_json, sha256_file
+from refold.core.files import read_csv, read_json, sha256_file, sha256_json
 from refold.core.params import Params, Stamps
 from refold.core.sections import Section
 
@@ -349,6 +349,13 @@ def read(
     params, stamps = _params(folders.params, [*methods, *(failed or {})])
 
     hashes = seals.read(metrics_folder / "hashes.json")
+
+    for name, content in stamps.items():
+        if sha256_json(content) != hashes.get("params", {}).get(name, sha256_json(content)):
+            raise RefoldError(
+                f"{folders.params / f'{name}.json'} holds other parameters than the tables were made with "
+                f"({metrics_folder / 'hashes.json'}); run `snakemake`, which writes it anew"
+            )
 
     def table(name: str) -> Path:
         """A table, held against the hash that aggregation wrote down."""
