@@ -307,9 +307,26 @@ def test_a_missing_fold_is_named(evaluated):
 def test_hashes(evaluated):
     aggregate("0", "1", "holdout")
     hashes = json.loads((evaluated.root / "results/metrics/hashes.json").read_text())
-    assert hashes.keys() == {"data", "split", "params", "models", "folds", "tables", "seal"}
+    assert hashes.keys() == {
+        "data", "split", "params", "models", "folds", "tables", "seal", "settings", "warnings",
+    }  # fmt: skip
+    # the voxels are 1 x 2 x 3 mm: 2 mm within a slice
+    assert hashes["settings"] == {"nsd_tolerance": 2.0, "calibration_margin": 10.0} and hashes["warnings"] == []
     assert hashes["models"] == {m: {"0": "0" * 64, "1": "1" * 64} for m in METHODS}
     assert hashes["params"].keys() == {"methods.good", "methods.bad", "predict", "evaluate"}
+
+
+def test_a_tolerance_under_the_voxel_size_is_a_warning(project):
+    project.stamp(nsd_tolerance=1.5, calibration_margin=0)
+    project.predict("good", "0", 0.1)
+    project.evaluate("good", "0")
+    aggregate("0", methods=["good"])
+    hashes = json.loads((project.root / "results/metrics/hashes.json").read_text())
+    assert hashes["settings"] == {"nsd_tolerance": 1.5, "calibration_margin": 0}
+    (warning,) = hashes["warnings"]
+    assert warning["message"].startswith(
+        "evaluate.nsd_tolerance is 1.5 mm, below the voxel size within a slice of 6 of 6 cases (up to 2 mm)"
+    )
 
 
 def test_same_bytes_again(evaluated):

@@ -48,14 +48,40 @@ def test_metrics_equal_scikit_learn():
         assert got["entropy"] == pytest.approx(np.mean(stats.entropy([here, 1 - here], base=2)))
 
 
-def test_the_box_is_in_mm_about_both_masks():
+def test_the_box_is_in_mm_about_the_truth():
     truth, q = np.zeros((12, 12, 12), np.uint8), np.zeros((12, 12, 12, 1), np.uint8)
     prediction = truth.copy()
     truth[5, 5, 5], prediction[5, 5, 6] = 1, 1
     (pair,) = pairs(truth, prediction, [Part("a", (1,))], (1.0, 2.0, 4.0), 1.0, 0.5, q, 4.0)
-    # 1 + 2 x 4 voxels, 1 + 2 x 2, 2 + 2 x 1
-    assert pair.sureness.reliability()[0].sum() == 9 * 5 * 4
-    assert compute(pair)["brier"] == pytest.approx(1 / 180)
+    # 1 + 2 x 4 voxels, 1 + 2 x 2, 1 + 2 x 1
+    assert pair.sureness.reliability()[0].sum() == 9 * 5 * 3
+    assert compute(pair)["brier"] == pytest.approx(1 / 135)
+
+
+def test_a_far_false_positive_makes_no_calibration_better():
+    truth, q = np.zeros((40, 12, 12), np.uint8), np.zeros((40, 12, 12, 1), np.uint8)
+    truth[4:8, 4:8, 4:8] = 1
+    q[3:7, 4:8, 4:8] = 200  # unsure and shifted
+    near = (q[..., 0] > 127).astype(np.uint8)
+    far, more = near.copy(), q.copy()
+    far[36:38, 5:7, 5:7], more[36:38, 5:7, 5:7] = 1, 255
+    one, other = (
+        compute(next(pairs(truth, p, [Part("a", (1,))], (1, 1, 1), 1.0, 0.5, s, 2.0)))
+        for p, s in ((near, q), (far, more))
+    )
+    # about the truth nothing is different; a box about both masks would have four times the easy background
+    assert (one["ece"], one["brier"]) == (other["ece"], other["brier"])
+    assert one["ece"] > 0.03 and one["brier"] > 0.03
+
+
+def test_calibration_has_no_value_where_the_truth_is_empty():
+    nothing, q = np.zeros((8, 8), np.uint8), np.full((8, 8, 1), 90, np.uint8)
+    some = nothing.copy()
+    some[2:4, 2:4] = 1
+    (pair,) = pairs(nothing, some, [Part("a", (1,))], (1, 1), 1.0, 0.5, q)
+    got = compute(pair)
+    assert math.isnan(got["ece"]) and math.isnan(got["brier"]) and got["entropy"] > 0
+    assert pair.sureness.reliability().sum() == 0
 
 
 def test_a_region_has_the_sum_of_its_labels():

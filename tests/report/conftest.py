@@ -359,7 +359,10 @@ def make(
     write_csv(folder / "cases.csv", SCORES, rows)
     _summarise(folder, rows, states, made, labels, held, list(params.evaluate.regions))
     write_json(folder / "metrics.json", {})
-    seals.write(folder / "hashes.json", {"split": split, "params": {}})
+    settings = {"nsd_tolerance": 1.0, "calibration_margin": 5.0}
+    settings |= {k: v for k in settings if (v := getattr(params.evaluate, k)) != "auto"}
+    about = {"split": split, "params": {}, "settings": settings, "warnings": []}
+    seals.write(folder / "hashes.json", about)
     made.seal()
     return made
 

@@ -225,7 +225,10 @@ def read(place: Place, mark: str) -> Run:
     provenance = _provenance(place, unsealed)
     recorded = {**(provenance or {}).get("params", {}), **(hashes.get("params") or {})}
     try:
-        evaluate = Evaluate.model_validate(params["evaluate"]) if params and "evaluate" in params else None
+        evaluate = None
+        if params and "evaluate" in params:
+            # lengths that were auto, as they were taken
+            evaluate = Evaluate.model_validate({**params["evaluate"], **hashes.get("settings", {})})
     except ValidationError:
         evaluate = None
     return Run(

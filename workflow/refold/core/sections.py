@@ -514,11 +514,17 @@ class Predict(Section):
     )
 
 
+# keys of section evaluate that may be ``auto``: so many times the voxel size within a slice (`core.lengths`)
+AUTO_LENGTHS = {"nsd_tolerance": 1.0, "calibration_margin": 5.0}
+
+
 class Evaluate(Section):
     """Metrics on each case's own grid, in mm; empty masks by the policy in docs/evaluate.md."""
 
-    nsd_tolerance: float = Field(
-        1.0, gt=0, le=1000, description="Tolerance of the normalised surface distance (NSD), in mm."
+    nsd_tolerance: Literal["auto"] | Annotated[float, Field(gt=0, le=1000)] = Field(
+        "auto",
+        description="Tolerance of the normalised surface distance (NSD), in mm; best what two readers differ by. "
+        "`auto`: the voxel size within a slice that nine in ten cases do not exceed.",
     )
     regions: dict[LabelName, Annotated[list[LabelName], Field(min_length=1, max_length=255)]] = Field(
         {},
@@ -533,11 +539,10 @@ class Evaluate(Section):
     lesion_iou: float = Field(
         0.1, gt=0, le=1, description="Least intersection over union of two components that are the same lesion."
     )
-    calibration_margin: float = Field(
-        5.0,
-        ge=0,
-        le=1000,
-        description="Calibration is measured in a box about truth and prediction, this much wider on each side, in mm.",
+    calibration_margin: Literal["auto"] | Annotated[float, Field(ge=0, le=1000)] = Field(
+        "auto",
+        description="Calibration is measured in a box about the truth, this much wider on each side, in mm. `auto`: "
+        "five voxels of the size that `nsd_tolerance` takes.",
     )
     confidence: float = Field(
         0.95,

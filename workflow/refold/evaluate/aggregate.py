@@ -287,8 +287,15 @@ def rank(
 
 
 def _hashes(found: list[Fold]) -> dict[str, Any]:
-    """What stands behind the tables: data, split, parameters by section; by method and fold models and JSON files."""
-    result: dict[str, Any] = {"params": {}, "models": {}, "folds": {}}
+    """What stands behind the tables: data, split, parameters by section; by method and fold models and JSON files.
+
+    And lengths in mm that may have been ``auto`` (``settings``), and ``warnings``.
+    """
+    # lengths and warnings rest on data and parameters, which are the same behind all folds
+    about = found[0].about
+    result: dict[str, Any] = {
+        "params": {}, "models": {}, "folds": {}, "settings": about["settings"], "warnings": about["warnings"],
+    }  # fmt: skip
     for fold in found:
         result["folds"].setdefault(fold.method, {})[fold.fold] = sha256_file(fold.file.with_suffix(".json"))
         for key, value in fold.about["hashes"].items():

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from refold.core import cases as case_table
-from refold.core import images, life, log, place, seals
+from refold.core import images, lengths, life, log, place, seals
 from refold.core.cases import Labels
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file, sha256_json, significant, write_csv
-from refold.core.sections import Evaluate
+from refold.core.sections import AUTO_LENGTHS, Evaluate
 from refold.evaluate.metrics import VOLUMES, compute
 from refold.evaluate.pair import Pair, pairs
 from refold.evaluate.parts import Part, parts
@@ -162,7 +162,8 @@ def run(
     The JSON holds the hashes behind the predictions and that of section `evaluate`, which labels are empty in the truth
     (``false_positive``), the prediction (``missed``) or both (``both_empty``), and ``reliability``: of each label, in
     bins of its probability, the voxels, the sum of their probabilities in 255ths, and the voxels of the truth; and
-    ``lesions``: of each case, and label whose lesions are counted, what `lesions` gives.
+    ``lesions``: of each case, and label whose lesions are counted, what `lesions` gives; ``settings``: lengths in mm,
+    those that were ``auto`` too; ``warnings``.
 
     Raises:
         RefoldError: a prediction is missing, altered, on another grid or of another split; names the file.
@@ -186,6 +187,10 @@ def run(
             raise RefoldError(f"{listing} does not belong to {file} as it is now; train and predict again")
 
     rows = {c.case: c for c in known}
+    given, evaluate = evaluate, lengths.resolve(evaluate, known)
+    fine = lengths.fine_tolerance(evaluate, known)
+    if fine:
+        log.get().warning(fine)
     measured = parts(description.labels, evaluate)
     tasks = [
         Task(
@@ -241,10 +246,12 @@ def run(
             "cases": len(tasks),
             "empty": empty,
             "lesions": components,
+            "settings": {key: getattr(evaluate, key) for key in AUTO_LENGTHS},
+            "warnings": [{"check": "nsd-tolerance", "case": "", "file": "", "message": fine}] if fine else [],
             "reliability": {label: bins.tolist() for label, bins in reliability.items()},
             "hashes": {
                 **predicted["hashes"],
-                "evaluate": sha256_json(evaluate.model_dump(mode="json")),
+                "evaluate": sha256_json(given.model_dump(mode="json")),
                 "predictions": sha256_file(listing),
                 "table": sha256_file(target / f"fold-{fold}.csv"),
             },

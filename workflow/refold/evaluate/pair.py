@@ -130,14 +130,13 @@ def pairs(
         truth, prediction: (x, y[, z]) label maps of indices, uint8.
         lesion_iou: for the parts whose components are counted.
         probabilities: (x, y[, z], foreground labels) uint8 in 255ths, if they are known.
-        margin: mm about both masks in which probabilities are judged.
+        margin: mm about the truth in which probabilities are judged; the same voxels whatever was predicted.
     """
     if truth.shape != prediction.shape:
         raise RefoldError(f"truth has shape {truth.shape}, prediction {prediction.shape}; they must be equal")
     most = max(i for part in parts for i in part.labels)
-    boxes = [
-        _union(*both) for both in zip(*(find_objects(m, max_label=most) for m in (truth, prediction)), strict=True)
-    ]
+    found = [find_objects(m, max_label=most) for m in (truth, prediction)]
+    boxes = [_union(*both) for both in zip(*found, strict=True)]
     wide = [math.ceil(margin / s) for s in spacing]
     for part in parts:
         box = reduce(_union, (boxes[i - 1] for i in part.labels))
@@ -145,7 +144,8 @@ def pairs(
         wanted[list(part.labels)] = True
         sureness = None
         if probabilities is not None:
-            about = box and tuple(slice(max(0, b.start - w), b.stop + w) for b, w in zip(box, wide, strict=True))
+            own = reduce(_union, (found[0][i - 1] for i in part.labels))
+            about = own and tuple(slice(max(0, b.start - w), b.stop + w) for b, w in zip(own, wide, strict=True))
             sureness = Sureness.of(_sum(probabilities, part.labels), about, wanted[truth[about]] if about else None)
         box = box or (slice(0, 0),) * truth.ndim
         yield Pair(

@@ -27,8 +27,8 @@ SELECTED = ("set", "method", "label", "n", "spearman", "aurc", "aurc_best", "aur
 class Sureness:
     """Histograms of a part's probability in one case.
 
-    inside, outside: (256,) voxels of the truth and others, about the truth and the prediction; None where neither has
-    the part. image: (256,) all voxels of the image, which needs no truth.
+    inside, outside: (256,) voxels of the truth and others, in a box about the truth; None where it is empty. image:
+    (256,) all voxels of the image, which needs no truth.
     """
 
     inside: np.ndarray | None
@@ -37,7 +37,7 @@ class Sureness:
 
     @classmethod
     def of(cls, probability: np.ndarray, box: tuple[slice, ...] | None, truth: np.ndarray | None) -> Sureness:
-        """Args: probability: (x, y[, z]) uint8. box: about both masks. truth: bool, within the box."""
+        """Args: probability: (x, y[, z]) uint8. box: about the truth. truth: bool, within the box."""
         image = histogram(probability)
         if box is None:
             return cls(None, None, image)

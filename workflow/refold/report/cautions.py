@@ -128,6 +128,7 @@ def collect(e: Experiment) -> list[Caution]:
     ]
     found += _gathered(_("data"), known)
     found += _gathered(_("preprocess"), e.fingerprint.get("warnings", []))
+    found += _gathered(_("evaluate"), e.hashes.get("warnings", []))
     found += _gathered(_("split"), [n for n in e.splits.get("notes", []) if "its own patient" not in str(n)])
     for what, source in (("train", e.cards), ("predict", e.predictions)):
         for method in e.methods:

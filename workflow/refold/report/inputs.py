@@ -160,6 +160,10 @@ class Experiment:
         """The labels, then the regions."""
         return (*self.labels, *self.params.evaluate.regions)
 
+    def length(self, key: str) -> float:
+        """A length of section evaluate in mm, as it was taken where params.yaml has ``auto``."""
+        return float(self.hashes["settings"][key])
+
     @property
     def sets(self) -> list[str]:
         """The evaluations there are: cross-validation, then the held-out test set if one was kept."""

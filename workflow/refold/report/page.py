@@ -142,7 +142,7 @@ def context(e: Experiment, facts: dict[str, Any], draw: Draw, keep: Keep) -> dic
         "best": best,
         "level": words.level(e),
         "alpha": words.alpha(e.params.evaluate.confidence),
-        "tolerance": f"{e.params.evaluate.nsd_tolerance:g} {'mm' if dimension == 3 else 'px'}",
+        "tolerance": f"{e.length('nsd_tolerance'):g} {'mm' if dimension == 3 else 'px'}",
         "evaluations": tables.evaluations(e),
         "cautions": found,
         "fitted": cautions.fitted(e),

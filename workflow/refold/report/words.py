@@ -602,7 +602,7 @@ def _evaluation(prose: Prose, e: Experiment) -> None:
             "volume.",
             unit=unit,
             cite=prose.cite("metrics"),
-            tolerance=q.nsd_tolerance,
+            tolerance=e.length("nsd_tolerance"),
             nsd=prose.cite("nsd"),
         ),
         _(
@@ -639,11 +639,11 @@ def _evaluation(prose: Prose, e: Experiment) -> None:
         ),
         _(
             "Probabilities were judged by the expected calibration error{ece} and the Brier score{brier} of the voxels "
-            "in the box about truth and prediction, widened by {margin:g} {unit} on each side, and by whether the mean "
-            "entropy of a case told its risk, 1 minus Dice{selective}.",
+            "in the box about the truth, widened by {margin:g} {unit} on each side, and by whether the mean entropy of "
+            "a case told its risk, 1 minus Dice{selective}.",
             ece=prose.cite("ece"),
             brier=prose.cite("brier"),
-            margin=q.calibration_margin,
+            margin=e.length("calibration_margin"),
             unit=unit,
             selective=prose.cite("selective"),
         )

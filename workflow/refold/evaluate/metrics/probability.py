@@ -1,7 +1,8 @@
 """Metrics of the probabilities, where a method has some and they were kept (`predict.keep_probabilities`).
 
-`ece` and `brier` are over the voxels of a box about truth and prediction, `evaluate.calibration_margin` mm wider on
-each side: over the whole image the background, which is easy, would make both small.
+`ece` and `brier` are over the voxels of a box about the truth, `evaluate.calibration_margin` mm wider on each side.
+Over the whole image the background, which is easy, would make both small; so would a box that a far false positive
+widens.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ from refold.evaluate.sureness import LEVELS, POSSIBLE, entropies, expected_calib
 
 @metric("", "lower", group="probabilities")
 def ece(pair: Pair) -> float:
-    """Expected calibration error in 10 bins of equal width (Naeini et al. 2015). NaN where both masks are empty."""
+    """Expected calibration error in 10 bins of equal width (Naeini et al. 2015). NaN where the truth is empty."""
     return expected_calibration_error(pair.sureness.reliability())
 
 
 @metric("", "lower", group="probabilities")
 def brier(pair: Pair) -> float:
-    """Mean square of probability less truth, 0 or 1 (Brier 1950). NaN where both masks are empty."""
+    """Mean square of probability less truth, 0 or 1 (Brier 1950). NaN where the truth is empty."""
     s = pair.sureness
     if s.inside is None:
         return math.nan
