@@ -351,3 +351,12 @@ def test_same_bytes_again(evaluated):
     }
     aggregate("0", "1", "holdout")
     assert written() == first
+
+
+def test_the_ranking_says_in_words_that_an_interval_is_not_known(evaluated):
+    from refold.evaluate import ranking
+
+    aggregate("0", "1", "holdout")
+    text = ranking.text("results/metrics/summary.csv", 0.95)
+    first, held = text.split("holdout, mean over the labels:")
+    assert held.count("not known") == 2 and "not known" not in first and "- to -" not in text

@@ -40,7 +40,8 @@ def text(path: str | Path, level: float, failed: Mapping[str, str] | None = None
         table = [tuple(lines)]
         for place, entry in enumerate(ranked(rows, set_), start=1):
             dice = entry["dice"]
-            interval = f"{_shown(dice['ci_low'])} to {_shown(dice['ci_high'])}"
+            known = not math.isnan(_number(dice["ci_low"]))
+            interval = f"{_shown(dice['ci_low'])} to {_shown(dice['ci_high'])}" if known else "not known"
             hd95 = _shown(entry["hd95"]["mean"], 2)
             table.append((str(place), dice["method"], _shown(dice["mean"]), interval, hd95, dice["n"]))
         table += [("-", name, "failed", "", "", "") for name in failed or {}]
