@@ -13,7 +13,7 @@ from refold.core.sections import Evaluate
 from refold.evaluate import aggregate
 from refold.evaluate.metrics import METRICS, compute
 from refold.evaluate.pair import Pair
-from refold.evaluate.paired import COMPARED, DIAGONAL, KEEP, OUT, RULES, better, comparable, paired, with_means
+from refold.evaluate.paired import COMPARED, DIAGONAL, KEEP, OUT, RULES, better, comparable, limits, paired, with_means
 from refold.evaluate.sureness import Sureness
 
 NAN = math.nan
@@ -190,3 +190,10 @@ def test_what_is_compared_has_a_direction():
     from refold.evaluate.metrics import REGISTRY
 
     assert all(REGISTRY[m].better in ("higher", "lower") for m in COMPARED)
+
+
+def test_no_interval_reaches_where_no_value_can_be():
+    """A volume is not below 0; the error of one may be. Entropy in bits is at most 1."""
+    assert limits("volume") == limits("hd95") == limits("lesions_missed") == (0, math.inf)
+    assert limits("volume_error") == (-math.inf, math.inf)
+    assert limits("dice") == limits("entropy") == limits("ece") == (0, 1)

@@ -78,6 +78,20 @@ def test_wilcoxon_by_hand():
     assert math.isnan(wilcoxon(np.array([])))
 
 
+def test_wilcoxon_is_scipys_with_ties_and_without():
+    from scipy import stats
+
+    random = np.random.default_rng(2)
+    for n in (1, 2, 5, 6, 13, 14, 20):
+        values = random.normal(0.3, 1, n)
+        assert wilcoxon(values) == pytest.approx(stats.wilcoxon(values).pvalue)
+    for values in ([1, 1, -1, 2, 3], [0.5, 0.5, 0.5, -0.5, 0], [2, 2, 2, 2, -1, 1], [-1, -1, 3]):
+        known = np.array(values, float)
+        assert wilcoxon(known) == pytest.approx(stats.wilcoxon(known[known != 0]).pvalue)
+    # 0.1 + 0.2 and 0.3 are a tie
+    assert wilcoxon(np.array([0.1 + 0.2, -0.3, 0.5])) == wilcoxon(np.array([0.3, -0.3, 0.5]))
+
+
 def test_permutation_by_hand():
     # five positive differences: all signs as they are, or all turned
     assert permutation(np.array([0.1, 0.2, 0.3, 0.4, 0.5]), 1) == 2 / 32
