@@ -18,7 +18,7 @@ from refold.core import seals, yamlfile
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file
 from refold.core.hashes import of_params
-from refold.core.params import Params, Stamps, validate
+from refold.core.params import Params, Stamps, validate, without_places
 from refold.core.sections import Evaluate
 from refold.evaluate.fold import COLUMNS
 from refold.report.inputs import CV, HOLDOUT
@@ -154,6 +154,7 @@ def _params(place: Place) -> tuple[dict[str, Any] | None, dict[str, Any] | None,
     try:
         return _frozen(values, PARAMS), None, True
     except RefoldError:
+        without_places(values)
         return None, values, False
 
 

@@ -52,6 +52,17 @@ WEIGHTED = ("ce", "ce_dice", "focal", "focal_dice")  # losses that know class we
 Method = Annotated[Union[tuple(KINDS.values())], Field(discriminator="kind")]  # noqa: UP007
 
 
+def without_places(values: dict[str, Any]) -> None:
+    """In sections as plain values, valid or not, say where files lie no more than that it is given."""
+    methods = values.get("methods")
+    entries = [e for e in methods.values() if isinstance(e, dict)] if isinstance(methods, dict) else []
+    found = [(e, key) for e in entries if (kind := KINDS.get(str(e.get("kind")))) for key in kind.places]
+    found += [(values[section], key) for section, key in PLACES if isinstance(values.get(section), dict)]
+    for section, key in found:
+        if section.get(key) is not None:
+            section[key] = GIVEN
+
+
 class Params(Section):
     """An experiment of refold: everything that its numbers depend on."""
 
@@ -689,9 +700,7 @@ class Stamps:
         # which folds are run changes none of them: another choice must not draw the split, and so train, anew
         sections["split"].pop("run_folds")
         # nor does it matter where files lie; what they hold is told by hashes, and where to find them by core.place
-        for section, key in PLACES:
-            if sections[section][key] is not None:
-                sections[section][key] = GIVEN
+        without_places(sections)
         sections |= {f"methods.{name}": params.frozen_method(name) for name in params.methods}
         # what stands in tables and report: one method or fold fewer changes no file that they read
         sections["selection"] = {"methods": list(params.methods), "folds": params.split.fold_numbers}
