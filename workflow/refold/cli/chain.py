@@ -15,6 +15,7 @@ from refold.cli import tools
 from refold.core import log, seals
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file
+from refold.data import layout
 from refold.report import provenance
 
 FINGERPRINT, SPLITS, HASHES = "data/fingerprint.json", "results/splits.json", "results/metrics/hashes.json"
@@ -51,6 +52,8 @@ class Looked:
 
 def _is_sealed(path: str) -> bool:
     name = Path(path).name
+    if Path(layout.RAW) in Path(path).parents:
+        return False  # in the data set's own format, a dataset.json too; `originals` looks at these
     return (
         name in SEALED
         or path == PROVENANCE
