@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,15 @@ from refold.cli import tools
 from refold.core import log, seals
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file
-from refold.data import layout
 from refold.report import provenance
 
 FINGERPRINT, SPLITS, HASHES = "data/fingerprint.json", "results/splits.json", "results/metrics/hashes.json"
 PROVENANCE, CRATE = f"results/{provenance.PROVENANCE}", f"results/{provenance.CRATE}"
-SEALED = ("dataset.json", "fingerprint.json", "splits.json", "card.json", "predictions.json", "hashes.json")
+# by their whole paths: a raw data set has a dataset.json of its own
+SEALED = (
+    "data/dataset.json", FINGERPRINT, "data/preprocessed/shard-*.json", SPLITS, "results/models/*/card.json",
+    "results/predictions/*/predictions.json", "results/metrics/folds/*.json", HASHES, PROVENANCE,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -51,15 +55,7 @@ class Looked:
 
 
 def _is_sealed(path: str) -> bool:
-    name = Path(path).name
-    if Path(layout.RAW) in Path(path).parents:
-        return False  # in the data set's own format, a dataset.json too; `originals` looks at these
-    return (
-        name in SEALED
-        or path == PROVENANCE
-        or (path.endswith(".json") and Path(path).match("shard-*.json"))
-        or ("metrics/folds" in path and path.endswith(".json"))
-    )
+    return any(fnmatchcase(path, pattern) for pattern in SEALED)
 
 
 def _within(path: str, value: dict[str, Any]) -> Iterator[Link]:
