@@ -26,6 +26,7 @@ from refold.report.inputs import Scored
 from refold.report.pictures import (
     COLOUR,
     CT,
+    Tones,
     _plane,
     canonical,
     choose,
@@ -244,7 +245,15 @@ def test_outlines_of_tiny_voxels_have_decimals():
     mask[2:5, 1:4] = 1
     shapes = []
     for spacing in ((3.25e-5, 6.5e-5), (3.25, 6.5)):
-        (plane,) = _plane("p", mask[..., None].astype(float), [mask, mask], (1,), spacing, [([0], (0.0, 1.0))], "")
+        (plane,) = _plane(
+            "p",
+            mask[..., None].astype(float),
+            [mask, mask],
+            (1,),
+            spacing,
+            [([0], Tones(((0.0, 0.0), (1.0, 255.0))))],
+            "",
+        )
         shapes.append((plane.truth, pytest.approx(plane.width), pytest.approx(plane.height)))
     assert shapes[0] == shapes[1] and shapes[1][0]
     assert _sizes([3.25e-5, 5e-5, 6.5e-5]) == "0.00005 (0.0000325 to 0.000065)"

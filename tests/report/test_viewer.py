@@ -224,12 +224,12 @@ def test_the_budget_is_kept_and_the_choice_told(volumes):
 
 
 def test_a_budget_for_the_first_cases_alone(volumes):
-    e = read(volumes, viewer_mb=0.008)
+    e = read(volumes, viewer_mb=0.006)
     made = viewer.make(e)
     assert 0 < len(made.data) < len(viewer.pictured(e))
     assert made.sentence == (
         f"{len(made.data)} of 9 cases are here: of the worst, then the median, then the best of each method as many as "
-        "fit into 0.008 MB (report.viewer_mb)."
+        "fit into 0.006 MB (report.viewer_mb)."
     )
 
 

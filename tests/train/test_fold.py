@@ -52,7 +52,10 @@ def test_an_unknown_fold_is_named(stored, tmp_path):
 
 
 def test_a_stored_case_that_was_changed_is_refused(stored, tmp_path):
-    with pytest.raises(RefoldError, match=r"case1\.h5 is not the file"), _open(stored, tmp_path, case1={"sha256": "0"}):
+    with (
+        pytest.raises(RefoldError, match=r"case1\.h5 is not what its job wrote"),
+        _open(stored, tmp_path, case1={"sha256": "0"}),
+    ):
         pass
 
 

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from refold import methods
+from refold.core import seals
+from refold.core.files import sha256_file
 from refold.core.sections import Predict
 from refold.methods.base import Segmenter
 from refold.train import score
@@ -137,8 +139,9 @@ def test_the_warning_is_in_the_log_and_in_the_card(tmp_path, monkeypatch, capsys
 
     monkeypatch.setattr(command, "open_fold", opened)
     monkeypatch.setattr(command, "Stamps", lambda path: SimpleNamespace(method=lambda name: entry))
-    (tmp_path / "file").write_text('{"folds": []}')
-    description = SimpleNamespace(labels=SimpleNamespace(foreground=("ball", "cube")))
+    seals.write(tmp_path / "file", {"folds": []})
+    files = {"file": sha256_file(tmp_path / "file")}
+    description = SimpleNamespace(labels=SimpleNamespace(foreground=("ball", "cube")), files=files)
     monkeypatch.setattr(command.cases.Description, "read", staticmethod(lambda path: description))
     given = dict.fromkeys(("cases", "dataset", "fingerprint", "splits"), str(tmp_path / "file"))
     places = {"checkpoints": str(tmp_path / "c"), "out": str(tmp_path / "m"), "params": "", "preprocessed": ""}
