@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from refold.core import images
-from refold.core.files import read_csv
+from refold.core.files import read_csv, sha256_file
 from refold.report import inputs, page, pictures, viewer
 from tests.debian import Unavailable
 from tests.report import browser as harness
@@ -645,7 +645,13 @@ def test_a_case_predicted_twice_by_a_method(chromium, volumes, tmp_path):
     first = [s for s in e.scored if (s.method, s.fold) == ("unet", "0")]
     nothing = {label: {"dice": 0.0} for label in e.labels}
     again = [replace(s, fold="7", anchor=f"case-{900 + i}", values=nothing) for i, s in enumerate(first)]
-    e = replace(e, scored=[*e.scored, *again], predictions=e.predictions | {("unet", "7"): e.predictions["unet", "0"]})
+    listed = e.predictions["unet", "0"]
+    entries = {
+        c: {**about, "sha256": sha256_file(folder / "fold-7" / about["file"])} for c, about in listed["cases"].items()
+    }
+    e = replace(
+        e, scored=[*e.scored, *again], predictions=e.predictions | {("unet", "7"): {**listed, "cases": entries}}
+    )
     page.write(e, tmp_path / "report.html")
     with Opened(chromium, tmp_path / "report.html", anchor="#case-900") as o:
         o.settled()
