@@ -197,3 +197,9 @@ def test_a_phase_alone_refuses_a_dvc_yaml_that_does_not_fit(graph):
         assert "Traceback" not in run.stdout
     finally:
         path.write_text(before)
+
+
+def test_every_table_has_a_caption():
+    """`snakemake --report` stops where one is missing."""
+    for path in (*stages.EVALUATED, stages.METRICS):
+        assert (ROOT / f"workflow/captions/{Path(path).stem}.rst").read_text().strip(), path

@@ -25,8 +25,8 @@ def test_one_file_more_and_methods_made_from_others_are_rows_like_all(classical,
     project.edit(
         methods={
             "mine": {"kind": "nearest_mean", "sharpness": 2},
-            "all": {"kind": "ensemble", "members": ["a", "b", "mine"]},
-            "tidy": {"kind": "postprocessing", "of": "all", "min_size": [5]},
+            "together": {"kind": "ensemble", "members": ["a", "b", "mine"]},
+            "tidy": {"kind": "postprocessing", "of": "together", "min_size": [5]},
             "blind": {"kind": "missing_channels", "of": "mine", "channels": [1]},
         }
     )
@@ -40,7 +40,7 @@ def test_one_file_more_and_methods_made_from_others_are_rows_like_all(classical,
     }, out  # fmt: skip
     cases = pd.read_csv(project.folder / "results/metrics/cases.csv")
     dice = cases[cases["metric"] == "dice"].pivot(index=["case", "label"], columns="method", values="value")
-    assert list(pd.unique(cases["method"])) == ["a", "b", "mine", "all", "tidy", "blind"]
+    assert list(pd.unique(cases["method"])) == ["a", "b", "mine", "together", "tidy", "blind"]
     assert cases.groupby("method")["case"].nunique().nunique() == 1
     # without FLAIR its answer is another
     assert not dice["mine"].equals(dice["blind"])
@@ -50,7 +50,7 @@ def test_one_file_more_and_methods_made_from_others_are_rows_like_all(classical,
         tidy = json.loads((folder / f"tidy/fold-{fold}/predictions.json").read_text())
         members = {f"{m}/{fold}" for m in ("a", "b", "mine")}
         assert set(tidy["hashes"]["models"]) == members
-        assert set(tidy["hashes"]["params"]) == {f"methods.{m}" for m in ("a", "b", "mine", "all", "tidy")} | {
+        assert set(tidy["hashes"]["params"]) == {f"methods.{m}" for m in ("a", "b", "mine", "together", "tidy")} | {
             "predict"
         }
         (choice,) = tidy["postprocessing"]
