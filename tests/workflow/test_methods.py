@@ -36,7 +36,7 @@ def test_one_file_more_and_methods_made_from_others_are_rows_like_all(classical,
     ran = project.ran()
     # what is there stays: one file more is no business of the others
     assert {name.rsplit("-", 1)[0] for name in ran if name.startswith(("train", "predict"))} == {
-        "train-mine", "predict-mine", "predict-all", "predict-tidy", "predict-blind",
+        "train-mine", "predict-mine", "predict-together", "predict-tidy", "predict-blind",
     }, out  # fmt: skip
     cases = pd.read_csv(project.folder / "results/metrics/cases.csv")
     dice = cases[cases["metric"] == "dice"].pivot(index=["case", "label"], columns="method", values="value")
@@ -67,7 +67,7 @@ def test_one_file_more_and_methods_made_from_others_are_rows_like_all(classical,
     project.snakemake("--cores", "2")
     ran = project.ran()
     assert {name.rsplit("-", 1)[0] for name in ran if name.startswith(("train", "predict"))} == {
-        "train-b", "predict-b", "predict-all", "predict-tidy",
+        "train-b", "predict-b", "predict-together", "predict-tidy",
     }  # fmt: skip
     assert project.fresh()
     project.refold("record", "--clean")
