@@ -40,7 +40,7 @@ def predictions(tmp_path, monkeypatch):
 def test_files_behind_a_list_are_looked_through(predictions):
     folder = Path("results/predictions/a/fold-0")
     size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
-    assert chain.look(predictions) == chain.Looked(3, size, ())
+    assert chain.look(predictions) == chain.Looked(3, size, (), ())
     path = folder / "c1.nii.gz"
     stamp = path.stat()
     path.write_bytes(b"two")
@@ -83,6 +83,22 @@ def test_strays_are_files_that_no_job_wrote(predictions):
         "results/predictions/gone/fold-0/c1.nii.gz",
         "results/report/figures/old.svg",
     ]
+
+
+@pytest.mark.parametrize("how", ["no JSON", "edited", "without the file's name"])
+def test_a_damaged_list_is_named_and_stops_no_status(predictions, how):
+    listing = Path("results/predictions/a/fold-0/predictions.json")
+    if how == "no JSON":
+        listing.write_text("{")
+    elif how == "edited":
+        listing.write_text(listing.read_text().replace('"file"', '"flie"'))
+    else:
+        seals.write(listing, {"cases": {"c1": {"sha256": "0"}}})
+    stray = Path("results/predictions/gone/fold-0/c1.nii.gz")
+    stray.parent.mkdir(parents=True)
+    stray.touch()
+    assert handover.strays(predictions, PARAMS) == [stray]  # what the list named is no file of another experiment
+    assert chain.look(predictions).names == (str(listing),)
 
 
 def test_without_a_record_the_user_is_told_how_to_begin(tmp_path):

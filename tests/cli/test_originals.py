@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from refold.cli import handover, originals
-from refold.core import cases, seen
+from refold.core import cases, seals, seen
 from refold.core.cases import Case
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file, write_json
 from refold.core.params import Params, Stamps
 from refold.core.place import FILE
 from refold.data import layout
+from refold.split import folds
 
 NAMES = ["a_1", "a_2", "b_1"]
 
@@ -37,6 +38,8 @@ def validate(methods=None, split=None, **dataset):
 def catalogued(params) -> None:
     """What the catalogue leaves, from the bytes of files that are no images."""
     found = layout.read(params.dataset)
+    told = layout.beside(found)
+    seals.write(cases.CHECKS, {"listing": layout.digest(told), "warnings": [p.json() for p in told]})
     found.description.write()
     rows = [
         Case(e.case, e.patient, e.images, e.label, 1, (1,), (1.0,), "RAS", (1, 0),
@@ -131,8 +134,11 @@ def test_what_is_listed_and_who_the_patients_are(params):
     os.utime("patients.csv", (0, 0))
     assert differs(params) == ["case a_2 has another patient or other files"] and due()
     Path("patients.csv").write_text("case,patient\na_1,a\na_2,a\nb_1,b\n")
+    listing(NAMES[1:])
+    assert differs(params) == ["case a_1 is no longer listed"] and due()
     listing(NAMES[:2])
-    assert differs(params) == ["case b_1 is no longer listed"] and due()
+    one = "mine/dataset.json: all 2 cases belong to patient a; folds need two"
+    assert differs(params) == ["case b_1 is no longer listed", one] and due()
     listing(labels={"0": "background", "1": "tumour"})
     assert differs(params) == ["mine/dataset.json describes the data otherwise than data/dataset.json"] and due()
     listing()
@@ -183,8 +189,13 @@ def test_files_fetched_are_looked_at_too(params):
     shutil.rmtree("data/raw/phantom")
     (gone,) = originals.look(fetched, [])
     assert gone.gone and differs(fetched) and not due()  # deleted to make room: no result is wrong
-    with pytest.raises(RefoldError, match=r"data/raw/phantom/dataset\.json is missing"):
+    with pytest.raises(RefoldError) as error:
         originals.verify(fetched, [], "not recorded")
+    assert str(error.value) == (
+        "not recorded: the data set is not there; `dvc checkout data/raw/phantom` brings it back where DVC has it, "
+        "`snakemake --cores 1 -- data/raw/phantom/dataset.json` makes or fetches it anew\n"
+        "  data/raw/phantom/dataset.json is missing"
+    )
 
 
 def test_another_archive_is_unpacked_anew(params):
@@ -195,7 +206,10 @@ def test_another_archive_is_unpacked_anew(params):
     assert differs(archive) == [] and not originals.UNPACKED.stat().st_mtime_ns
     shutil.copytree("mine", "data/raw/mine")
     catalogued(archive)
-    assert differs(archive) == []  # what DVC brought is taken for what the archive holds
+    assert differs(archive) == ["data/raw/mine does not tell from which archive it was unpacked"]
+    assert due(originals.UNPACKED, made)
+    write_json(f"data/raw/mine/{layout.UNPACKED}", {"archive": sha256_file("mine.zip")})
+    assert differs(archive) == [] and not due(originals.UNPACKED, made)
     Path("mine.zip").rename("moved.zip")
     archive = validate(source="moved.zip", patient_table=None, patient_pattern="^(.)_")
     assert differs(archive) == [] and not due(originals.UNPACKED, made)
@@ -203,21 +217,117 @@ def test_another_archive_is_unpacked_anew(params):
     os.utime("moved.zip", (0, 0))
     assert differs(archive) == ["moved.zip is not the archive that was unpacked"]
     assert due(originals.UNPACKED, made) and not due()
+    shutil.rmtree(".snakemake")  # the notes may be deleted: which archive was unpacked lies with the data
     assert differs(archive) == ["moved.zip is not the archive that was unpacked"]
+    with pytest.raises(RefoldError, match=r"(?s)not recorded: .*moved\.zip is not the archive that was unpacked"):
+        originals.verify(archive, [], "not recorded")
 
 
-def test_another_split_file(params, tmp_path):
-    Path("folds.json").write_text(json.dumps({"folds": [{"train": ["a"], "test": ["b"]}] * 2}))
+def test_another_split_file(params):
+    """Held against what the folds were made from, not against what was seen at the last start."""
+    given = {"folds": [{"train": ["a_1", "a_2"], "test": ["b_1"]}, {"train": ["b_1"], "test": ["a_1", "a_2"]}]}
+    path = Path("folds.json")
+    path.write_text(json.dumps(given))
     split = validate(split={"kind": "file", "file": "folds.json", "folds": 2})
-    differs(split)
-    first, when = originals.SPLIT.read_text(), originals.SPLIT.stat().st_mtime_ns
-    Path("folds.json").touch()
-    differs(split)
-    assert originals.SPLIT.stat().st_mtime_ns == when
-    Path("folds.json").write_text("{}")
-    os.utime("folds.json", (0, 0))
-    differs(split)
-    assert originals.SPLIT.read_text() != first
+    assert differs(split) == [] and not originals.SPLIT.stat().st_mtime_ns  # its job is due by itself
+    seals.write("results/splits.json", folds.make(cases.read(), cases.Description.read(), split.split))
+    made = "results/splits.json"
+    assert differs(split) == [] and not due(originals.SPLIT, made)
+    path.write_text(json.dumps(given, indent=1))
+    assert differs(split) == [] and not due(originals.SPLIT, made)  # the same folds, written otherwise
+    before = path.stat()
+    path.write_text(json.dumps({"folds": given["folds"][::-1]}, indent=1))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+    told = ["folds.json gives other folds than results/splits.json was made from"]
+    assert differs(split) == told and due(originals.SPLIT, made) and not due()
+    with pytest.raises(RefoldError, match=rf"(?s)not synced: .*{told[0]}"):
+        originals.verify(split, [], "not synced")
+    # results of these folds are brought by DVC, and the first file is put back: it is older, and was seen before
+    seals.write(made, folds.make(cases.read(), cases.Description.read(), split.split))
+    assert differs(split) == [] and not due(originals.SPLIT, made)
+    path.write_text(json.dumps(given))
+    os.utime(path, (0, 0))
+    assert differs(split) == told and due(originals.SPLIT, made)
+    path.write_text("{}")
+    assert "folds.json" in differs(split)[0] and due(originals.SPLIT, made)
+
+
+def test_a_damaged_table_of_folds_is_made_again(params):
+    Path("folds.json").write_text(json.dumps({"folds": [{"test": ["b_1"]}, {"test": ["a_1"]}]}))
+    split = validate(split={"kind": "file", "file": "folds.json", "folds": 2})
+    write_json("results/splits.json", {"folds": []})
+    assert "results/splits.json" in differs(split)[0] and due(originals.SPLIT, "results/splits.json")
+
+
+WRONG = [
+    ("an unsafe name", {"image": "imagesTr/b c.nii.gz", "label": "labelsTr/b c.nii.gz"}, "no safe name"),
+    ("a path outside", {"image": "../b_2.nii.gz", "label": "labelsTr/b_2.nii.gz"}, r"\.\./b_2\.nii\.gz"),
+    ("an unknown format", {"image": "imagesTr/b_2.mha", "label": "labelsTr/b_2.nii.gz"}, r"b_2\.mha"),
+    ("no label", {"image": "imagesTr/b_2.nii.gz"}, "label"),
+]
+
+
+@pytest.mark.parametrize("entry, told", [w[1:] for w in WRONG], ids=[w[0] for w in WRONG])
+def test_a_new_entry_that_is_wrong_is_no_silence(params, entry, told):
+    values = read_json("mine/dataset.json")
+    Path("mine/dataset.json").write_text(json.dumps(values | {"training": [*values["training"], entry]}))
+    os.utime("mine/dataset.json", (0, 0))
+    [line] = differs(params)
+    assert re.search(told, line) and line.startswith("mine/dataset.json: ") and due()
+
+
+@pytest.mark.parametrize("what", ["numTraining", "labelsTs", "a file that no entry names"])
+def test_what_makes_another_warning_makes_the_catalogue_due(params, what):
+    if what == "numTraining":
+        listing(numTraining=9)
+    else:
+        path = Path("mine", what if what == "labelsTs" else "imagesTr", "b_9.nii.gz")
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+        os.utime(path, (0, 0))
+    told = ["mine: its dataset.json or folders make other warnings than data/checks.json has"]
+    assert differs(params) == told and due()
+    before = [Path(p).read_bytes() for p in ("data/cases.csv", "data/dataset.json")]
+    catalogued(params)
+    assert differs(params) == [] and not due()
+    # the report tells the new warning; no phase before it reads what changed
+    assert before == [Path(p).read_bytes() for p in ("data/cases.csv", "data/dataset.json")]
+
+
+def test_another_text_of_the_same_listing_makes_nothing_due(params):
+    values = read_json("mine/dataset.json")
+    Path("mine/dataset.json").write_text(json.dumps(values | {"description": "more"}, indent=3))
+    assert differs(params) == [] and not due()
+
+
+def test_an_interrupted_look_keeps_what_was_read(params, monkeypatch):
+    shutil.rmtree(".snakemake")
+    read = []
+
+    def digest(paths):
+        if len(read) == 2:
+            raise KeyboardInterrupt
+        read.append(paths)
+        return cases.digest(paths)
+
+    monkeypatch.setattr(seen, "digest", digest)
+    for _ in range(2):  # the second look goes on where the first stopped, and a thorough one loses nothing
+        with pytest.raises(KeyboardInterrupt):
+            originals.look(params, [], thorough=len(read) == 2)
+    notes = seen.Seen(seen.RAW)
+    known = [notes.known(c.case, (*c.images, c.label), "mine") for c in cases.read()]
+    assert [k is not None for k in known] == [True, True, False]
+
+
+def test_notes_are_kept_now_and_then(params, monkeypatch):
+    """A process that is killed tidies up nothing."""
+    shutil.rmtree(".snakemake")
+    monkeypatch.setattr(originals, "KEPT_EVERY", -1)
+    saved = []
+    save = seen.Seen.save
+    monkeypatch.setattr(seen.Seen, "save", lambda notes, rest=False: (saved.append(rest), save(notes, rest)))
+    assert differs(params) == [] and saved == [True, True, True, False]
 
 
 def predicted(fold, **files) -> Path:
@@ -312,3 +422,30 @@ def test_code_replaced_by_an_older_file_gets_the_time_of_now(tmp_path, monkeypat
     assert originals.see_code("workflow") == ["refold/evaluate/fold.py"]
     assert code.stat().st_mtime > before - 1 and other.stat().st_mtime == 1e9
     assert originals.see_code("workflow") == []
+    for damaged in ("{", "[]", '{"refold/evaluate/fold.py": '):
+        originals.SOURCES.write_text(damaged)
+        assert originals.see_code("workflow") == []
+        assert set(read_json(originals.SOURCES)) == {"refold/evaluate/fold.py", "rules/data.smk"}
+
+
+def test_code_of_another_user_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code = Path("workflow/a.py")
+    code.parent.mkdir()
+    code.write_text("a = 1")
+    originals.see_code("workflow")
+    code.write_text("a = 2")
+    os.utime(code, (9e8, 9e8))
+    Path("results").mkdir()
+    Path("results/splits.json").touch()
+
+    def refuse(path):
+        raise PermissionError(f"{path}: not yours")
+
+    set_time = os.utime
+    monkeypatch.setattr(os, "utime", refuse)
+    for _ in range(2):  # as long as it is so
+        with pytest.raises(RefoldError, match=r"^workflow/a\.py has another content .* its owner has to run `touch w"):
+            originals.see_code("workflow")
+    set_time(code, (4e9, 4e9))
+    assert originals.see_code("workflow") == ["a.py"] and originals.see_code("workflow") == []

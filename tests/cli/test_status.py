@@ -48,6 +48,44 @@ def test_advice_where_raw_files_changed(phases, words):
     assert advice(phases, differs=True).startswith(words)
 
 
+MODEL = "results/models/a/fold-0/model.npz"
+CHECKOUT = "delete the files named above, then `dvc checkout --force`"
+AGAIN = "make the files named above again"
+
+
+@pytest.mark.parametrize(
+    "phases, words",
+    [
+        (changed(train={"differences": ["results/models modified"]}), CHECKOUT),
+        (changed(train={"differences": ["results/models modified"], "pending": 1}), CHECKOUT),
+        (FRESH, AGAIN),  # it was recorded as it is
+        ([replace(p, recorded=False) for p in FRESH], AGAIN),
+        (changed(report={"recorded": False}), AGAIN),
+        (changed(train={"differences": ["params.yaml: train modified"]}), AGAIN),
+        (
+            changed(
+                train={"differences": ["results/models modified"]},
+                predict={"differences": ["results/models modified", "results/predictions modified"]},
+            ),
+            AGAIN,
+        ),
+    ],
+)
+def test_advice_where_a_result_was_changed(phases, words):
+    """A checkout replaces all results: where fresh ones are not on record yet they would be lost."""
+    assert advice(phases, altered=[MODEL]).startswith(words)
+
+
+def test_advice_names_no_record_that_would_be_refused():
+    unrecorded = [replace(p, recorded=False) for p in FRESH]
+    assert advice(unrecorded, strays=True).startswith("`refold record --clean`")
+    assert advice(unrecorded, differs=True, gone="`dvc checkout x`") == (
+        "`dvc checkout x`; nothing can be recorded without it"
+    )
+    pending = changed(train={"pending": 2, "differences": ["params.yaml: train modified"]})
+    assert advice(pending, differs=True, gone="`dvc checkout x`").startswith("`dvc checkout x`; then `snakemake`")
+
+
 def test_a_phase_in_words():
     assert FRESH[0].snakemake == "fresh" and FRESH[0].dvc == "on record"
     row = Phase("train", 2, 6, ["params.yaml: train modified", "results/models modified"], True)

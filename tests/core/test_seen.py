@@ -1,6 +1,7 @@
 """Files are read again only where their size or times changed, and then always."""
 
 import hashlib
+import json
 import os
 import time
 
@@ -68,13 +69,23 @@ def test_a_file_changed_this_moment_is_not_trusted(tmp_path):
     found = notes.read("x", ["a"], tmp_path)
     notes.save()
     again = Seen(tmp_path / "notes.json")
-    assert again.known("x", ["a"], tmp_path) is None and again.noted("x") == found
+    assert again.known("x", ["a"], tmp_path) is None and json.loads(again.path.read_text())["x"][2] == found
 
 
 def test_notes_that_nobody_asked_for_are_dropped_and_damaged_ones_are_none(two):
     notes = noted(two)
     notes.read("y", ["a"], two)
     notes.save()
-    assert Seen(two / "notes.json").noted("x") is None
-    (two / "notes.json").write_text("{")
-    assert Seen(two / "notes.json").noted("y") is None
+    path = two / "notes.json"
+    assert seen.stored(path).keys() == {"y"}
+    notes.read("x", ["a", "b"], two)
+    for damaged in ("{", "[]", '{"y": [], "x": 1}', "[" * 100_000):
+        path.write_text(damaged)
+        assert Seen(path).known("y", ["a"], two) is None
+
+
+def test_of_a_reading_cut_short_the_rest_of_the_notes_is_kept(two):
+    notes = noted(two)
+    notes.read("y", ["a"], two)
+    notes.save(rest=True)
+    assert seen.stored(two / "notes.json").keys() == {"x", "y"}

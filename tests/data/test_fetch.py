@@ -22,7 +22,7 @@ import pytest
 from refold.core import seen
 from refold.core.errors import RefoldError
 from refold.core.sections import Dataset
-from refold.data import fetch
+from refold.data import fetch, layout
 from refold.data.__main__ import main
 
 from .conftest import decathlon
@@ -361,12 +361,17 @@ def test_which_archive_was_unpacked_is_noted_only_when_it_was(body, project, sta
     (tmp_path / "mine.tar").write_bytes(body)
     stamp(tmp_path / "mine.tar", name="mine")
     main(["fetch"])
-    first = seen.Seen(seen.ARCHIVE).noted("archive")
-    assert first == hashlib.sha256(body).hexdigest()
+    found = json.loads((project / "data/raw/mine" / layout.UNPACKED).read_text())
+    assert found == {"archive": hashlib.sha256(body).hexdigest()}
+    notes = seen.stored(seen.ARCHIVE)
+    assert notes["archive"][2] == found["archive"]
     (tmp_path / "mine.tar").write_bytes(b"no archive")
     with pytest.raises(RefoldError):
         main(["fetch"])
-    assert seen.Seen(seen.ARCHIVE).noted("archive") == first
+    assert json.loads((project / "data/raw/mine" / layout.UNPACKED).read_text()) == found
+    stamp(name="phantom", phantom={"patients": 4, "size": 24})
+    main(["fetch"])
+    assert seen.stored(seen.ARCHIVE) == notes and not (project / "data/raw/phantom" / layout.UNPACKED).exists()
 
 
 def test_an_archive_without_a_data_set(project, stamp, tmp_path):

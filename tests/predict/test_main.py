@@ -414,17 +414,22 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(project, elsewhere)
     refused(rf"has no label map of case3, tested in fold 0; .*such as case3{elsewhere}")
 
 
-def test_a_folder_without_label_maps_is_told(tmp_path):
+def test_a_folder_without_label_maps_is_told(tmp_path, monkeypatch):
     entry = KINDS["external"](folder=str(tmp_path / "none"))
     with pytest.raises(RefoldError, match=r"methods\.theirs\.folder: .* is no folder"):
-        entry.files("theirs")
+        entry.check("theirs")
     (tmp_path / "none").mkdir()
     with pytest.raises(RefoldError, match=r"holds no file that ends with \.png, \.tif, \.tiff, \.nii\.gz, \.nii"):
-        entry.files("theirs")
+        entry.check("theirs")
     (tmp_path / "none/deep").mkdir()
     (tmp_path / "none/deep/a.nii").touch()
     (tmp_path / "none/dataset.json").touch()
-    assert entry.files("theirs") == [str(tmp_path / "none/deep/a.nii")]
+    monkeypatch.setattr(type(tmp_path), "is_file", lambda path: looked.append(path) or True)
+    looked = []
+    for i in range(20):
+        (tmp_path / f"none/deep/{i}.nii").touch()
+    entry.check("theirs")
+    assert len(looked) == 1  # not the whole folder: one hit is enough
 
 
 def test_probabilities_stand_beside_the_label_maps(project):

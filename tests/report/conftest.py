@@ -229,7 +229,7 @@ def make(
     )
     Place(str(root / "raw")).write(f.place)
     case_table.write(cases, f.data / "cases.csv")
-    write_json(
+    seals.write(
         f.data / "checks.json",
         {
             "errors": [],
@@ -240,7 +240,7 @@ def make(
             ],
         },
     )
-    description.write(f.data / "dataset.json", [f.data / "cases.csv", f.data / "checks.json"])
+    description.write(f.data / "dataset.json", [f.data / "cases.csv"])
     seals.write(
         f.data / "fingerprint.json",
         {

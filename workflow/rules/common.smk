@@ -62,6 +62,9 @@ TESTED = checked(lambda: stages.tested(P))
 # Sections reach jobs as files, rewritten only when their content changes, and only by the main process: a queued
 # cluster job parses this file again and must not pick up a later edit. The same holds for what is known of raw files.
 if MAIN:
+    for name, entry in P.methods.items():
+        if isinstance(entry, External):
+            checked(lambda: entry.check(name))
     LOOKS = checked(lambda: originals.look(P, TESTED))
     checked(lambda: runs.enter(P, lambda: originals.freeze(P, LOOKS)))
     originals.tell(LOOKS)
@@ -71,8 +74,6 @@ NETWORKS = P.networks
 CLASSICAL = [name for name in TRAINED if name not in NETWORKS]
 ANSWERS = {name: P.answer(name) for name in METHODS}
 EXTERNAL = {name for name, entry in P.methods.items() if isinstance(entry, External)}
-for name in EXTERNAL:
-    checked(lambda: P.methods[name].files(name))
 MODEL = {name: P.methods[name].file for name in TRAINED}
 # Networks share a card in turns; a machine without one has no such limit.
 GPU = int(jobs.has_gpu())

@@ -4,7 +4,7 @@ rule folds:
         params=stamps("split"),
         cases="data/cases.csv",
         dataset="data/dataset.json",
-        file=str(originals.SPLIT) if P.split.file else [],
+        file=str(originals.SPLIT) if P.split.kind == "file" else [],
         place=PLACE,
     output:
         "results/splits.json",

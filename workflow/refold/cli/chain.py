@@ -22,8 +22,9 @@ FINGERPRINT, SPLITS, HASHES = "data/fingerprint.json", "results/splits.json", "r
 PROVENANCE, CRATE = f"results/{provenance.PROVENANCE}", f"results/{provenance.CRATE}"
 # by their whole paths: a raw data set has a dataset.json of its own
 SEALED = (
-    "data/dataset.json", FINGERPRINT, "data/preprocessed/shard-*.json", SPLITS, "results/models/*/card.json",
-    "results/predictions/*/predictions.json", "results/metrics/folds/*.json", HASHES, PROVENANCE,
+    "data/dataset.json", "data/checks.json", FINGERPRINT, "data/preprocessed/shard-*.json", SPLITS,
+    "results/models/*/card.json", "results/predictions/*/predictions.json", "results/metrics/folds/*.json", HASHES,
+    PROVENANCE,
 )  # fmt: skip
 
 
@@ -39,11 +40,15 @@ class Link:
 
 @dataclass(frozen=True)
 class Looked:
-    """What was looked through. files: how many; size: their bytes. altered: what is wrong, a line a file."""
+    """What was looked through.
+
+    files: how many; size: their bytes. altered: what is wrong, a line a file; names: of these files, in this order.
+    """
 
     files: int
     size: int
     altered: tuple[str, ...]
+    names: tuple[str, ...] = ()
 
     def text(self) -> str:
         """For people."""
@@ -71,12 +76,18 @@ def _within(path: str, value: dict[str, Any]) -> Iterator[Link]:
             yield link(file, hashes[key])
     name = Path(path).name
     if name == "dataset.json":
-        yield from (link(folder / file, value["files"].get(file)) for file in ("cases.csv", "checks.json"))
+        yield link(folder / "cases.csv", value["files"].get("cases.csv"))
     elif name.startswith("shard-") or name == "predictions.json":
         for entry in value["cases"].values():
             for about in (entry, entry.get("probabilities")):
                 if about:
                     yield link(folder / about["file"], about["sha256"], path)
+    elif path == FINGERPRINT:
+        from refold.core import store  # h5py takes a while
+
+        # an older list of a shard fits its own files, brought back with it
+        for case, about in value["cases"].items():
+            yield link(folder / f"preprocessed/{case}{store.SUFFIX}", about["sha256"], store.AGAIN)
     elif name == "card.json":
         yield link(folder / "history.csv", hashes.get("history"))
     elif path == HASHES:
@@ -156,7 +167,7 @@ def look(outputs: Iterable[tools.Output]) -> Looked:
         elif found != link.sha256:
             detail = f"sha256 {found[:12]}, {link.where} says {link.sha256[:12]}"
             wrong[name] = str(seals.altered(name, detail, link.again))
-    return Looked(sum(v is not None for v in files.values()), size, tuple(wrong.values()))
+    return Looked(sum(v is not None for v in files.values()), size, tuple(wrong.values()), tuple(wrong))
 
 
 def check(outputs: Iterable[tools.Output], done: str) -> Looked:

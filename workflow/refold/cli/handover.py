@@ -13,7 +13,7 @@ from pathlib import Path
 from refold.cli import chain, originals, stages, tools
 from refold.core import hashes, seals, sources
 from refold.core.errors import RefoldError
-from refold.core.files import read_json, sha256_file, sha256_json, write_text
+from refold.core.files import sha256_file, sha256_json, write_text
 from refold.core.params import Params, Stamps, load
 from refold.data import layout
 from refold.report import provenance
@@ -208,7 +208,7 @@ def _certified() -> list[tools.Output]:
 def strays(outputs: Iterable[tools.Output], params: Params) -> list[Path]:
     """Files among DVC's outs that no job of this experiment wrote, such as those of methods or folds that are gone."""
     outputs = list(outputs)
-    known = {Path(o.path) for o in outputs} | {path for _, path, _ in _listed(outputs)}
+    known = {Path(o.path) for o in outputs} | _listed(outputs)
     raw = layout.root(params.dataset)
     roots = [Path(r) for phase in stages.PHASES for r in stages.OUTS[phase]]
     return [
@@ -221,17 +221,18 @@ def strays(outputs: Iterable[tools.Output], params: Params) -> list[Path]:
     ]
 
 
-def _listed(outputs: Iterable[tools.Output]) -> list[tuple[Path, Path, str]]:
-    """(list, file, hash) of each file that stands behind a list; lists that are not there yet have none."""
-    lists = [Path(o.path) for o in outputs if o.rule in ("preprocess_shard", "predict_fold")]
-    return [
-        (listing, listing.parent / about["file"], about["sha256"])
-        for listing in lists
-        if listing.is_file()
-        for entry in read_json(listing)["cases"].values()
-        for about in (entry, entry.get("probabilities"))
-        if about
-    ]
+def _listed(outputs: Iterable[tools.Output]) -> set[Path]:
+    """The files behind lists; of a damaged list, which `chain` names, its folder: nobody knows which of the files."""
+    found: set[Path] = set()
+    for listing in (Path(o.path) for o in outputs if o.rule in ("preprocess_shard", "predict_fold")):
+        if not listing.is_file():
+            continue
+        try:
+            for entry in seals.read(listing)["cases"].values():
+                found |= {listing.parent / a["file"] for a in (entry, entry.get("probabilities")) if a}
+        except (RefoldError, AttributeError, KeyError, TypeError):
+            found.add(listing.parent)
+    return found
 
 
 def _remove_empty(folder: Path) -> None:

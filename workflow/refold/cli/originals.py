@@ -1,4 +1,5 @@
-"""Files that no job makes: raw images and labels, an archive, another program's label maps; against what was read.
+"""Files that no job makes: raw images and labels, an archive, a split file, another program's label maps; against what
+was read.
 
 Snakemake sees that a file is newer, not that it was replaced by an older one, and knows nothing of files that a job
 brought besides its declared outputs. So the main process looks: a file whose size or times changed is read, and where
@@ -16,23 +17,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from refold.core import cases as table
-from refold.core import log, sources
+from refold.core import log, seals, sources
 from refold.core.cases import Case, Description
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file, write_json
 from refold.core.life import FOLDER
 from refold.core.params import Params
 from refold.core.place import Place
-from refold.core.sections import Dataset
-from refold.core.seen import ARCHIVE, RAW, Seen, of_method
+from refold.core.sections import Dataset, Split
+from refold.core.seen import ARCHIVE, RAW, Seen, of_method, stored
 from refold.data import layout
 from refold.methods.external import External, find
+from refold.split import planned
 
 STAMPS = Path("results/.data")
 DATA, UNPACKED, SPLIT = STAMPS / "cases.json", STAMPS / "archive.json", STAMPS / "split.json"
 SOURCES = FOLDER / "seen/code.json"
 CODE = (".py", ".smk", ".j2", ".css", ".js", ".json")
+RESULTS = Path("results/splits.json")
 WAYS_BACK = "bring them back, or run `snakemake`: it makes again what rests on them"
+KEPT_EVERY = 30.0  # seconds between notes on what was read so far
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,8 @@ def look(params: Params, folds: Iterable[str | int], thorough: bool = False) -> 
     found = [_of_dataset(params.dataset, thorough)]
     if layout.kind(params.dataset) == "archive":
         found.append(_of_archive(params.dataset, thorough))
+    if params.split.kind == "file":
+        found.append(_of_split(params.split))
     for name, entry in params.methods.items():
         if isinstance(entry, External):
             found += [_of_label_maps(name, entry, str(fold), thorough) for fold in folds]
@@ -85,7 +91,7 @@ def look(params: Params, folds: Iterable[str | int], thorough: bool = False) -> 
 
 
 def _of_dataset(dataset: Dataset, thorough: bool) -> Look:
-    made = (table.CASES, table.DATASET)
+    made = (table.CASES, table.DATASET, table.CHECKS)
     if not all(map(os.path.isfile, made)):
         return Look(DATA, (), made)
     root = layout.root(dataset)
@@ -93,8 +99,9 @@ def _of_dataset(dataset: Dataset, thorough: bool) -> Look:
         return Look(DATA, (f"{root / 'dataset.json'} is missing",), made, layout.kind(dataset) != "folder")
     try:
         rows, description = {c.case: c for c in table.read()}, Description.read()
+        listing = seals.read(table.CHECKS)["listing"]
     except (RefoldError, KeyError, TypeError) as error:
-        return Look(DATA, (f"data/cases.csv or data/dataset.json is damaged: {error}",), made)
+        return Look(DATA, (f"{', '.join(made[:-1])} or {made[-1]} is damaged: {error}",), made)
     try:
         now = layout.read(dataset)
     except RefoldError as error:
@@ -112,6 +119,10 @@ def _of_dataset(dataset: Dataset, thorough: bool) -> Look:
             differs.append(f"case {entry.case} has another patient or other files")
         else:
             same.append(row)
+    found = layout.beside(now)
+    if layout.digest(found) != listing:  # an entry that is wrong is none, and nothing else would tell of it
+        differs += [f"{root / 'dataset.json'}: {p.message}" for p in found if p.is_error]
+        differs = differs or [f"{root}: its dataset.json or folders make other warnings than {table.CHECKS} has"]
     differs += _contents(Seen(RAW), [(c.case, (*c.images, c.label), c.sha256) for c in same], root, thorough)
     return Look(DATA, tuple(differs), made)
 
@@ -125,14 +136,21 @@ def _contents(notes: Seen, wanted: Sequence[tuple[str, Sequence[str], str]], roo
             unknown.append((what, names, sha256))
         elif found != sha256:
             differs.append(_changed(what, names, root))
-    for what, names, sha256 in log.progress(unknown, f"comparing files in {root} with what was read"):
-        try:
-            if notes.read(what, names, root) != sha256:
-                differs.append(_changed(what, names, root))
-        except OSError:
-            missing = next((n for n in names if not (root / n).is_file()), names[0])
-            differs.append(f"{root / missing} is missing or cannot be read")
-    notes.save()
+    kept, done = time.monotonic(), False
+    try:
+        for what, names, sha256 in log.progress(unknown, f"comparing files in {root} with what was read"):
+            try:
+                if notes.read(what, names, root) != sha256:
+                    differs.append(_changed(what, names, root))
+            except OSError:
+                missing = next((n for n in names if not (root / n).is_file()), names[0])
+                differs.append(f"{root / missing} is missing or cannot be read")
+            if time.monotonic() - kept > KEPT_EVERY:
+                notes.save(rest=True)
+                kept = time.monotonic()
+        done = True
+    finally:  # what was read before Ctrl-C is not read again
+        notes.save(rest=not done)
     return differs
 
 
@@ -146,17 +164,30 @@ def _of_archive(dataset: Dataset, thorough: bool) -> Look:
     made, archive = str(layout.root(dataset) / "dataset.json"), str(layout.archive(dataset))
     if not os.path.isfile(made):
         return Look(UNPACKED, (), (made,))
+    then = layout.unpacked(dataset)
+    if then is None:
+        return Look(UNPACKED, (f"{Path(made).parent} does not tell from which archive it was unpacked",), (made,))
     notes = Seen(ARCHIVE)
-    then = notes.noted("archive")
-    if then is None:  # brought by DVC, which watches it
-        notes.read("archive", [archive])
+    now = None if thorough else notes.known("archive", [archive])
+    if now is None:
+        now = notes.read("archive", [archive])
         notes.save()
-    elif thorough or notes.known("archive", [archive]) is None:
-        if sha256_file(archive) != then:
-            return Look(UNPACKED, (f"{archive} is not the archive that was unpacked",), (made,))
-        notes.read("archive", [archive])
-        notes.save()
-    return Look(UNPACKED, (), (made,))
+    return Look(UNPACKED, () if now == then else (f"{archive} is not the archive that was unpacked",), (made,))
+
+
+def _of_split(split: Split) -> Look:
+    made = (str(RESULTS),)
+    if not RESULTS.is_file():
+        return Look(SPLIT, (), made)
+    try:
+        then = seals.read(RESULTS).get("given")
+    except RefoldError as error:
+        return Look(SPLIT, (str(error),), made)
+    try:
+        now = planned.read(split.file).sha256
+    except RefoldError as error:
+        return Look(SPLIT, (str(error),), made)
+    return Look(SPLIT, () if now == then else (f"{split.file} gives other folds than {RESULTS} was made from",), made)
 
 
 def _of_label_maps(method: str, entry: External, fold: str, thorough: bool) -> Look:
@@ -190,17 +221,35 @@ def see_code(folder: str | Path = sources.ROOT) -> list[str]:
 
     Returns:
         The files.
+
+    Raises:
+        RefoldError: the time of one cannot be set, and Snakemake would not see that it changed.
     """
     folder = Path(folder)
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix in CODE)
     now = {p.relative_to(folder).as_posix(): sha256_file(p) for p in files}
-    then = read_json(SOURCES) if SOURCES.is_file() else {}
+    then = stored(SOURCES)
     changed = [name for name, digest in now.items() if then.get(name, digest) != digest]
     for name in changed:
-        os.utime(folder / name)
+        _now(folder / name)
     if now != then:
         write_json(SOURCES, now)
     return changed
+
+
+def _now(path: Path) -> None:
+    """Give a file the time of now; one that is newer than all results may keep its own, where that is refused."""
+    try:
+        os.utime(path)
+    except PermissionError:
+        results = (p for top in ("data", "results") for p in Path(top).rglob("*") if p.is_file())
+        seen = (p.stat().st_mtime_ns for p in results if not any(part.startswith(".") for part in p.parts))
+        if path.stat().st_mtime_ns <= max(seen, default=0):
+            raise RefoldError(
+                f"{path} has another content than at the last start and an older time than the results, so Snakemake "
+                f"would not see the change; it is another user's file, whose time cannot be set here: its owner has to "
+                f"run `touch {path}`, or work in a clone of your own"
+            ) from None
 
 
 def freeze(params: Params, looks: Iterable[Look]) -> None:
@@ -208,8 +257,6 @@ def freeze(params: Params, looks: Iterable[Look]) -> None:
     place(params).write()
     see_code()
     looks = list(looks)
-    if params.split.file and Path(params.split.file).is_file():
-        write_json(SPLIT, {"sha256": sha256_file(params.split.file)}, if_changed=True)
     for one in looks:
         _write(one)
     kept = {one.stamp for one in looks}
@@ -244,6 +291,18 @@ def tell(looks: Iterable[Look]) -> None:
 
 def verify(params: Params, folds: Iterable[str | int], what: str) -> None:
     """Read all such files. Raises `RefoldError` where one is not what the results were made from."""
-    if found := lines(look(params, folds, thorough=True), 10):
-        told = f"{what}: files are not those that the results were made from; {WAYS_BACK}"
+    looks = look(params, folds, thorough=True)
+    told = f"{what}: files are not those that the results were made from; {WAYS_BACK}"
+    if any(one.gone for one in looks):  # nothing is due for that, so Snakemake would bring nothing back
+        told = f"{what}: the data set is not there; {bring_back(params.dataset)}"
+    if found := lines(looks, 10):
         raise RefoldError("\n".join([told, *found]))
+
+
+def bring_back(dataset: Dataset) -> str:
+    """What to do where a data set that was made, downloaded or unpacked was deleted."""
+    root = layout.root(dataset)
+    return (
+        f"`dvc checkout {root}` brings it back where DVC has it, `snakemake --cores 1 -- {root / 'dataset.json'}` "
+        "makes or fetches it anew"
+    )

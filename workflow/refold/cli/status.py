@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,20 +67,29 @@ def phases(params: Params, outputs: list[tools.Output], thorough: bool = False) 
     return found
 
 
-def advice(found: list[Phase], differs: bool = False, altered: bool = False) -> str:
+def advice(
+    found: list[Phase], differs: bool = False, altered: Collection[str] = (), strays: bool = False, gone: str = ""
+) -> str:
     """What to run next.
 
     Args:
         differs: files that no job makes are not those that the results were made from.
-        altered: files of the results are not what their jobs wrote.
+        altered: files of the results that are not what their jobs wrote.
+        strays: files of an earlier experiment lie among the results.
+        gone: how to bring back the whole data set, where it is not there.
     """
     fresh = not any(p.pending for p in found)
     clean = all(p.recorded and not p.differences for p in found)
     if altered:
-        return (
-            "`dvc checkout --force` brings back what is on record (delete the files named above before); or make them "
-            "again as it says there"
-        )
+        again = "make the files named above again as it says there"
+        # fresh results that are not on record yet would be replaced by old ones
+        differing = {d.rsplit(" ", 1)[0] for p in found for d in p.differences}  # of "results/models modified"
+        within = {f: {d for d in differing if f == d or f.startswith(f"{d}/")} for f in altered}
+        if all(p.recorded for p in found) and all(within.values()) and differing == set().union(*within.values()):
+            return f"delete the files named above, then `dvc checkout --force` brings back those on record; or {again}"
+        return again
+    if gone and fresh:
+        return f"{gone}; nothing can be recorded without it"
     if differs and fresh:
         return "`dvc checkout` (or `dvc pull`), or put the files back: nothing can be recorded without them"
     if differs and clean:
@@ -89,6 +99,8 @@ def advice(found: list[Phase], differs: bool = False, altered: bool = False) -> 
         )
     if fresh and clean:
         return "nothing: what is here is fresh and on record"
+    if fresh and strays:
+        return "`refold record --clean`: deletes those files, and records the results, which are fresh"
     if fresh:
         return "`refold record`: the results are fresh, but DVC does not have them"
     if clean:
@@ -100,7 +112,7 @@ def advice(found: list[Phase], differs: bool = False, altered: bool = False) -> 
             "`dvc checkout` (or `dvc pull`), then `refold sync`: brings back the results on record; "
             "or `snakemake`, then `refold record`: makes them again"
         )
-    return "`snakemake`, then `refold record`; or `dvc repro`"
+    return (f"{gone}; then " if gone else "") + "`snakemake`, then `refold record`; or `dvc repro`"
 
 
 def text(thorough: bool = False) -> tuple[str, bool]:
@@ -124,12 +136,12 @@ def text(thorough: bool = False) -> tuple[str, bool]:
     looks = originals.look(params, stages.tested(params), thorough)
     if changed := originals.lines(looks):
         lines += ["files that the results were made from have changed:", *changed]
+    looked = chain.look(outputs) if thorough else None
     left = handover.strays(outputs, params)
     if left:
         lines.append(f"{len(left)} files of an earlier experiment lie among the results, such as {left[0]}")
-    looked = chain.look(outputs) if thorough else None
     lines.append(looked.text() if looked else BY_TIME)
-    altered = bool(looked and looked.altered)
-    return "\n".join([*lines, f"next: {advice(found, bool(changed), altered)}"]), not altered and not (
-        thorough and changed
-    )
+    altered = looked.names if looked else ()
+    gone = originals.bring_back(params.dataset) if any(one.gone for one in looks) else ""
+    lines.append(f"next: {advice(found, bool(changed), altered, bool(left), gone)}")
+    return "\n".join(lines), not altered and not (thorough and changed)

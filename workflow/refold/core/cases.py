@@ -17,6 +17,7 @@ from refold.core.place import Place
 
 CASES = "data/cases.csv"
 DATASET = "data/dataset.json"
+CHECKS = "data/checks.json"
 
 
 @dataclass(frozen=True)
@@ -182,12 +183,19 @@ def verify(case: Case, root: str | Path) -> None:
     files = [Path(root) / name for name in (*case.images, case.label)]
     missing = [f for f in files if not f.is_file()]
     if missing:
-        raise RefoldError(f"{missing[0]} is missing: case {case.case}; bring it back or run `{AGAIN}`")
+        raise RefoldError(
+            f"{missing[0]} is missing: case {case.case}; bring it back, or run `{AGAIN}`, which fetches a data set "
+            "that is not there at all and checks what is there"
+        )
     if digest(files) != case.sha256:
-        raise RefoldError(f"the files of case {case.case} changed since data/cases.csv was made; run `{AGAIN}`")
+        raise RefoldError(
+            f"the files of case {case.case} changed since data/cases.csv was made; bring them back, or run "
+            "`snakemake`, which finds the change when it starts and begins with data/cases.csv; where it finds none, "
+            f"as on a file system that keeps no time of it, run `{AGAIN}` before"
+        )
 
 
-AGAIN = "snakemake --forcerun catalogue -- data"
+AGAIN = "snakemake --cores 1 --forcerun catalogue -- data"
 COLUMNS = ("case", "patient", "images", "label", "channels", "shape", "spacing", "orientation", "voxels", "sha256")
 
 

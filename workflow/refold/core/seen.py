@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from refold.core.cases import digest
 from refold.core.files import write_text
@@ -43,6 +44,15 @@ def stats(files: Iterable[str | Path]) -> list[Stat] | None:
     return found
 
 
+def stored(path: str | Path) -> dict[str, Any]:
+    """Notes in a JSON file. Damaged ones are none: what they said is found out anew."""
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 class Seen:
     """The notes in one file: {key: (names, stats, sha256)}.
 
@@ -53,14 +63,7 @@ class Seen:
         self.path = Path(path)
         self._kept: dict[str, list] = {}
         self._changed = False
-        try:
-            self._known: dict[str, list] = json.loads(self.path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            self._known = {}
-
-    def noted(self, key: str) -> str | None:
-        """The hash in the note on ``key``, whatever the files are now."""
-        return self._known[key][2] if key in self._known else None
+        self._known = {k: v for k, v in stored(self.path).items() if isinstance(v, list) and len(v) == 3}
 
     def known(self, key: str, names: Sequence[str], root: str | Path = "") -> str | None:
         """The hash of the files' bytes, one after the other, if none changed since it was noted; None if one did.
@@ -91,7 +94,8 @@ class Seen:
         self._kept[key] = [list(names), found and [list(s) for s in found], sha256]
         self._changed |= self._kept[key] != self._known.get(key)
 
-    def save(self) -> None:
-        """Write the notes if they are others than in the file."""
-        if self._changed or len(self._kept) != len(self._known):
-            write_text(self.path, json.dumps(self._kept, ensure_ascii=False, separators=(",", ":")))
+    def save(self, rest: bool = False) -> None:
+        """Write the notes if they are others than in the file. rest: keep also those not asked for yet."""
+        kept = {**self._known, **self._kept} if rest else self._kept
+        if self._changed or len(kept) != len(self._known):
+            write_text(self.path, json.dumps(kept, ensure_ascii=False, separators=(",", ":")))

@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> None:
         verb.add_argument("--raw", default=layout.RAW, help="folder of the data sets fetched")
     check.add_argument("--cases", default=cases.CASES, help="table of cases, written")
     check.add_argument("--dataset", default=cases.DATASET, help="description of the data set, written")
-    check.add_argument("--checks", default="data/checks.json", help="warnings, written")
+    check.add_argument("--checks", default=cases.CHECKS, help="warnings, written")
     check.add_argument("--log-checks", default="logs/data/checks.json", help="errors and warnings, written on errors")
     check.add_argument("--processes", type=int, default=1, help="processes; no result depends on it")
     options = parser.parse_args(argv)
@@ -31,11 +31,13 @@ def main(argv: list[str] | None = None) -> None:
     if options.verb == "fetch":
         from refold.data.fetch import fetch as run
 
-        notes = seen.Seen(seen.ARCHIVE)
-        if archive := layout.archive(dataset):
-            notes.read("archive", [str(archive)])  # before it is unpacked: a change meanwhile is noticed later
+        archive = layout.archive(dataset)
+        found = seen.stats([archive]) if archive else None  # before: a change meanwhile is noticed later
         run(dataset, options.raw)
-        notes.save()
+        if archive:
+            notes = seen.Seen(seen.ARCHIVE)
+            notes.note("archive", [str(archive)], found, layout.unpacked(dataset, options.raw))
+            notes.save()
     else:
         from refold.data.checks import catalogue
 

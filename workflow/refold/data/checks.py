@@ -18,13 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
-from refold.core import cases, files, grid, images, life, log, pictures, seen
+from refold.core import cases, files, grid, images, life, log, pictures, seals, seen
 from refold.core.errors import RefoldError
 from refold.core.sections import Dataset
 from refold.data import layout
 from refold.data.problems import Problem, table
 
-CHECKS_FILE = "data/checks.json"
 LOG_FILE = "logs/data/checks.json"
 SFORM_QFORM = 0.1  # of the voxel size, at the corner where they are furthest apart
 SIZES_DIFFER = 1e-3  # relative difference of two voxel sizes of one header that is said
@@ -56,7 +55,7 @@ def catalogue(
     raw: str | Path = layout.RAW,
     cases_path: str | Path = cases.CASES,
     dataset_path: str | Path = cases.DATASET,
-    checks_path: str | Path = CHECKS_FILE,
+    checks_path: str | Path = cases.CHECKS,
     log_path: str | Path = LOG_FILE,
     processes: int = 1,
     notes_path: str | Path | None = None,
@@ -78,7 +77,8 @@ def catalogue(
         _write(log_path, [Problem("dataset-json", str(error), file="dataset.json")], [])
         raise
     results = _check_all(found, processes)
-    problems = [*found.problems, *(p for r in results for p in r.problems), *_across(found, results)]
+    told = layout.beside(found)
+    problems = [*told, *(p for r in results for p in r.problems), *_across(found, results)]
     errors = [p for p in problems if p.is_error]
     warnings = [p for p in problems if not p.is_error]
     if errors:
@@ -93,8 +93,9 @@ def catalogue(
     if warnings:
         log.get().warning(f"{_count(len(warnings), 'warning')}, kept in {checks_path}\n{table(warnings, most=20)}")
     cases.write(rows, cases_path)
-    _write(checks_path, [], warnings)
-    found.description.write(dataset_path, [cases_path, checks_path])
+    # with a hash of its own: were it in dataset.json, a new warning would make all phases due, not the report alone
+    seals.write(checks_path, {**_as_json([], warnings), "listing": layout.digest(told)})
+    found.description.write(dataset_path, [cases_path])
     if found.description.excluded:
         log.get().info(f"left out by dataset.exclude: {', '.join(found.description.excluded)}")
     if notes_path:
@@ -111,7 +112,11 @@ def _count(number: int, word: str) -> str:
 
 
 def _write(path: str | Path, errors: list[Problem], warnings: list[Problem]) -> None:
-    files.write_json(path, {"errors": [p.json() for p in errors], "warnings": [p.json() for p in warnings]})
+    files.write_json(path, _as_json(errors, warnings))
+
+
+def _as_json(errors: list[Problem], warnings: list[Problem]) -> dict[str, list[dict[str, str]]]:
+    return {"errors": [p.json() for p in errors], "warnings": [p.json() for p in warnings]}
 
 
 def _check_all(found: layout.Layout, processes: int) -> list[Result]:
@@ -496,8 +501,7 @@ def _text(values) -> str:
 
 def _across(found: layout.Layout, results: list[Result]) -> list[Problem]:
     """What only all cases together show."""
-    problems = [Problem("unlisted-file", "no entry of dataset.json names it", file=p) for p in layout.unlisted(found)]
-    problems += _kinds(results)
+    problems = _kinds(results)
     groups: dict[str, list[Result]] = defaultdict(list)
     for result in results:
         if result.digest:

@@ -16,6 +16,7 @@ import requests
 
 from refold.core import log
 from refold.core.errors import RefoldError
+from refold.core.files import sha256_file, write_json
 from refold.core.sections import Dataset
 from refold.data import archives, layout
 
@@ -65,7 +66,10 @@ def fetch(dataset: Dataset, raw: str | Path = layout.RAW) -> Path:
             phantom.generate(dataset.phantom, folder)
         else:
             log.get().info(f"unpacking {archive}")
+            before = sha256_file(archive) if kind == "archive" else None
             archives.unpack(archive, folder)
+            if before:  # beside the data, so that DVC keeps it with them
+                write_json(folder / layout.UNPACKED, {"archive": before})
         if not (folder / "dataset.json").is_file():
             inside = ", ".join(sorted(p.name for p in folder.iterdir())[:8])
             raise RefoldError(

@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -19,10 +19,12 @@ from refold.core import names
 from refold.core.cases import Description, Labels
 from refold.core.errors import RefoldError
 from refold.core.explain import nearest
+from refold.core.files import sha256_json
 from refold.core.sections import NAME, Dataset
 from refold.data.problems import CHECKS, Problem
 
 RAW = "data/raw"
+UNPACKED = ".unpacked.json"  # in raw/<name>: from which archive; hidden, so it is taken for no file of the data set
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
 NIFTI = (".nii.gz", ".nii")  # as in core.images, which would import numpy
 JPEG = (".jpg", ".jpeg")
@@ -94,6 +96,15 @@ def root(dataset: Dataset, raw: str | Path = RAW) -> Path:
 def archive(dataset: Dataset) -> Path | None:
     """The local archive that has to be unpacked, if any."""
     return Path(dataset.source).expanduser() if kind(dataset) == "archive" else None
+
+
+def unpacked(dataset: Dataset, raw: str | Path = RAW) -> str | None:
+    """The sha256 of the archive that raw/<name> was unpacked from, which lies beside the data; None if unknown."""
+    try:
+        found = json.loads((Path(raw) / dataset.name / UNPACKED).read_text(encoding="utf-8"))
+        return str(found["archive"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def entries(dataset: Dataset, raw: str | Path = RAW) -> list[Entry]:
@@ -610,6 +621,19 @@ def read(dataset: Dataset, raw: str | Path = RAW) -> Layout:
     )
     single = dimension == 3 and size == "2D"
     return Layout(folder, description, tuple(kept), tuple(reader.problems), single, tuple(excluded))
+
+
+def beside(layout: Layout) -> tuple[Problem, ...]:
+    """All that is peculiar to a data set before any image is opened."""
+    more = (Problem("unlisted-file", "no entry of dataset.json names it", file=p) for p in unlisted(layout))
+    return (*layout.problems, *more)
+
+
+def digest(problems: Iterable[Problem]) -> str:
+    """Hash of what `beside` found. The patient table counts by what it says, not by its name."""
+    return sha256_json(
+        [[p.check, p.message, p.case, "" if p.check.startswith("patient-table") else p.file] for p in problems]
+    )
 
 
 def unlisted(layout: Layout) -> list[str]:

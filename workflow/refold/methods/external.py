@@ -46,19 +46,13 @@ class External(Settings):
         None, description="Value of each label in these files, background first; null: the data set's own."
     )
 
-    def files(self, name: str) -> list[str]:
-        """Every label map below the folder, sorted: what predictions of the method ``name`` may read.
-
-        Raises:
-            RefoldError: there is no such folder, or nothing in it.
-        """
+    def check(self, name: str) -> None:
+        """Raises `RefoldError` where the folder of the method ``name`` is none, or holds no label map anywhere."""
         folder, endings = Path(self.folder), tuple(e for all_ in ENDINGS.values() for e in all_)
         if not folder.is_dir():
             raise RefoldError(f"methods.{name}.folder: {folder} is no folder; give that of the label maps")
-        found = sorted(str(p) for p in folder.rglob("*") if p.name.endswith(endings) and p.is_file())
-        if not found:
+        if not any(p.name.endswith(endings) and p.is_file() for p in folder.rglob("*")):
             raise RefoldError(f"methods.{name}.folder: {folder} holds no file that ends with {', '.join(endings)}")
-        return found
 
     def faults(self) -> list[tuple[str, str]]:
         if self.values is not None and len(set(self.values)) < len(self.values):

@@ -337,7 +337,6 @@ def read(
     folders = folders or Folders()
     data, metrics_folder = folders.data, folders.tables
     known, description = case_table.load(data / "cases.csv", data / "dataset.json", folders.place)
-    case_table.checked(data / "checks.json", description, data / "dataset.json")
     cases = {c.case: c for c in known}
     split_file = folders.results / "splits.json"
     splits = seals.read(split_file)
@@ -407,7 +406,7 @@ def read(
         variance=_table(table("variance.csv"), (*PART_KEYS, "metric"), VARIANCE_NUMBERS),
         metrics=read_json(table("metrics.json")),
         hashes=hashes,
-        checks=read_json(data / "checks.json"),
+        checks=seals.read(data / "checks.json"),
         fingerprint=seals.read(data / "fingerprint.json"),
         params=params,
         stamps=stamps,

@@ -36,6 +36,7 @@ PACKAGES = (
 AGAIN = "snakemake --cores all"
 LIBC = N_("C library")
 NEVER = "1970-01-01"  # stands for a date that is not known
+DATA = ("cases.csv", "checks.json", "dataset.json", "fingerprint.json")
 PROVENANCE, CRATE = "provenance.json", "ro-crate-metadata.json"
 # the crate's own hash: JSON-LD has a place for it among its entities, not beside them
 SEALED, SEAL = "sha256 of this file with zeros in place of this value", "value"
@@ -48,7 +49,7 @@ def gather(e: Experiment) -> dict[str, Any]:
     """All facts, as they stand in ``provenance.json``. Docstring of the keys: docs/reproducibility.md."""
     results = e.folders.results
     metrics = e.folders.tables
-    data = {name: sha256_file(e.folders.data / name) for name in ("cases.csv", "dataset.json", "fingerprint.json")}
+    data = {name: sha256_file(e.folders.data / name) for name in DATA}
     return {
         "code": code(e.params),
         "commands": {"everything": AGAIN, "jobs": commands()},

@@ -99,7 +99,10 @@ def _kfold(cases: list[Case], split: Split) -> list[dict]:
     return folds
 
 
-def _from_file(cases: list[Case], description: Description, split: Split) -> tuple[list[dict], list[str], list[str]]:
+def _from_file(
+    cases: list[Case], description: Description, split: Split
+) -> tuple[list[dict], list[str], list[str], str]:
+    """The folds, the held-out cases, notes, and the hash of what the file says."""
     given, path = planned.read(split.file), Path(split.file).name  # notes stand in the report, which names no place
     planned.same_number(split, given)
     known = {c.case: c.patient for c in cases}
@@ -142,7 +145,7 @@ def _from_file(cases: list[Case], description: Description, split: Split) -> tup
         notes.append(f"{len(never)} cases are trained on but never tested: {_names(never)}")
     if often := [c for c, n in tested.items() if n > 1]:
         notes.append(f"{len(often)} cases are tested in more than one fold: {_names(often)}")
-    return folds, holdout, notes
+    return folds, holdout, notes, given.sha256
 
 
 def _count(names: Iterable[str], patients: dict[str, str]) -> str:
@@ -200,11 +203,11 @@ def make(cases: list[Case], description: Description, split: Split) -> dict[str,
         RefoldError: more folds than patients, a leak, or a damaged split file.
     """
     cases = sorted(cases, key=lambda c: c.case)
-    notes, by = [], None
+    notes, by, given = [], None, None
     if description.patients == "case":
         notes.append("each case counts as its own patient: neither dataset.patient_pattern nor patient_table is given")
     if split.kind == "file":
-        folds, holdout, more = _from_file(cases, description, split)
+        folds, holdout, more, given = _from_file(cases, description, split)
         notes += more
     else:
         patients = {c.patient for c in cases}
@@ -233,5 +236,7 @@ def make(cases: list[Case], description: Description, split: Split) -> dict[str,
         "stratified_by": by,
         "notes": notes,
     }
+    if given is not None:
+        splits["given"] = given
     check(splits, cases)
     return splits

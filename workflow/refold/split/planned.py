@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from refold.core.errors import RefoldError
-from refold.core.files import read_json
+from refold.core.files import read_json, sha256_json
 from refold.core.names import some
 from refold.core.sections import Split
 
@@ -20,6 +20,12 @@ class Given:
 
     folds: tuple[tuple[list[str] | None, list[str]], ...]
     holdout: list[str]
+
+    @property
+    def sha256(self) -> str:
+        """Hash of what the file says: how it is written out changes nothing."""
+        folds = [{"train": train, "test": test} for train, test in self.folds]
+        return sha256_json({"folds": folds, "holdout": self.holdout})
 
 
 def _cases(value: Any, where: str) -> list[str]:
