@@ -639,8 +639,8 @@ def digest(problems: Iterable[Problem]) -> str:
 def unlisted(layout: Layout) -> list[str]:
     """Images beside the listed ones, in the same folders, that no entry names; sorted relative paths."""
     used = {p for e in (*layout.entries, *layout.excluded) for p in (*e.images, e.label)}
-    folders = sorted({str(PurePosixPath(p).parent) for p in used})
-    present = (str(PurePosixPath(f) / n) for f in folders for n in _names(layout.root / f))
+    folders = sorted({os.path.dirname(p) for p in used})
+    present = (os.path.join(f, n) for f in folders for n in _names(layout.root / f))
     return sorted(p for p in present if p not in used and p.lower().endswith(NIFTI + PICTURE))
 
 
