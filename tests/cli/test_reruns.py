@@ -5,6 +5,7 @@ Here Snakemake is asked by dry runs, and DVC runs its stages with a stand-in tha
 """
 
 import json
+import os
 import re
 import stat
 import sys
@@ -52,6 +53,20 @@ def staged(finished, tmp_path_factory):
 def test_the_plots_of_dvc(finished):
     plots = json.loads(finished.dvc("plots", "show", "--json").stdout)
     assert {"Learning curves", "Dice by case"} <= set(plots.get("data", plots))
+
+
+def test_a_thorough_status_names_a_model_changed_in_place(finished):
+    model = finished.folder / "results/models/threshold/fold-0/model.json"
+    before, content = model.stat(), model.read_bytes()
+    model.write_bytes(content.replace(b"0", b"1", 1))
+    os.utime(model, ns=(before.st_atime_ns, before.st_mtime_ns))
+    told = finished.refold("status", "--thorough", check=False)
+    model.write_bytes(content)
+    os.utime(model, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert told.returncode == 1 and "by what is in them: 1 is not\n" in told.stdout
+    assert "results/models/threshold/fold-0/model.json is not what the train phase wrote" in told.stdout
+    assert re.search(r"train +fresh +differs: results/models modified", told.stdout)
+    assert "next: delete the files named above, then `dvc checkout --force`" in told.stdout
 
 
 def names(change: Change) -> str:
