@@ -179,6 +179,16 @@ def test_the_rest_is_not_trained_on_where_it_holds_a_tested_patient(description,
         folds.make(FOUR, description, split_file({"test": ["p000_s0"]}, folds=1))
 
 
+def test_the_folds_of_a_file_are_known_again_however_they_are_written(description, split_file):
+    made = folds.make(FOUR, description, split_file(GOOD))
+    again = {key: GOOD[key] for key in sorted(GOOD, reverse=True)}
+    again["folds"] = [{"test": f["test"][::-1], "train": f["train"][::-1]} for f in GOOD["folds"]]
+    assert folds.make(FOUR, description, split_file(again))["given"] == made["given"]
+    turned = folds.make(FOUR, description, split_file({**GOOD, "folds": GOOD["folds"][::-1]}))
+    assert turned["given"] != made["given"]
+    assert "given" not in folds.make(FOUR, description, Split(kind="kfold", folds=2))
+
+
 def test_nnunet_s_own_splits(description, split_file):
     given = [
         {"train": ["p001_s0", "p002_s0"], "val": ["p000_s0", "p000_s1"]},
