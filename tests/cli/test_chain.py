@@ -2,9 +2,12 @@ import hashlib
 import json
 from pathlib import Path
 
+import pytest
+
 from refold.cli import chain, tools
 from refold.core import seals
 from refold.data import layout
+from refold.report import provenance
 
 
 def outputs(*paths):
@@ -54,6 +57,26 @@ def test_the_fingerprint_knows_its_stored_cases(tmp_path, monkeypatch):
     assert "`snakemake --forcerun preprocess_shard -- preprocess` makes it again" in found.altered[0]
     Path("data/preprocessed/a.h5").unlink()
     assert chain.look(files).names == ("data/preprocessed/a.h5",)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "data/dataset.json", "data/fingerprint.json", "data/preprocessed/shard-0.json",
+        "results/models/a/fold-0/card.json", "results/predictions/a/fold-0/predictions.json",
+        "results/metrics/folds/a/fold-0.json", chain.HASHES, chain.PROVENANCE, chain.CRATE,
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("value", [{}, {"cases": [], "hashes": [], "folds": [], "files": [], "@graph": [1]}])
+def test_a_sealed_file_that_lacks_what_belongs_there_is_named(tmp_path, monkeypatch, path, value):
+    """As one of another release may."""
+    monkeypatch.chdir(tmp_path)
+    if path == chain.CRATE:
+        seals.write(path, {**value, provenance.SEAL: seals.EMPTY}, key=provenance.SEAL)
+    else:
+        seals.write(path, value)
+    found = chain.look(outputs(path))
+    assert path in found.names and "it lacks" in found.text()
 
 
 def test_other_warnings_of_the_data_are_noticed(tmp_path, monkeypatch):

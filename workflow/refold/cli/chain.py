@@ -106,22 +106,32 @@ def _within(path: str, value: dict[str, Any]) -> Iterator[Link]:
         yield link(listing, hashes.get("predictions"))
 
 
-def _models(values: dict[str, dict[str, Any]]) -> Iterator[Link]:
-    """The models behind cards and predictions."""
-    for path, value in values.items():
-        if Path(path).name != "card.json":
-            continue
-        folder = Path(path).parent
-        files = [p for p in folder.glob("model.*") if p.is_file()]
-        yield from (Link(p, value["hashes"].get("model"), path, str(p)) for p in files or [folder / "model"])
-        fold, method = str(value["fold"]), value["method"]
-        for listing, about in values.items():
-            if Path(listing).name != "predictions.json":
-                continue
-            behind = about["hashes"].get("models", {})
-            digest = behind.get(f"{method}/{fold}", behind.get(fold) if about["method"] == method else None)
-            if digest is not None:
-                yield from (Link(p, digest, listing, str(p)) for p in files)
+def _of_card(path: str, value: dict[str, Any]) -> Iterator[Link]:
+    """The model beside its card."""
+    folder = Path(path).parent
+    for file in _models(folder) or [folder / "model"]:
+        yield Link(file, value["hashes"].get("model"), path, str(file))
+
+
+def _of_predictions(path: str, value: dict[str, Any], cards: dict[str, dict[str, Any]]) -> Iterator[Link]:
+    """The models behind predictions."""
+    behind = value["hashes"].get("models", {})
+    for card, about in cards.items():
+        fold, method = str(about.get("fold")), about.get("method")
+        digest = behind.get(f"{method}/{fold}", behind.get(fold) if value["method"] == method else None)
+        if digest is not None:
+            yield from (Link(file, digest, path, str(file)) for file in _models(Path(card).parent))
+
+
+def _models(folder: Path) -> list[Path]:
+    return [p for p in folder.glob("model.*") if p.is_file()]
+
+
+def _of_crate(value: dict[str, Any]) -> Iterator[Link]:
+    for item in value["@graph"]:
+        if "sha256" in item and not item["@id"].startswith(".params/"):
+            file = Path("results", item["@id"]).as_posix().replace("results/../", "")
+            yield Link(Path(file), item["sha256"], CRATE, file)
 
 
 def look(outputs: Iterable[tools.Output]) -> Looked:
@@ -134,23 +144,28 @@ def look(outputs: Iterable[tools.Output]) -> Looked:
     wrong: dict[str, str] = {}
     values: dict[str, dict[str, Any]] = {}
     links: list[Link] = []
+
+    def gather(path: str, found: Iterator[Link]) -> None:
+        try:
+            links.extend(found)
+        except (AttributeError, KeyError, TypeError) as error:
+            wrong[path] = str(seals.altered(path, f"it lacks {error}"))
+
     for path in there:
         key = seals.KEY if _is_sealed(path) else provenance.SEAL if path == CRATE else None
         if key is None:
             continue
         try:
             values[path] = seals.read(path, key=key)
-            links += _within(path, values[path])
         except RefoldError as error:
             wrong[path] = str(error)
-        except (AttributeError, KeyError, TypeError) as error:
-            wrong[path] = str(seals.altered(path, f"it lacks {error}"))
-    links += _models({p: v for p, v in values.items() if p not in wrong})
-    if CRATE in values:
-        for item in values[CRATE]["@graph"]:
-            if "sha256" in item and not item["@id"].startswith(".params/"):
-                file = Path("results", item["@id"]).as_posix().replace("results/../", "")
-                links.append(Link(Path(file), item["sha256"], CRATE, file))
+    cards = {p: v for p, v in values.items() if Path(p).name == "card.json"}
+    for path, value in values.items():
+        gather(path, _of_crate(value) if path == CRATE else _within(path, value))
+        if path in cards:
+            gather(path, _of_card(path, value))
+        elif Path(path).name == "predictions.json":
+            gather(path, _of_predictions(path, value, cards))
     files: dict[Path, str | None] = dict.fromkeys([*(Path(p) for p in there), *(x.path for x in links)])
     size = 0
     for path in log.progress(files, "files looked through"):
@@ -165,7 +180,7 @@ def look(outputs: Iterable[tools.Output]) -> Looked:
         elif link.sha256 is None:
             wrong[name] = str(seals.altered(name, f"{link.where} has no hash of it", link.again))
         elif found != link.sha256:
-            detail = f"sha256 {found[:12]}, {link.where} says {link.sha256[:12]}"
+            detail = f"sha256 {found[:12]}, {link.where} says {str(link.sha256)[:12]}"
             wrong[name] = str(seals.altered(name, detail, link.again))
     return Looked(sum(v is not None for v in files.values()), size, tuple(wrong.values()), tuple(wrong))
 
