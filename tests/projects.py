@@ -138,7 +138,7 @@ class Project:
 
 
 PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-PHASE_OF = {"fetch": "data", "catalogue": "data", "fingerprint": "preprocess", "tables": "evaluate"}
+PHASE_OF = {"fetch": "data", "catalogue": "data", "checks": "data", "fingerprint": "preprocess", "tables": "evaluate"}
 
 
 def tiny(**sections: Mapping[str, Any]) -> dict[str, Any]:

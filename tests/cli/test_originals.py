@@ -18,6 +18,7 @@ from refold.core.files import read_json, sha256_file, write_json
 from refold.core.params import Params, Stamps
 from refold.core.place import FILE
 from refold.data import layout
+from refold.data import listing as listing_of
 from refold.split import folds
 
 NAMES = ["a_1", "a_2", "b_1"]
@@ -38,9 +39,10 @@ def validate(methods=None, split=None, **dataset):
 def catalogued(params) -> None:
     """What the catalogue leaves, from the bytes of files that are no images."""
     found = layout.read(params.dataset)
-    told = layout.beside(found)
-    seals.write(cases.CHECKS, {"listing": layout.digest(told), "warnings": [p.json() for p in told]})
+    if any(p.is_error for p in found.problems):
+        return
     found.description.write()
+    listing_of.write(found)
     rows = [
         Case(e.case, e.patient, e.images, e.label, 1, (1,), (1.0,), "RAS", (1, 0),
              cases.digest(found.root / n for n in (*e.images, e.label)))
@@ -138,7 +140,7 @@ def test_what_is_listed_and_who_the_patients_are(params):
     assert differs(params) == ["case a_1 is no longer listed"] and due()
     listing(NAMES[:2])
     one = "mine/dataset.json: all 2 cases belong to patient a; folds need two"
-    assert differs(params) == ["case b_1 is no longer listed", one] and due()
+    assert differs(params) == [one, "case b_1 is no longer listed"] and due()
     listing(labels={"0": "background", "1": "tumour"})
     assert differs(params) == ["mine/dataset.json describes the data otherwise than data/dataset.json"] and due()
     listing()
@@ -187,7 +189,7 @@ def test_files_fetched_are_looked_at_too(params):
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert differs(fetched) == ["case b_1: imagesTr/b_1.nii.gz or labelsTr/b_1.nii.gz changed"] and due()
     shutil.rmtree("data/raw/phantom")
-    (gone,) = originals.look(fetched, [])
+    gone, _ = originals.look(fetched, [])
     assert gone.gone and differs(fetched) and not due()  # deleted to make room: no result is wrong
     with pytest.raises(RefoldError) as error:
         originals.verify(fetched, [], "not recorded")
@@ -278,7 +280,7 @@ def test_a_new_entry_that_is_wrong_is_no_silence(params, entry, told):
 
 
 @pytest.mark.parametrize("what", ["numTraining", "labelsTs", "a file that no entry names"])
-def test_what_makes_another_warning_makes_the_catalogue_due(params, what):
+def test_what_makes_another_warning_makes_the_warnings_due_alone(params, what):
     if what == "numTraining":
         listing(numTraining=9)
     else:
@@ -287,12 +289,23 @@ def test_what_makes_another_warning_makes_the_catalogue_due(params, what):
         path.touch()
         os.utime(path, (0, 0))
     told = ["mine: its dataset.json or folders make other warnings than data/checks.json has"]
-    assert differs(params) == told and due()
-    before = [Path(p).read_bytes() for p in ("data/cases.csv", "data/dataset.json")]
-    catalogued(params)
-    assert differs(params) == [] and not due()
-    # the report tells the new warning; no phase before it reads what changed
-    assert before == [Path(p).read_bytes() for p in ("data/cases.csv", "data/dataset.json")]
+    assert differs(params) == told and due(originals.LISTING, cases.CHECKS) and not due()
+    before = seals.read(cases.CHECKS)
+    Path("data/raw").mkdir()
+    listing_of.run(params.dataset, "data/raw", cases.DATASET, cases.CHECKS)
+    assert differs(params) == [] and not due(originals.LISTING, cases.CHECKS)
+    assert len(seals.read(cases.CHECKS)["warnings"]) == len(before["warnings"]) + 1
+
+
+def test_files_that_are_to_be_single_slices_are_looked_at_anew(params):
+    listing(tensorImageSize="2D")
+    assert differs(params) == ["mine/dataset.json describes the data otherwise than data/dataset.json"] and due()
+
+
+def test_damaged_warnings_are_written_again(params):
+    Path(cases.CHECKS).write_text(Path(cases.CHECKS).read_text().replace("warnings", "warning"))
+    assert "data/checks.json" in differs(params)[0]
+    assert due(originals.LISTING, cases.CHECKS) and not due()
 
 
 def test_another_text_of_the_same_listing_makes_nothing_due(params):

@@ -18,6 +18,7 @@ from refold.core.errors import RefoldError
 from refold.core.images import read
 from refold.core.params import Params
 from refold.data import checks
+from refold.data.__main__ import main
 from refold.data.problems import CHECKS, Problem, table
 
 from .conftest import AFFINE, SHAPE, decathlon, label, nifti, nnunet, picture, pictures, pictures_by_number, volume
@@ -525,7 +526,31 @@ def test_what_was_catalogued_is_what_is_there(tmp_path, catalogue, make):
     catalogue(source.folder, patient_pattern=r"^(patient\d+)")
     dataset = {"name": "tiny", "source": str(source.folder), "patient_pattern": r"^(patient\d+)"}
     params = Params.model_validate({"dataset": dataset, "methods": {"a": {"kind": "threshold"}}})
-    assert [one.differs for one in originals.look(params, [], thorough=True)] == [()]
+    assert [one.differs for one in originals.look(params, [], thorough=True)] == [(), ()]
     label = sorted(source.folder.glob("labelsTr/*"))[0]
     label.write_bytes(label.read_bytes() + b" ")
-    assert [len(one.differs) for one in originals.look(params, [])] == [1]
+    assert [len(one.differs) for one in originals.look(params, [])] == [1, 0]
+
+
+def test_warnings_may_be_written_by_a_job_of_their_own(tmp_path, project, catalogue):
+    """The same file; and where a warning changed that needs no image, with nothing read but dataset.json."""
+    source = decathlon(tmp_path / "d")
+    catalogue(source.folder)
+    first = Path("data/checks.json").read_bytes()
+    Path("data/checks.json").unlink()
+    main(["catalogue", "--checks", ""])
+    assert not Path("data/checks.json").exists()
+    main(["checks"])
+    assert Path("data/checks.json").read_bytes() == first
+    kept = [Path(p).read_bytes() for p in ("data/cases.csv", "data/dataset.json")]
+    for path in source.folder.glob("*/*.nii.gz"):
+        path.write_bytes(b"not opened")
+    values = json.loads((source.folder / "dataset.json").read_text())
+    (source.folder / "dataset.json").write_text(json.dumps(values | {"numTraining": 99}))
+    main(["checks"])
+    assert warnings(project) == {"each-case-a-patient", "count-differs"}
+    assert kept == [Path(p).read_bytes() for p in ("data/cases.csv", "data/dataset.json")]
+    values["training"].append({"image": "imagesTr/no label.nii.gz"})
+    (source.folder / "dataset.json").write_text(json.dumps(values))
+    with pytest.raises(RefoldError, match=r"dataset\.json changed after the data were checked: "):
+        main(["checks"])

@@ -121,7 +121,7 @@ def test_slurm_gives_the_same_bytes_as_dvc_repro_on_this_machine(recorded, done)
 def test_folds_are_parallel_jobs_and_small_jobs_share_one(slurm, done):
     jobs = new_jobs(slurm, done)
     assert all(states(of) == ["COMPLETED"] for of in jobs.values())
-    shared = {"data_catalogue_fetch_folds", "preprocess_preprocess_shard", "evaluate_evaluate_fold"}
+    shared = {"data_catalogue_checks_fetch_folds", "preprocess_preprocess_shard", "evaluate_evaluate_fold"}
     shared |= {"report_report_html_tables"}
     own = {f"train_network_wildcards_unet_{k}" for k in (0, 1)}
     own |= {f"train_classical_json_wildcards_threshold_{k}" for k in (0, 1)}

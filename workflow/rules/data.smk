@@ -35,7 +35,6 @@ rule catalogue:
     output:
         "data/cases.csv",
         "data/dataset.json",
-        "data/checks.json",
     log:
         "logs/data/catalogue.log",
     benchmark:
@@ -49,7 +48,33 @@ rule catalogue:
     message:
         "Checking every case"
     shell:
-        "python -m refold.data catalogue --processes {threads} 2>&1 | tee {log}"
+        "python -m refold.data catalogue --checks '' --processes {threads} 2>&1 | tee {log}"
+
+
+# No other phase than the report rests on it: another warning makes nothing else due.
+rule checks:
+    input:
+        code=code("data"),
+        params=stamps("dataset"),
+        place=PLACE,
+        listing=str(originals.LISTING),
+        dataset="data/dataset.json",
+    output:
+        "data/checks.json",
+    log:
+        "logs/data/checks.log",
+    benchmark:
+        "logs/benchmarks/checks.tsv"
+    conda:
+        "../envs/refold.yaml"
+    threads: 1
+    resources:
+        mem_mb=jobs.growing(1000),
+        runtime=jobs.growing(30),
+    message:
+        "Writing the warnings of the data: data/checks.json"
+    shell:
+        "python -m refold.data checks 2>&1 | tee {log}"
 
 
 rule data:

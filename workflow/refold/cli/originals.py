@@ -26,12 +26,13 @@ from refold.core.params import Params
 from refold.core.place import Place
 from refold.core.sections import Dataset, Split
 from refold.core.seen import ARCHIVE, RAW, Seen, of_method, stored
-from refold.data import layout
+from refold.data import layout, listing
 from refold.methods.external import External, find
 from refold.split import planned
 
 STAMPS = Path("results/.data")
 DATA, UNPACKED, SPLIT = STAMPS / "cases.json", STAMPS / "archive.json", STAMPS / "split.json"
+LISTING = STAMPS / "listing.json"  # that other warnings are to be told, of the same cases
 SOURCES = FOLDER / "seen/code.json"
 CODE = (".py", ".smk", ".j2", ".css", ".js", ".json")
 RESULTS = Path("results/splits.json")
@@ -79,7 +80,7 @@ def look(params: Params, folds: Iterable[str | int], thorough: bool = False) -> 
     Raises:
         RefoldError: `dataset.source` does not exist.
     """
-    found = [_of_dataset(params.dataset, thorough)]
+    found = [*_of_dataset(params.dataset, thorough)]
     if layout.kind(params.dataset) == "archive":
         found.append(_of_archive(params.dataset, thorough))
     if params.split.kind == "file":
@@ -90,25 +91,39 @@ def look(params: Params, folds: Iterable[str | int], thorough: bool = False) -> 
     return found
 
 
-def _of_dataset(dataset: Dataset, thorough: bool) -> Look:
-    made = (table.CASES, table.DATASET, table.CHECKS)
+def _of_dataset(dataset: Dataset, thorough: bool) -> tuple[Look, Look]:
+    """Of what the catalogue reads; and of what gives rise to warnings alone, which makes no case another one."""
+    found = None
+    made, root = (table.CASES, table.DATASET), layout.root(dataset)
     if not all(map(os.path.isfile, made)):
-        return Look(DATA, (), made)
-    root = layout.root(dataset)
-    if not (root / "dataset.json").is_file():
-        return Look(DATA, (f"{root / 'dataset.json'} is missing",), made, layout.kind(dataset) != "folder")
+        data = Look(DATA, (), made)
+    elif not (root / "dataset.json").is_file():
+        data = Look(DATA, (f"{root / 'dataset.json'} is missing",), made, layout.kind(dataset) != "folder")
+    else:
+        try:
+            found = layout.read(dataset)
+            data = Look(DATA, tuple(_of_cases(found, thorough)), made)
+        except RefoldError as error:
+            data = Look(DATA, (str(error),), made)
+    differs = ()
+    if found and not data.differs and os.path.isfile(table.CHECKS):
+        try:
+            if seals.read(table.CHECKS).get("listing") != listing.digest(listing.problems(found)):
+                differs = (f"{root}: its dataset.json or folders make other warnings than {table.CHECKS} has",)
+        except RefoldError as error:
+            differs = (str(error),)
+    return data, Look(LISTING, differs, (table.CHECKS,))
+
+
+def _of_cases(now: layout.Layout, thorough: bool) -> list[str]:
     try:
         rows, description = {c.case: c for c in table.read()}, Description.read()
-        listing = seals.read(table.CHECKS)["listing"]
     except (RefoldError, KeyError, TypeError) as error:
-        return Look(DATA, (f"{', '.join(made[:-1])} or {made[-1]} is damaged: {error}",), made)
-    try:
-        now = layout.read(dataset)
-    except RefoldError as error:
-        return Look(DATA, (str(error),), made)
-    differs = []
+        return [f"data/cases.csv or data/dataset.json is damaged: {error}"]
+    # an entry that is wrong is none, and the cases alone would not tell of it
+    differs = [f"{now.root / 'dataset.json'}: {p.message}" for p in listing.problems(now) if p.is_error]
     if replace(now.description, root="") != description:
-        differs.append(f"{root / 'dataset.json'} describes the data otherwise than data/dataset.json")
+        differs.append(f"{now.root / 'dataset.json'} describes the data otherwise than data/dataset.json")
     differs += [f"case {name} is no longer listed" for name in sorted(rows.keys() - {e.case for e in now.entries})]
     same: list[Case] = []
     for entry in now.entries:
@@ -119,12 +134,8 @@ def _of_dataset(dataset: Dataset, thorough: bool) -> Look:
             differs.append(f"case {entry.case} has another patient or other files")
         else:
             same.append(row)
-    found = layout.beside(now)
-    if layout.digest(found) != listing:  # an entry that is wrong is none, and nothing else would tell of it
-        differs += [f"{root / 'dataset.json'}: {p.message}" for p in found if p.is_error]
-        differs = differs or [f"{root}: its dataset.json or folders make other warnings than {table.CHECKS} has"]
-    differs += _contents(Seen(RAW), [(c.case, (*c.images, c.label), c.sha256) for c in same], root, thorough)
-    return Look(DATA, tuple(differs), made)
+    wanted = [(c.case, (*c.images, c.label), c.sha256) for c in same]
+    return differs + _contents(Seen(RAW), wanted, now.root, thorough)
 
 
 def _contents(notes: Seen, wanted: Sequence[tuple[str, Sequence[str], str]], root: Path, thorough: bool) -> list[str]:

@@ -64,6 +64,7 @@ class Description:
     is no part of the file, so that data can be moved without a result having other inputs; empty where nobody asked.
     patients says where patients come from: ``pattern``, ``table``, ``phantom`` or ``case`` (each case its own).
     colours and pixels: how masks and pictures are read, see `Rule`.
+    single: dataset.json calls data in NIfTI 2-D: every file has to be a single slice.
     excluded: cases left out by `dataset.exclude`, and why; they have no row in ``cases.csv``.
     files: sha256 of what was written together with it, by the name of the file.
     """
@@ -79,6 +80,7 @@ class Description:
     reference: str = ""
     colours: tuple[tuple[str, ...], ...] = ()
     pixels: str | None = None
+    single: bool = False
     excluded: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict, compare=False)
 
@@ -93,8 +95,10 @@ class Description:
         each = channels if files == 1 else 1 if files == channels else None
         return Rule(labels, each or None, self.colours, self.pixels)
 
-    def write(self, path: str | Path = DATASET, beside: Iterable[str | Path] = ()) -> None:
-        """Write it, with the hashes of the files that belong to it."""
+    def write(
+        self, path: str | Path = DATASET, beside: Iterable[str | Path] = (), warnings: Sequence[dict[str, str]] = ()
+    ) -> None:
+        """Write it, with the hashes of the files that belong to it, and what was found in images and labels."""
         seals.write(
             path,
             {
@@ -108,8 +112,10 @@ class Description:
                 "reference": self.reference,
                 "colours": [list(c) for c in self.colours],
                 "pixels": self.pixels,
+                "single": self.single,
                 "excluded": self.excluded,
                 "files": {Path(p).name: sha256_file(p) for p in beside},
+                "warnings": list(warnings),
             },
         )
 
@@ -124,7 +130,8 @@ class Description:
         labels = Labels(tuple(x["value"] for x in v["labels"]), tuple(x["name"] for x in v["labels"]))
         lists = {k: tuple(v[k]) for k in ("channels", "modalities")}
         colours = tuple(tuple(c) for c in v.get("colours", ()))
-        return cls(**{**v, **lists, "root": root, "labels": labels, "colours": colours})
+        rest = {k: x for k, x in v.items() if k != "warnings"}  # for data/checks.json
+        return cls(**{**rest, **lists, "root": root, "labels": labels, "colours": colours})
 
 
 @dataclass(frozen=True)

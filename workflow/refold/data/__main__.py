@@ -1,4 +1,4 @@
-"""``python -m refold.data fetch`` and ``catalogue``."""
+"""``python -m refold.data fetch``, ``catalogue`` and ``checks``."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ def main(argv: list[str] | None = None) -> None:
     verbs = parser.add_subparsers(dest="verb", required=True)
     fetch = verbs.add_parser("fetch", help="make, download or unpack the data set into <raw>/<name>")
     check = verbs.add_parser("catalogue", help="check the data set and write the table of cases")
-    for verb in (fetch, check):
+    warn = verbs.add_parser("checks", help="write the warnings of the catalogue, and those of dataset.json")
+    for verb in (fetch, check, warn):
         verb.add_argument("--params", default="results/.params", help="folder of the frozen parameters")
         verb.add_argument("--place", default=place.FILE, help="file that tells where the data set lies")
         verb.add_argument("--raw", default=layout.RAW, help="folder of the data sets fetched")
     check.add_argument("--cases", default=cases.CASES, help="table of cases, written")
-    check.add_argument("--dataset", default=cases.DATASET, help="description of the data set, written")
-    check.add_argument("--checks", default=cases.CHECKS, help="warnings, written")
+    for verb in (check, warn):
+        verb.add_argument("--dataset", default=cases.DATASET, help="description of the data set, written by catalogue")
+        verb.add_argument("--checks", default=cases.CHECKS, help="warnings, written; empty: not by this verb")
     check.add_argument("--log-checks", default="logs/data/checks.json", help="errors and warnings, written on errors")
     check.add_argument("--processes", type=int, default=1, help="processes; no result depends on it")
     options = parser.parse_args(argv)
@@ -38,6 +40,10 @@ def main(argv: list[str] | None = None) -> None:
             notes = seen.Seen(seen.ARCHIVE)
             notes.note("archive", [str(archive)], found, layout.unpacked(dataset, options.raw))
             notes.save()
+    elif options.verb == "checks":
+        from refold.data import listing
+
+        listing.run(dataset, options.raw, options.dataset, options.checks)
     else:
         from refold.data.checks import catalogue
 
@@ -46,7 +52,7 @@ def main(argv: list[str] | None = None) -> None:
             options.raw,
             options.cases,
             options.dataset,
-            options.checks,
+            options.checks or None,
             options.log_checks,
             options.processes,
             seen.RAW,

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from refold.core import cases, files, grid, images, life, log, pictures, seals, seen
+from refold.core import cases, files, grid, images, life, log, pictures, seen
 from refold.core.errors import RefoldError
 from refold.core.sections import Dataset
-from refold.data import layout
+from refold.data import layout, listing
 from refold.data.problems import Problem, table
 
 LOG_FILE = "logs/data/checks.json"
@@ -55,7 +55,7 @@ def catalogue(
     raw: str | Path = layout.RAW,
     cases_path: str | Path = cases.CASES,
     dataset_path: str | Path = cases.DATASET,
-    checks_path: str | Path = cases.CHECKS,
+    checks_path: str | Path | None = cases.CHECKS,
     log_path: str | Path = LOG_FILE,
     processes: int = 1,
     notes_path: str | Path | None = None,
@@ -63,12 +63,13 @@ def catalogue(
     """Check a data set and write its table of cases, its description and the warnings.
 
     The outcome does not depend on ``processes``. ``notes_path``: keeps which files were read (`refold.core.seen`).
+    ``checks_path``: None where another job writes the warnings, with `listing`.
 
     Raises:
         RefoldError: at least one check failed. The table of all problems is printed to standard error, the same is
             written to ``log_path`` as JSON, and none of the three outputs exists then.
     """
-    outputs = (Path(cases_path), Path(dataset_path), Path(checks_path))
+    outputs = [Path(p) for p in (cases_path, dataset_path, checks_path) if p]
     for stale in (*outputs, Path(log_path)):
         stale.unlink(missing_ok=True)
     try:
@@ -77,8 +78,8 @@ def catalogue(
         _write(log_path, [Problem("dataset-json", str(error), file="dataset.json")], [])
         raise
     results = _check_all(found, processes)
-    told = layout.beside(found)
-    problems = [*told, *(p for r in results for p in r.problems), *_across(found, results)]
+    read = [*(p for r in results for p in r.problems), *_across(found, results)]
+    problems = [*listing.problems(found), *read]
     errors = [p for p in problems if p.is_error]
     warnings = [p for p in problems if not p.is_error]
     if errors:
@@ -91,11 +92,11 @@ def catalogue(
         )
     rows = [r.case for r in results]
     if warnings:
-        log.get().warning(f"{_count(len(warnings), 'warning')}, kept in {checks_path}\n{table(warnings, most=20)}")
+        log.get().warning(f"{_count(len(warnings), 'warning')}, kept in {cases.CHECKS}\n{table(warnings, most=20)}")
     cases.write(rows, cases_path)
-    # with a hash of its own: were it in dataset.json, a new warning would make all phases due, not the report alone
-    seals.write(checks_path, {**_as_json([], warnings), "listing": layout.digest(told)})
-    found.description.write(dataset_path, [cases_path])
+    found.description.write(dataset_path, [cases_path], [p.json() for p in read])
+    if checks_path:
+        listing.write(found, dataset_path, checks_path)
     if found.description.excluded:
         log.get().info(f"left out by dataset.exclude: {', '.join(found.description.excluded)}")
     if notes_path:
@@ -112,16 +113,12 @@ def _count(number: int, word: str) -> str:
 
 
 def _write(path: str | Path, errors: list[Problem], warnings: list[Problem]) -> None:
-    files.write_json(path, _as_json(errors, warnings))
-
-
-def _as_json(errors: list[Problem], warnings: list[Problem]) -> dict[str, list[dict[str, str]]]:
-    return {"errors": [p.json() for p in errors], "warnings": [p.json() for p in warnings]}
+    files.write_json(path, {"errors": [p.json() for p in errors], "warnings": [p.json() for p in warnings]})
 
 
 def _check_all(found: layout.Layout, processes: int) -> list[Result]:
     """The results in the order of the entries."""
-    work = partial(check_case, found.root, found.description, single=found.single)
+    work = partial(check_case, found.root, found.description)
     entries, what = found.entries, "checking cases"
     if processes <= 1 or len(entries) < 2:
         return list(log.progress(map(work, entries), what, len(entries)))
@@ -138,12 +135,8 @@ def _check_all(found: layout.Layout, processes: int) -> list[Result]:
 # ---------------------------------------------------------------- one case
 
 
-def check_case(root: Path, description: cases.Description, entry: layout.Entry, single: bool = False) -> Result:
-    """Read the files of one case once and note every problem with them.
-
-    Args:
-        single: dataset.json says that the data are 2-D, so volumes have to be single slices.
-    """
+def check_case(root: Path, description: cases.Description, entry: layout.Entry) -> Result:
+    """Read the files of one case once and note every problem with them."""
     result = Result(entry)
     paths = (*entry.images, entry.label)
     result.stats = seen.stats(root / path for path in paths)
@@ -160,7 +153,7 @@ def check_case(root: Path, description: cases.Description, entry: layout.Entry, 
     for path in volumes:
         if images.suffix(path) in images.NIFTI:
             _header(root, path, result)
-            if single and 1 not in volumes[path].data.shape[:3]:
+            if description.single and 1 not in volumes[path].data.shape[:3]:
                 message = f"tensorImageSize is 2D, the file is a volume of shape {_text(volumes[path].data.shape[:3])}"
                 result.note("dimension", path, message)
         else:

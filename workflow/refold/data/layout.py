@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -19,7 +19,6 @@ from refold.core import names
 from refold.core.cases import Description, Labels
 from refold.core.errors import RefoldError
 from refold.core.explain import nearest
-from refold.core.files import sha256_json
 from refold.core.sections import NAME, Dataset
 from refold.data.problems import CHECKS, Problem
 
@@ -60,7 +59,6 @@ class Layout:
     description: Description
     entries: tuple[Entry, ...]
     problems: tuple[Problem, ...]
-    single: bool = False  # dataset.json calls data in NIfTI 2-D: every file has to be a single slice
     excluded: tuple[Entry, ...] = ()
 
 
@@ -617,23 +615,10 @@ def read(dataset: Dataset, raw: str | Path = RAW) -> Layout:
         reference=_line(values.get("reference")),
         colours=reader.colours(labels, dimension),
         pixels=dataset.pixels,
+        single=dimension == 3 and size == "2D",
         excluded=dict(sorted(dataset.exclude.items())),
     )
-    single = dimension == 3 and size == "2D"
-    return Layout(folder, description, tuple(kept), tuple(reader.problems), single, tuple(excluded))
-
-
-def beside(layout: Layout) -> tuple[Problem, ...]:
-    """All that is peculiar to a data set before any image is opened."""
-    more = (Problem("unlisted-file", "no entry of dataset.json names it", file=p) for p in unlisted(layout))
-    return (*layout.problems, *more)
-
-
-def digest(problems: Iterable[Problem]) -> str:
-    """Hash of what `beside` found. The patient table counts by what it says, not by its name."""
-    return sha256_json(
-        [[p.check, p.message, p.case, "" if p.check.startswith("patient-table") else p.file] for p in problems]
-    )
+    return Layout(folder, description, tuple(kept), tuple(reader.problems), tuple(excluded))
 
 
 def unlisted(layout: Layout) -> list[str]:
