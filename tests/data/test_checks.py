@@ -552,5 +552,5 @@ def test_warnings_may_be_written_by_a_job_of_their_own(tmp_path, project, catalo
     assert kept == [Path(p).read_bytes() for p in ("data/cases.csv", "data/dataset.json")]
     values["training"].append({"image": "imagesTr/no label.nii.gz"})
     (source.folder / "dataset.json").write_text(json.dumps(values))
-    with pytest.raises(RefoldError, match=r"dataset\.json changed after the data were checked: "):
+    with pytest.raises(RefoldError, match=r"dataset\.json changed after the data were checked, run snakemake: "):
         main(["checks"])

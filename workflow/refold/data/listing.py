@@ -37,7 +37,7 @@ def write(found: layout.Layout, dataset_path: str | Path = cases.DATASET, path: 
     """
     told = problems(found)
     if wrong := [p.message for p in told if p.is_error]:
-        raise RefoldError(f"{found.root / 'dataset.json'} changed after the data were checked, run snakemake: {wrong[0]}")
+        raise RefoldError(f"{found.root}/dataset.json changed after the data were checked, run snakemake: {wrong[0]}")
     warnings = [*(p.json() for p in told), *seals.read(dataset_path)["warnings"]]
     # with a hash of its own: were it in dataset.json, all phases would rest on every warning
     seals.write(path, {"errors": [], "warnings": warnings, "listing": digest(told)})
