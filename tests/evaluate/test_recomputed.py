@@ -542,6 +542,8 @@ def test_comparisons(made):
                 both = wide[wide[a].notna() & wide[b].notna()]
                 row = {"set": name, "method_a": a, "method_b": b, "label": label, "metric": metric}
                 row |= {"n": len(each), "cases": len(known), "left_out": len(d) - len(known), "p": p}
+                ranks = stats.rankdata(moved.abs()) * np.sign(moved)
+                row |= {"favours": np.sign(ranks.sum())}
                 row |= {"mean_a": both[a].mean(), "mean_b": both[b].mean(), "difference": known["value"].mean()}
                 family.append(row)
             tested = [r for r in family if not np.isnan(r["p"])]
@@ -550,7 +552,8 @@ def test_comparisons(made):
                 row |= {"p_holm": np.nan, "better": ""}
             for row, p in zip(tested, corrected, strict=True):
                 first = (row["difference"] < 0) if metric in LOWER else (row["difference"] > 0)
-                row |= {"p_holm": p, "better": "neither" if p >= 0.05 else "a" if first else "b"}
+                agreed = p < 0.05 and np.sign(row["difference"]) == row["favours"]
+                row |= {"p_holm": p, "better": "neither" if not agreed else "a" if first else "b"}
             rows += family
     expected = pd.DataFrame(rows)
     assert set(found["metric"]) >= {"dice", "nsd", "hd95_penalised", "lesion_f1", "recall"}

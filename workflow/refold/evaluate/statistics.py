@@ -281,6 +281,16 @@ def permutation(differences: np.ndarray, seed: int) -> float:
     return float(np.mean(sums >= sums[0] - 1e-9 * np.abs(differences).sum()))
 
 
+def direction(test: str, differences: np.ndarray) -> float:
+    """What `wilcoxon` or `permutation` speaks for: 1 where differences are above 0, -1 below, 0 for neither."""
+    from scipy import stats
+
+    differences = np.round(np.asarray(differences, float), 10)
+    differences = differences[differences != 0]
+    sizes = np.abs(differences)
+    return float(np.sign(np.sum(np.sign(differences) * (stats.rankdata(sizes) if test == "wilcoxon" else sizes))))
+
+
 def holm(p: Sequence[float]) -> list[float]:
     """Holm's step-down correction (1979) of one family of tests, in the order given; NaN are no tests and stay NaN."""
     order = sorted((i for i, x in enumerate(p) if not math.isnan(x)), key=lambda i: p[i])
