@@ -681,10 +681,11 @@ def _evaluation(prose: Prose, e: Experiment) -> None:
             cite=prose.cite("bootstrap" if q.interval == "percentile" else "studentised"),
         ),
         _(
-            "Of fewer than {few} patients they are Student's t intervals; where more than a third of the patients were "
+            "Of fewer than {few} patients they are Student's t intervals; where more than {many} of the patients were "
             "at an end of a metric's scale they are Wilson's score intervals{wilson} of an effective number of "
             "patients{effective}.",
             few=statistics.FEW,
+            many=percent(statistics.MANY),
             wilson=prose.cite("wilson"),
             effective=prose.cite("effective"),
         )
