@@ -64,7 +64,7 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def some(names: Iterable[str], most: int = 5) -> str:
+def quoted(names: Iterable[str], most: int = 5) -> str:
     """``'a', 'b' and 7 more``, in the order given."""
     names = list(names)
     return ", ".join(map(repr, names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -424,18 +424,18 @@ def _label(volume: images.Image, labels: cases.Labels, result: Result) -> tuple[
     if broken:
         result.note("label-not-finite", path, f"{broken} of {data.size} voxels are NaN or infinite")
     if fractional:
-        message = f"{sum(fractional.values())} voxels are no whole numbers: {images.some(fractional)}"
+        message = f"{sum(fractional.values())} voxels are no whole numbers: {images.numbers(fractional)}"
         result.note("label-not-integer", path, message)
     if len(strange) >= NOISE and not fractional and _strewn(data, strange, real, labels):
         share = sum(strange.values()) / data.size
         message = (
             f"{sum(strange.values())} voxels ({share:.1%}) have {len(strange)} values between the declared "
             f"{', '.join(map(str, labels.values))}, strewn along edges: traces of lossy compression (JPEG) or of "
-            f"interpolation: {images.some(strange)}"
+            f"interpolation: {images.numbers(strange)}"
         )
         result.note("label-noise", path, message)
     elif strange and len(labels):
-        message = f"{sum(strange.values())} voxels have values that are not declared: {images.some(strange)}"
+        message = f"{sum(strange.values())} voxels have values that are not declared: {images.numbers(strange)}"
         result.note("label-undeclared", path, f"{message}; declared are {', '.join(map(str, labels.values))}")
     if broken or fractional or strange or not len(labels):
         return None

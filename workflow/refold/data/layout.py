@@ -31,7 +31,7 @@ PHANTOM_PATTERN = r"^(patient\d+)"
 JPEG_LABEL = "{} is a JPEG, which changes values along every edge: no label map can be read from it"
 MOST_LABELS = 255
 LARGEST_VALUE = 65535
-WHOLE = r"\s*-?[0-9]{1,9}\s*"
+WHOLE_NUMBER = r"\s*-?[0-9]{1,9}\s*"
 LONGEST_NAME = 255  # bytes of a file's or folder's name that file systems take
 IMAGES, LABELS = "imagesTr", "labelsTr"  # nnU-Net's folders
 UNREAD = ("validation", "test")  # lists that other programs know beside `training`
@@ -94,11 +94,6 @@ def root(dataset: Dataset, raw: str | Path = RAW) -> Path:
 def archive(dataset: Dataset) -> Path | None:
     """The local archive that has to be unpacked, if any."""
     return Path(dataset.source).expanduser() if kind(dataset) == "archive" else None
-
-
-def entries(dataset: Dataset, raw: str | Path = RAW) -> list[Entry]:
-    """The cases, sorted by name; those that are wrongly listed are left out. Raises `RefoldError` as `read` does."""
-    return list(read(dataset, raw).entries)
 
 
 def patients(dataset: Dataset, raw: str | Path = RAW) -> int | None:
@@ -205,14 +200,14 @@ class _Reader:
             wrong("labels are not declared")
             values = {}
         # {"0": "background"} (MSD) or {"background": 0} (nnU-Net)
-        by_value = all(re.fullmatch(WHOLE, k) for k in values)
+        by_value = all(re.fullmatch(WHOLE_NUMBER, k) for k in values)
         for key, item in values.items():
             value, name = (key, item) if by_value else (item, key)
             if str(name).strip().lower() == "ignore" and not by_value:
                 wrong("the `ignore` label of nnU-Net is not supported")
             elif isinstance(value, list):
                 wrong(f"label {name!r} is a region of several values {value}; regions are not supported")
-            elif isinstance(value, bool) or not re.fullmatch(WHOLE, str(value)):
+            elif isinstance(value, bool) or not re.fullmatch(WHOLE_NUMBER, str(value)):
                 wrong(f"label {name!r} has the value {value!r}, which is no whole number")
             elif not isinstance(name, str) or not name.strip():
                 wrong(f"label value {value} has no name" + (f"; {name!r} is no text" if name else ""))
@@ -268,10 +263,10 @@ class _Reader:
             values = {str(i): name for i, name in enumerate(values)}
         if not isinstance(values, dict) or not values:
             return wrong("does not name the channels 0, 1, ...")
-        by_number = all(re.fullmatch(WHOLE, k) for k in values)
+        by_number = all(re.fullmatch(WHOLE_NUMBER, k) for k in values)
         pairs = [(k, v) if by_number else (v, k) for k, v in values.items()]
         if not all(isinstance(name, str) and name.strip() for _, name in pairs) or not all(
-            re.fullmatch(WHOLE, str(n)) and not isinstance(n, bool) for n, _ in pairs
+            re.fullmatch(WHOLE_NUMBER, str(n)) and not isinstance(n, bool) for n, _ in pairs
         ):
             return wrong("does not name the channels 0, 1, ...")
         for _, name in pairs:

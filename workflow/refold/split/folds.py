@@ -13,7 +13,7 @@ import numpy as np
 from refold.core.cases import Case, Description
 from refold.core.errors import RefoldError
 from refold.core.explain import nearest
-from refold.core.names import some
+from refold.core.names import quoted
 from refold.core.sections import Split
 from refold.split import planned
 from refold.split.strata import strata
@@ -22,7 +22,7 @@ TABLE = "data/cases.csv"
 
 
 def _names(names: Iterable[str]) -> str:
-    return some(sorted(names))
+    return quoted(sorted(names))
 
 
 def _unseen(folds: list[dict], cases: list[Case], description: Description) -> list[str]:
@@ -33,7 +33,7 @@ def _unseen(folds: list[dict], cases: list[Case], description: Description) -> l
     for number, fold in enumerate(folds):
         lacking = sorted(anywhere.difference(*(shown[c] for c in fold["train"])))
         if lacking:
-            labels = some(description.labels.names[i] for i in lacking)
+            labels = quoted(description.labels.names[i] for i in lacking)
             tested = sum(bool(shown[c] & set(lacking)) for c in fold["test"])
             notes.setdefault((labels, f"{tested} tested case(s) show it" if tested else ""), []).append(number)
     return [
