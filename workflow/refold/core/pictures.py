@@ -42,6 +42,9 @@ class Refused(RefoldError):
         super().__init__(message)
         self.check = check
 
+    def __reduce__(self) -> tuple[type[Refused], tuple[str, str]]:
+        return type(self), (self.check, str(self))  # or it could not leave the process of a pool
+
 
 @dataclass(frozen=True)
 class About:
