@@ -125,7 +125,7 @@ def test_a_source_that_is_none(tmp_path, make):
         if content:
             (path / "dataset.json").write_text(content)
     with pytest.raises(RefoldError, match=words):
-        layout.read(Dataset(name="tiny", source=str(path))).entries
+        layout.read(Dataset(name="tiny", source=str(path)))
 
 
 def test_unlisted_files(tmp_path):
@@ -408,7 +408,7 @@ def test_control_characters_in_the_table_of_patients(tmp_path):
 def test_json_that_breaks_its_readers(text, tmp_path):
     (tmp_path / "dataset.json").write_text(text)
     with pytest.raises(RefoldError, match=r"half a character|is not valid JSON"):
-        layout.read(Dataset(name="tiny", source=str(tmp_path))).entries
+        layout.read(Dataset(name="tiny", source=str(tmp_path)))
 
 
 LEAVES = st.one_of(
