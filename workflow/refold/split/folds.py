@@ -29,18 +29,26 @@ def _unseen(folds: list[dict], cases: list[Case], description: Description) -> l
     """Sentences on labels that no training case of a fold shows, though others do: nothing can learn them there."""
     shown = {c.case: {i for i, n in enumerate(c.voxels[1:], start=1) if n} for c in cases}
     anywhere = set().union(*shown.values())
-    notes: dict[tuple[str, str], list[int]] = {}
+    notes: dict[tuple[tuple[int, ...], int], list[int]] = {}
     for number, fold in enumerate(folds):
-        lacking = sorted(anywhere.difference(*(shown[c] for c in fold["train"])))
-        if lacking:
-            labels = quoted(description.labels.names[i] for i in lacking)
-            tested = sum(bool(shown[c] & set(lacking)) for c in fold["test"])
-            notes.setdefault((labels, f"{tested} tested case(s) show it" if tested else ""), []).append(number)
+        if lacking := anywhere.difference(*(shown[c] for c in fold["train"])):
+            tested = sum(bool(shown[c] & lacking) for c in fold["test"])
+            notes.setdefault((tuple(sorted(lacking)), tested), []).append(number)
     return [
-        f"no training case of fold {', '.join(map(str, numbers))} shows {labels}, so no method can learn it there"
-        + (f"; {tested}" if tested else "")
-        for (labels, tested), numbers in notes.items()
+        _unseen_told([description.labels.names[i] for i in lacking], tested, numbers)
+        for (lacking, tested), numbers in notes.items()
     ]
+
+
+def _unseen_told(labels: list[str], tested: int, folds: list[int]) -> str:
+    """tested: cases of each of these folds that show any of the labels."""
+    several = len(labels) > 1
+    text = f"no training case of fold{'s' * (len(folds) > 1)} {', '.join(map(str, folds))} shows "
+    text += f"{'any of ' * several}{quoted(labels)}, so no method can learn {'them' if several else 'it'} there"
+    if not tested:
+        return text
+    show = "1 tested case shows" if tested == 1 else f"{tested} tested cases show"
+    return f"{text}; {'in each, ' * (len(folds) > 1)}{show} {'one or more of them' if several else 'it'}"
 
 
 def _foreground(case: Case, description: Description) -> tuple[list[str], float]:

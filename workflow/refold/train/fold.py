@@ -53,7 +53,9 @@ class Fold:
             return []
         aside = [name for i, name in lacking if i in held]
         more = f"; the inner validation shows {quoted(aside)}, which teaches nothing" if aside else ""
-        return [f"no training case shows {quoted(name for _, name in lacking)}: this fold could not learn it{more}"]
+        any_, them = ("any of ", "them") if len(lacking) > 1 else ("", "it")
+        told = f"no training case shows {any_}{quoted(name for _, name in lacking)}"
+        return [f"{told}: this fold could not learn {them}{more}"]
 
     def image(self, case: Stored) -> np.ndarray:
         """The whole normalised image (x, y[, z], channels) float32."""
