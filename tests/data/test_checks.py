@@ -334,6 +334,38 @@ def test_both_voxel_sizes_of_a_header_are_said(tmp_path, project, catalogue):
     assert cases.read()[0].spacing == (1.0, 1.0, 2.0)
 
 
+def test_how_thick_a_single_slice_is_in_one_header_is_said(tmp_path, project, catalogue):
+    """No distance depends on it; volumes in ml do."""
+    source = decathlon(tmp_path / "d")
+    thick = np.diag([1.0, 1, 5, 1])
+    for i in (1, 2, 3):
+        thin = {"qform": None, "pixdim": [1, 1, 1, 1, 1, 1, 1, 1]} if i == 2 else {"qform": thick}
+        nifti(source.image(i), volume(i)[:, :, 3:4], thick, **thin)
+        nifti(source.label(i), label(i)[:, :, 3:4], thick)
+    catalogue(source.folder)
+    assert said("spacing-differs") == (
+        "the voxel size is [1.0, 1.0, 5.0] mm in the sform and [1.0, 1.0, 1.0] mm in pixdim; [1.0, 1.0, 5.0] is used: "
+        "of an axis of one voxel, for volumes in ml alone"
+    )
+    assert cases.read()[1].spacing == (1.0, 1.0, 5.0)
+    nifti(source.image(2), volume(2)[:, :, 3:4], thick, qform=None, pixdim=[1, 1, 1.2, 1, 1, 1, 1, 1])
+    with pytest.raises(RefoldError, match="spacing-contradicts"):
+        catalogue(source.folder)
+
+
+def test_a_thin_single_slice_leaves_sform_and_qform_their_room(tmp_path, project, catalogue):
+    """A tenth of a voxel is measured along the axes of space: 0.05 mm is not much in voxels of 1 mm."""
+    source = decathlon(tmp_path / "d")
+    thin = np.diag([1.0, 1, 0.01, 1])
+    moved = thin.copy()
+    moved[0, 3] = 0.05
+    for i in (1, 2, 3):
+        nifti(source.image(i), volume(i)[:, :, 3:4], thin, qform=moved)
+        nifti(source.label(i), label(i)[:, :, 3:4], thin)
+    catalogue(source.folder)
+    assert said("sform-qform") == ""
+
+
 def test_voxel_sizes_keep_their_digits(tmp_path, project, catalogue):
     """Electron microscopes have voxels of a few nanometres."""
     affine = np.diag([3.25e-5, 3.25e-5, 1.234567e-3, 1])

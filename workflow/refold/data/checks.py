@@ -272,11 +272,13 @@ def _header(root: Path, path: str, result: Result) -> None:
     used = grid.sizes(loaded.header.get_sform())[:axes]
     apart = np.abs(used - pixdim) / pixdim * (used > 0)
     both = f"the voxel size is {_text(used)} mm in the sform and {_text(pixdim)} mm in pixdim"
-    if (apart > SIZES_CONTRADICT).any():  # sizes of 0 and NaN are told by `_affine`
+    space = np.isin(np.arange(axes), grid.spatial(loaded.shape[:axes]))
+    if (apart[space] > SIZES_CONTRADICT).any():  # sizes of 0 and NaN are told by `_affine`
         result.note("spacing-contradicts", path, both)
         return
     if (apart > SIZES_DIFFER).any():
-        result.note("spacing-differs", path, f"{both}; {_text(used)} is used")
+        thick = "" if (apart[space] > SIZES_DIFFER).any() else ": of an axis of one voxel, for volumes in ml alone"
+        result.note("spacing-differs", path, f"{both}; {_text(used)} is used{thick}")
     if qform:
         try:
             s, q = loaded.header.get_sform(), loaded.header.get_qform()
@@ -286,7 +288,7 @@ def _header(root: Path, path: str, result: Result) -> None:
         shape = np.array((*loaded.shape, 1, 1)[:3])
         corners = np.array(list(np.ndindex(2, 2, 2))) * (shape - 1)
         far = np.abs(nibabel.affines.apply_affine(s - q, corners)).max()
-        if np.isfinite(far) and far > SFORM_QFORM * pixdim.min():
+        if np.isfinite(far) and far > SFORM_QFORM * pixdim[space].min():
             message = f"sform and qform disagree by up to {far:.3g} mm; the voxel size used is {_text(used)} mm"
             result.note("sform-qform", path, message)
 
