@@ -495,6 +495,48 @@ def test_cases_left_out_may_be_anything(tmp_path):
     assert checks(found) == [] and len(found.entries) == 3
 
 
+WRONG = {
+    "unknown format": {"image": "imagesTr/odd.mha", "label": "labelsTr/odd.mha"},
+    "label of another format": {"image": "imagesTr/odd.nii.gz", "label": "labelsTr/odd.nrrd"},
+    "image outside": {"image": "../odd.nii.gz", "label": "labelsTr/odd.nii.gz"},
+    "label outside": {"image": "imagesTr/odd.nii.gz", "label": "/elsewhere/odd.nii.gz"},
+    "no path": {"image": "imagesTr/odd.nii.gz", "label": 7},
+    "an image that is no path": {"image": [7], "label": "labelsTr/odd.nii.gz"},
+    "a path too long": {"image": "imagesTr/" + "n" * 300 + ".nii.gz", "label": "labelsTr/odd.nii.gz"},
+    "control character": {"image": "imagesTr/o\u0007.nii.gz", "label": "labelsTr/odd.nii.gz"},
+    "no image": {"label": "labelsTr/odd.nii.gz"},
+    "no label": {"image": ["imagesTr/odd.nii.gz"]},
+    "a JPEG": {"image": "imagesTr/odd.nii.gz", "label": "labelsTr/odd.jpg"},
+}
+
+
+@pytest.mark.parametrize("how", WRONG)
+def test_a_case_whose_entry_is_wrong_can_be_left_out(how, tmp_path):
+    source = decathlon(tmp_path / "d")
+    source.save(training=[*source.values["training"], WRONG[how]], numTraining=4)
+    found = layout.read(dataset(source))
+    assert {p.case for p in found.problems if p.is_error} == {"odd"} and len(found.entries) == 3
+    found = layout.read(dataset(source, exclude={"odd": "cannot be read"}))
+    assert checks(found) == [] and len(found.entries) == 3
+
+
+@pytest.mark.parametrize("how", [*WRONG, "nothing"])
+def test_an_entry_of_a_dataset_object_has_its_name_whatever_is_wrong(how, tmp_path):
+    source = nnunet(tmp_path / "d", channels=1)
+    items = {
+        f"visit{i}": {
+            "images": [f"imagesTr/patient{i:03d}_a_0000.nii.gz"],
+            "label": f"labelsTr/patient{i:03d}_a.nii.gz",
+        }
+        for i in (1, 2, 3)
+    }
+    wrong = {"images" if k == "image" else k: v for k, v in WRONG.get(how, {}).items()} or None
+    source.save(dataset=items | {"first": wrong}, numTraining=None)
+    found = layout.read(dataset(source))
+    assert {p.case for p in found.problems if p.is_error} == {"first"}
+    assert checks(layout.read(dataset(source, exclude={"first": "cannot be read"}))) == []
+
+
 def test_the_table_of_patients_may_hold_cases_left_out(tmp_path):
     source = decathlon(tmp_path / "d")
     table = tmp_path / "p.csv"

@@ -305,26 +305,26 @@ class _Reader:
                     self.note("colours", message)
         return tuple(found) if len(self.problems) == problems else ()
 
-    def path(self, value: Any, what: str) -> str | None:
-        """A listed path, normalised; None (and a problem) when it is none."""
+    def path(self, value: Any, what: str, case: str) -> str | None:
+        """A listed path of a case, normalised; None (and a problem) when it is none."""
         if not isinstance(value, str) or not value.strip():
-            self.note("entry", f"{what}: {value!r:.200} is no path", file="dataset.json")
+            self.note("entry", f"{what}: {value!r:.200} is no path", case, "dataset.json")
             return None
         if code := names.unprintable(value):
-            self.note("entry", f"{what}: {value!r:.200} holds a control character ({code})", file="dataset.json")
+            self.note("entry", f"{what}: {value!r:.200} holds a control character ({code})", case, "dataset.json")
             return None
         pure = PurePosixPath(value.strip())
         if pure.is_absolute() and pure.is_relative_to(self.folder.absolute()):  # as nnU-Net's `dataset` may have it
             pure = pure.relative_to(self.folder.absolute())
         if pure.is_absolute() or ".." in pure.parts or re.match(r"[A-Za-z]:|\\", value):
-            self.note("outside-path", f"{what}: {value} leads out of the data set's folder", file="dataset.json")
+            self.note("outside-path", f"{what}: {value} leads out of the data set's folder", case, "dataset.json")
             return None
         text = str(pure)
         if any(len(part.encode()) > LONGEST_NAME for part in pure.parts):
-            self.note("entry", f"{what}: {value[:80]}... has a name of over {LONGEST_NAME} bytes", file="dataset.json")
+            self.note("entry", f"{what}: {value[:80]}... has a name of over {LONGEST_NAME} bytes", case, "dataset.json")
             return None
         if not text.lower().endswith(NIFTI + PICTURE):
-            self.note("format", f"{what}: {value} has an unknown format", file=text)
+            self.note("format", f"{what}: {value} has an unknown format", case, text)
             return None
         return text
 
@@ -336,21 +336,21 @@ class _Reader:
         found = []
         for number, item in enumerate(items, start=1):
             where = f"entry {number} of `{what}`"
+            case = cases[number - 1] if cases else _named(item)  # first, so that `dataset.exclude` can name it
             if not isinstance(item, dict) or not item.get("image"):
-                self.note("entry", f"{where} has no image: {json.dumps(item)[:80]}", file="dataset.json")
+                self.note("entry", f"{where} has no image: {json.dumps(item)[:80]}", case, "dataset.json")
                 continue
             listed = item["image"] if isinstance(item["image"], list) else [item["image"]]
-            images = [self.path(p, where) for p in listed]
+            images = [self.path(p, where, case) for p in listed]
             if not item.get("label"):
-                self.note("entry", f"{where} has no label", _stem(images[0] or ""), "dataset.json")
+                self.note("entry", f"{where} has no label", case, "dataset.json")
                 continue
-            label = self.path(item["label"], where)
+            label = self.path(item["label"], where, case)
             if label is not None and label.lower().endswith(JPEG):
-                self.note("lossy-label", JPEG_LABEL.format(label), _stem(label), label)
+                self.note("lossy-label", JPEG_LABEL.format(label), case, label)
                 continue
             if label is None or None in images:
                 continue
-            case = cases[number - 1] if cases else _stem(label)
             if len(images) == 1:
                 images = self.numbered(images[0], case, channels)
             found.append(Entry(case, "", tuple(images), label))
@@ -627,6 +627,15 @@ def _stem(path: str) -> str:
     name = PurePosixPath(path).name
     suffix = next((s for s in NIFTI + PICTURE if name.lower().endswith(s)), "")
     return name[: len(name) - len(suffix)]
+
+
+def _named(item: Any) -> str:
+    """The case of a listed entry, whatever is wrong with it: of its label file, else its first image; else empty."""
+    values = [item.get("label"), item.get("image")] if isinstance(item, dict) else []
+    firsts = (v[0] if isinstance(v, list) and v else v for v in values)
+    path = next((v.strip() for v in firsts if isinstance(v, str) and v.strip()), "")
+    name, stem = PurePosixPath(path).name, _stem(path)
+    return stem if stem != name else PurePosixPath(name).stem
 
 
 def _endings(folder: str, files: Collection[str]) -> str:
