@@ -9,7 +9,7 @@ import hashlib
 import json
 import logging
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -453,17 +453,13 @@ def _label(volume: images.Image, labels: cases.Labels, result: Result) -> tuple[
 def _strewn(data: np.ndarray, strange: dict[int, int], real: dict[float, int], labels: cases.Labels) -> bool:
     """Whether undeclared values lie between the declared ones as compression or interpolation leaves them.
 
-    Such values seldom lie beside their own like along every axis, or most are close to declared values. Objects with a
-    number each, or labels that were forgotten, form areas.
+    Such values seldom lie beside their own like along every axis. Objects with a number each, or labels that were
+    forgotten, form areas. Compression also shifts whole areas a little, so where most voxels are close to declared
+    values, it is most of the values that count, not most of the voxels.
     """
     if not labels.values[0] < min(strange) <= max(strange) < max(labels.values):
         return False
-    present = [v for v in labels.values if v in real]
-    near = sum(n for v, n in strange.items() if min(abs(v - p) for p in present) <= NEAR) if len(present) > 1 else 0
-    if near > 0.8 * sum(strange.values()):
-        return True
     area = np.isin(data, list(strange))
-    odd = np.count_nonzero(area)
     for axis in (i for i, n in enumerate(data.shape) if n > 1):
         moved = np.moveaxis(data, axis, 0)
         beside = np.zeros(moved.shape, bool)
@@ -471,7 +467,13 @@ def _strewn(data: np.ndarray, strange: dict[int, int], real: dict[float, int], l
         beside[:-1] |= alike
         beside[1:] |= alike
         area &= np.moveaxis(beside, 0, axis)
-    return np.count_nonzero(area) < 0.5 * odd
+    solid = Counter(data[area].tolist())
+    odd = sum(strange.values())
+    if solid.total() < 0.5 * odd:
+        return True
+    present = [v for v in labels.values if v in real]
+    near = sum(n for v, n in strange.items() if min(abs(v - p) for p in present) <= NEAR) if len(present) > 1 else 0
+    return near > 0.8 * odd and sum(solid[v] < 0.5 * n for v, n in strange.items()) > 0.5 * len(strange)
 
 
 def _digest(data: np.ndarray) -> str:
