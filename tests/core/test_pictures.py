@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image as Pillow
 from PIL import ImageOps
 
-from refold.core import images
+from refold.core import images, pictures
 from refold.core.cases import Description, Labels, Rule
 from refold.core.errors import RefoldError
 
@@ -409,11 +409,50 @@ def test_a_jpeg_is_an_image_and_no_mask(tmp_path):
     (tmp_path / "d.png").write_bytes((tmp_path / "a.jpg").read_bytes())  # named wrongly
     for name in ("a.jpg", "b.jpeg", "c.tif", "d.png"):
         image = images.read(tmp_path / name, rule=Rule(channels=1))
-        assert image.data.shape == (48, 64, 1) and image.about.lossy
+        assert image.data.shape == (48, 64, 1) and image.about.lossy == "JPEG"
         assert np.abs(image.data[..., 0].T.astype(int) - smooth).max() <= 3
         with pytest.raises(RefoldError, match="compressed as JPEG, which changes values along every edge") as caught:
             images.read(tmp_path / name, label=True)
         assert caught.value.check == "lossy-label"
+
+
+LOSSLESS = {1, 2, 3, 4, 5, 8, 32773, 32946, 34925, 34926, 34933, 50000, 50013, 65000, 65001, 65002}
+LOSSY = {6: "JPEG", 7: "JPEG", 33007: "JPEG", 34892: "JPEG", 33004: "JPEG 2000", 48124: "Jetraw"}
+EITHER = {
+    **{33003: "JPEG 2000", 33005: "JPEG 2000", 34712: "JPEG 2000", 22610: "JPEG XR", 34934: "JPEG XR"},
+    **{50002: "JPEG XL", 52546: "JPEG XL", 34927: "WebP", 50001: "WebP", 34887: "LERC"},
+}
+
+
+def test_it_is_known_of_every_compression_that_is_read_whether_it_changes_values():
+    read = {int(c) for c in tifffile.TIFF.DECOMPRESSORS}
+    assert read <= LOSSLESS | LOSSY.keys() | EITHER.keys()
+    for code in sorted(read | {51999}):  # the last is of no program yet
+        lossy, perhaps = LOSSY.get(code, ""), EITHER.get(code, "51999" if code == 51999 else "")
+        assert pictures.changes_values(code) == (lossy, perhaps), code
+
+
+@pytest.mark.parametrize(
+    ("compression", "lossless", "lossy", "name"),
+    [
+        ("jpeg2000", {"reversible": True}, {"level": 30, "reversible": False}, "JPEG 2000"),
+        ("webp", {"lossless": True}, {"lossless": False, "level": 20}, "WebP"),
+        ("jpegxl", {"lossless": True}, {"lossless": False, "distance": 3.0}, "JPEG XL"),
+        ("lerc", {}, {"level": 9}, "LERC"),
+    ],
+)
+def test_of_a_compression_that_may_be_lossy_the_values_decide(tmp_path, compression, lossless, lossy, name):
+    wide = np.random.default_rng(3).integers(0, 256, (48, 80, 3), np.uint8)
+    flat = np.dstack([np.kron(FEW, np.ones((8, 8), np.uint8))] * 3)
+    for file, data, how in (("exact", wide, lossless), ("changed", wide, lossy), ("mask", flat, lossless)):
+        tifffile.imwrite(
+            tmp_path / f"{file}.tif", data, photometric="rgb", compression=compression, compressionargs=how
+        )
+    for file in ("exact", "changed"):
+        image = images.read(tmp_path / f"{file}.tif", rule=Rule(channels=3))
+        assert (image.about.lossy, image.about.perhaps_lossy) == ("", name)
+        assert np.array_equal(image.data.swapaxes(0, 1), wide) == (file == "exact")
+    np.testing.assert_array_equal(mask(tmp_path / "mask.tif", (0, 1, 2, 3)), flat[..., 0])
 
 
 def test_a_coloured_jpeg_in_a_tiff_has_its_colours(tmp_path):

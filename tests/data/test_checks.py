@@ -214,6 +214,23 @@ def jpeg_among_png(s):
     s.save()
 
 
+def packed(path, lossless, data):
+    import tifffile
+
+    tifffile.imwrite(path, data, photometric="rgb", compression="webp", compressionargs={"lossless": lossless})
+
+
+@warned("lossy-image", make=lambda f: pictures(f, ".tif"))
+def images_in_webp(s):
+    for i in (1, 2, 3):
+        packed(s.image(i, ".tif"), False, colours_of(i))
+
+
+@warned("perhaps-lossy-label, mixed-pictures", make=lambda f: pictures(f, ".tif"))
+def mask_in_webp(s):
+    packed(s.label(2, ".tif"), True, np.dstack([read(s.label(2, ".tif"), label=True).data.T] * 3))
+
+
 @warned("channels-changed, mixed-pictures", make=lambda f: pictures(f, ".png", 1))
 def grey_stored_as_rgb(s):
     saved(s.image(1, ".png"), np.repeat(colours_of(1)[..., :1], 3, axis=2))
@@ -314,6 +331,22 @@ def test_labels_within_rounding_are_those_labels(how, off, tmp_path, project, ca
     assert 0 < told <= off
     found = read(source.label(1), label=True)
     assert set(np.unique(found.data)) == {0, 9, 17} and told == pytest.approx(found.rounded, rel=0.05)
+
+
+def test_what_a_compression_does_is_said_as_far_as_the_file_tells(tmp_path, project, catalogue):
+    source = pictures(tmp_path / "d", ".tif")
+    images_in_webp(source)
+    mask_in_webp(source)
+    saved(source.image(3, ".tif"), colours_of(3), compression="jpeg")
+    catalogue(source.folder)
+    assert said("lossy-image") == (
+        "1 of 3 images: compressed as JPEG "
+        "2 of 3 images: compressed as WebP, which may be lossy: the file does not tell"
+    )
+    assert said("perhaps-lossy-label") == (
+        "1 of 3 masks: compressed as WebP, which may be lossy: the file does not tell, its values decide"
+    )
+    assert ", JPEG: 1, such as" in said("mixed-pictures") and ", WebP: 2, such as" in said("mixed-pictures")
 
 
 def test_a_label_just_below_its_number_is_that_number(tmp_path, project, catalogue):

@@ -503,6 +503,17 @@ def mask_whose_background_jpeg_made_1(s):
     noisy(s, lambda mask: through_jpeg(mask, 40))
 
 
+@spoiled("label-noise", "traces of lossy compression", make=lambda f: pictures(f, ".tif"))
+def mask_through_lossy_webp(s):
+    import tifffile
+
+    mask = np.zeros((64, 80, 3), np.uint8)
+    mask[20:45, 13:60] = 255
+    how = {"photometric": "rgb", "compression": "webp", "compressionargs": {"lossless": False, "level": 40}}
+    tifffile.imwrite(s.label(1, ".tif"), mask, **how)
+    picture(s.image(1, ".tif"), np.random.default_rng(1).integers(0, 256, (64, 80, 3), np.uint8))
+
+
 @spoiled("label-noise", "or of interpolation", make=pictures)
 def mask_interpolated(s):
     noisy(s, lambda mask: np.array(Pillow.fromarray(mask[::3, ::3]).resize((80, 64), Pillow.Resampling.BICUBIC)))

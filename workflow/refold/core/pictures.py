@@ -51,11 +51,13 @@ class About:
     """What a picture is besides its pixels, for the checks of the data.
 
     kind: such as ``RGB, 8 bits``. orientation: of its tag, 1 without one. left_out: what was not read, "" if nothing.
-    changed: how its channels became those asked for, "" if they were those.
+    changed: how its channels became those asked for, "" if they were those. lossy: the compression that changed its
+    values, perhaps_lossy: that may have; "" if none did.
     """
 
     kind: str
-    lossy: bool = False
+    lossy: str = ""
+    perhaps_lossy: str = ""
     orientation: int = 1
     left_out: str = ""
     changed: str = ""
@@ -74,7 +76,8 @@ class _Samples:
     white_is_zero: bool = False
     spread: bool = False  # 1, 2 or 4 bits stand for shades from black to white
     orientation: int = 1
-    lossy: bool = False
+    lossy: str = ""
+    perhaps_lossy: str = ""
 
     @property
     def own(self) -> int:
@@ -104,7 +107,7 @@ def read(path: str | Path, label: bool, rule: Rule) -> tuple[np.ndarray, About]:
     """
     suffix = Path(path).suffix.lower()
     samples = _tiff(path) if suffix in (".tif", ".tiff") else _png_or_jpeg(path)
-    about = About(_kind(samples), samples.lossy, samples.orientation)
+    about = About(_kind(samples), samples.lossy, samples.perhaps_lossy, samples.orientation)
     if samples.white_is_zero:
         samples = _black_is_zero(samples, path, label, rule)
     data, about = (_mask if label else _image)(samples, path, rule, about)
@@ -183,7 +186,8 @@ def _mask(samples: _Samples, path: str | Path, rule: Rule, about: About) -> tupl
     if samples.lossy:
         raise Refused(
             "lossy-label",
-            f"{path} is compressed as JPEG, which changes values along every edge: no label map can be read from it",
+            f"{path} is compressed as {samples.lossy}, which changes values along every edge: no label map can be read "
+            "from it",
         )
     about = _opaque(about, samples.see_through)
     data = samples.without_alpha()
@@ -288,7 +292,7 @@ def _jpeg(path: str | Path, picture) -> _Samples:
     if picture.mode not in ("L", "RGB"):
         raise _unknown_colours(path, picture.mode)
     data = np.array(picture)
-    return _Samples(data.reshape(*data.shape[:2], -1), "grey" if picture.mode == "L" else "RGB", 8, lossy=True)
+    return _Samples(data.reshape(*data.shape[:2], -1), "grey" if picture.mode == "L" else "RGB", 8, lossy="JPEG")
 
 
 def _png(path: str | Path, picture) -> _Samples:
@@ -350,7 +354,7 @@ def _tiff(path: str | Path) -> _Samples:
         data = page.asarray()
         orientation = page.tags.valueof(274, 1)
         extra = [int(e) in (1, 2) for e in page.extrasamples]
-        lossy = "JPEG" in str(getattr(page.compression, "name", "")) or int(page.compression) in LOSSY
+        lossy, perhaps = changes_values(int(page.compression))
         bits, colours = page.bitspersample, page.colormap
         white = model == "grey" and int(page.photometric) == 0 and 262 in page.tags
         layers, axes = page.samplesperpixel, page.axes
@@ -380,10 +384,27 @@ def _tiff(path: str | Path) -> _Samples:
         spread=data.dtype.kind == "u" and bits in (1, 2, 4) and model != "palette",
         orientation=orientation if orientation in TURNS else 1,
         lossy=lossy,
+        perhaps_lossy=perhaps,
     )
 
 
-LOSSY = (6, 7, 34892)  # both JPEGs of TIFF, and lossy DNG
+# compressions of TIFF by what they do to values, for those that are read
+JPEGS = (6, 7, 33007, 34892)  # both of TIFF, Bio-Formats', lossy DNG: decoded as RGB
+LOSSLESS = (1, 2, 3, 4, 5, 8, 32773, 32946, 34925, 34926, 34933, 50000, 50013, 65000, 65001, 65002)
+LOSSY = {**dict.fromkeys(JPEGS, "JPEG"), 33004: "JPEG 2000", 48124: "Jetraw"}
+EITHER = {
+    **dict.fromkeys((33003, 33005, 34712), "JPEG 2000"),
+    **dict.fromkeys((22610, 34934), "JPEG XR"),
+    **dict.fromkeys((50002, 52546), "JPEG XL"),
+    **dict.fromkeys((34927, 50001), "WebP"),
+    34887: "LERC",
+}
+
+
+def changes_values(compression: int) -> tuple[str, str]:
+    """The name of a TIFF's compression if it is lossy, and if it may be; "" if not. An unknown one may be."""
+    known = compression in LOSSLESS or compression in LOSSY
+    return LOSSY.get(compression, ""), "" if known else EITHER.get(compression, str(compression))
 
 
 def _model(path: str | Path, page) -> str:
@@ -391,7 +412,7 @@ def _model(path: str | Path, page) -> str:
     if 262 not in page.tags:
         return "RGB" if page.samplesperpixel in (3, 4) else "grey"
     code = int(page.photometric)
-    if code == 6 and int(page.compression) in LOSSY:
+    if code == 6 and int(page.compression) in JPEGS:
         return "RGB"  # decoded as such
     known = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 4: "grey"}
     if code not in known:

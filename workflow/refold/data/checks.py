@@ -549,10 +549,18 @@ def _kinds(results: list[Result]) -> list[Problem]:
             note("turned", "a tag says that the picture is to be turned", turned, len(all_), noun)
         kinds: dict[str, list[str]] = defaultdict(list)
         for path, about in all_:
-            kinds[about.kind + (", JPEG" if about.lossy else "")].append(path)
+            kinds[", ".join(filter(None, (about.kind, about.lossy, about.perhaps_lossy)))].append(path)
         if len(kinds) > 1:
             text = "; ".join(f"{k}: {len(v)}, such as {v[0]}" for k, v in sorted(kinds.items()))
             found.append(Problem("mixed-pictures", f"the {noun} are of {len(kinds)} kinds: {text}"))
-    if lossy := [p for p, a in images_ if a.lossy]:
-        note("lossy-image", "compressed as JPEG", lossy, len(images_), "images")
+    tells = "which may be lossy: the file does not tell"
+    for check, noun, all_, more in (
+        ("lossy-image", "images", images_, ""),
+        ("perhaps-lossy-label", "masks", masks, ", its values decide"),
+    ):
+        for name in sorted({a.lossy for _, a in all_} - {""}):  # a mask of these is not read
+            note(check, f"compressed as {name}", [p for p, a in all_ if a.lossy == name], len(all_), noun)
+        for name in sorted({a.perhaps_lossy for _, a in all_} - {""}):
+            paths = [p for p, a in all_ if a.perhaps_lossy == name]
+            note(check, f"compressed as {name}, {tells}{more}", paths, len(all_), noun)
     return found
