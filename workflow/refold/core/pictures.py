@@ -20,6 +20,7 @@ from refold.core.cases import Rule
 from refold.core.errors import RefoldError
 
 MOST_COLOURS = 6  # shown in a message
+ANEW = "save it with another colour for each label, or as grey values"
 MANY_COLOURS = 32  # more than anyone paints by hand: lossy compression or interpolation
 
 # what an orientation tag (EXIF, TIFF 6.0) asks of rows and columns before they are shown
@@ -156,7 +157,12 @@ def _image(samples: _Samples, path: str | Path, rule: Rule, about: About) -> tup
     """Channels of an image, as many as the data set declares where the file holds them in another form."""
     data, wanted = samples.data, rule.channels
     if samples.model == "palette":
-        data = samples.palette[data[..., 0]]
+        indices, entries = data[..., 0], len(samples.palette)
+        if indices.max() >= entries:
+            lacking = _few(np.unique(indices[indices >= entries]))
+            message = f"{path} has no colour for the {lacking} in its palette of {entries}; save it as grey or RGB"
+            raise Refused("colour-model", message)
+        data = samples.palette[indices]
         if wanted != 3 and (data == data[..., :1]).all():
             data = data[..., :1]
         return data, _opaque(about, samples.transparent)
@@ -219,18 +225,64 @@ def _of_grey(data: np.ndarray, samples: _Samples, path: str | Path, rule: Rule) 
 
 
 def _of_palette(samples: _Samples, path: str | Path, rule: Rule) -> np.ndarray:
-    """Labels by the colour table; else indices, unless all colours in use are greys: then these, where declared."""
-    indices = samples.data[..., 0]
+    """Labels by the colour table; else indices, unless all colours in use are greys: then these, where declared.
+
+    Colours count as far as they tell the indices in use apart: programs also write palettes that nobody has set.
+    """
+    indices, palette, values = samples.data[..., 0], samples.palette, rule.labels.values
     used = np.flatnonzero(np.bincount(indices.ravel(), minlength=1))
-    colours = samples.palette[used]
-    if np.ptp(colours, axis=1).any():
-        return _of_colours(samples.palette[indices], path, rule) if rule.colours else indices
+    colours = palette[used[used < len(palette)]]
+    coloured = bool(np.ptp(colours, axis=1).any())
     if rule.colours:
-        return _of_grey(samples.palette[indices][..., 0], samples, path, rule)
-    greys, values = colours[:, 0], rule.labels.values
-    if not np.isin(greys, values).all() and np.isin(used, values).all():
+        # several indices may have one colour, but not all
+        if fault := _palette_fault(palette, used, strict=len(np.unique(colours, axis=0)) < 2):
+            so = f"so dataset.colours cannot tell its labels; {ANEW}"
+            raise Refused("mask-colours", f"{path} is a mask whose palette {fault}, {so}")
+        data = palette[indices]
+        return _of_colours(data, path, rule) if coloured else _of_grey(data[..., 0], samples, path, rule)
+    fault, deepest = _palette_fault(palette, used), 2**samples.bits - 1
+    if used[-1] >= len(palette) and values and max(values) > deepest:
+        raise Refused(
+            "mask-colours",
+            f"{path} is a mask whose palette {fault}, in {samples.bits} bit{'s' * (samples.bits > 1)}: labels over "
+            f"{deepest} may have been cut off by the program that saved it, as Pillow does where no palette was set; "
+            "save it as grey values",
+        )
+    declared = not values or bool(np.isin(used, values).all())
+    if coloured or (fault and declared):
         return indices
-    return samples.palette[indices][..., 0]
+    if fault:
+        few, known = _few(used), ", ".join(map(str, values))
+        raise Refused(
+            "mask-colours",
+            f"{path} is a mask whose palette {fault}, and of its {few} not all are declared: {known}; {ANEW}",
+        )
+    greys = colours[:, 0]
+    return palette[indices][..., 0] if np.isin(greys, values).all() or not declared or not values else indices
+
+
+def _palette_fault(palette: np.ndarray, used: np.ndarray, strict: bool = True) -> str:
+    """In what the colours of a palette (entries, 3) do not tell the indices in use apart; "" where they do.
+
+    Args:
+        strict: whether one colour for several of them is a fault.
+    """
+    if (lacking := used[used >= len(palette)]).size:
+        return f"has no colour for the {_few(lacking)}"
+    found, where, counts = np.unique(palette[used], axis=0, return_inverse=True, return_counts=True)
+    several = int(counts.argmax())
+    # one colour in all entries has been set by nobody, whatever is in use
+    blank = len(palette) > 1 and used.any() and bool((palette == palette[0]).all())
+    if blank or (strict and counts[several] > 1):
+        return f"has one colour (#{found[several].tobytes().hex()}) for the {_few(used[where.ravel() == several])}"
+    return ""
+
+
+def _few(indices: np.ndarray) -> str:
+    """``index 3``, ``indices 3, 4 and 9 more``."""
+    shown = ", ".join(map(str, indices[:MOST_COLOURS]))
+    more = f" and {len(indices) - MOST_COLOURS} more" if len(indices) > MOST_COLOURS else ""
+    return f"{'indices' if len(indices) > 1 else 'index'} {shown}{more}"
 
 
 def _table(rule: Rule) -> dict[int, int]:
@@ -310,7 +362,6 @@ def _png(path: str | Path, picture) -> _Samples:
     data = np.array(picture)
     if colour == 3:
         palette = np.array(picture.getpalette("RGB"), np.uint8).reshape(-1, 3)
-        palette = np.pad(palette, ((0, max(0, int(data.max()) + 1 - len(palette))), (0, 0)))
         opacity = np.full(256, 255)
         if isinstance(key, bytes):
             opacity[: len(key)] = list(key)
