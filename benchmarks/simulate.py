@@ -18,7 +18,7 @@ from itertools import combinations
 import numpy as np
 
 from refold.evaluate.paired import RULES
-from refold.evaluate.statistics import by_patient, holm, interval, permutation, wilcoxon
+from refold.evaluate.statistics import by_patient, holm, interval, permutation, score, wilcoxon
 
 PATIENTS = (12, 20, 40)
 SEEDS = 10  # of the bootstrap
@@ -130,6 +130,57 @@ def coverage(runs: int) -> None:
     print(f"\nPatients: {', '.join(map(str, PATIENTS))}; standard error {math.sqrt(0.0475 / runs):.3f}.\n")
 
 
+# ---------------------------------------------------------------- counts: hits and numbers of each patient
+
+
+def scans(chance: float) -> Draw:
+    """Labels missed, or false positives, of so many scans; a patient's scans are alike."""
+
+    def draw(rng: np.random.Generator, size: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+        numbers = 1 + (rng.random(size) < SECOND)
+        return rng.binomial(numbers, rng.beta(4 * chance, 4 * (1 - chance), size)), numbers
+
+    return draw
+
+
+def pooled(rng: np.random.Generator, size: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Lesions found, of all: as of `lesion_sensitivity`."""
+    there, found, _ = _lesions(rng, (*size, 2))
+    scans = np.stack([np.ones(size), rng.random(size) < SECOND], -1)
+    return (found * scans).sum(-1), (there * scans).sum(-1)
+
+
+def unlike(rng: np.random.Generator, size: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Lesions found, 0.9: one to twenty a patient, in whom nearly all or nearly none are found (correlation 0.5)."""
+    numbers = np.minimum(rng.geometric(0.25, size), 20)
+    return rng.binomial(numbers, rng.beta(0.9, 0.1, size)), numbers
+
+
+COUNTED: dict[str, Draw] = {
+    "one in ten": scans(0.1),
+    "two in five": scans(0.4),
+    "lesions found, one to three a scan": pooled,
+    "lesions found, up to 20 in patients who differ": unlike,
+}
+
+
+def counted(draw: Draw, patients: int, runs: int) -> float:
+    """Share of intervals of a count at 95 % that hold the true share."""
+    hits, numbers = (x.sum() for x in draw(np.random.default_rng(99), (2000, 1000)))
+    true, held = hits / numbers, 0
+    for h, n in zip(*draw(np.random.default_rng(patients), (runs, patients)), strict=True):
+        low, high = score(h[n > 0].astype(float), n[n > 0].astype(float), 0.95, counts=True)
+        held += low <= true <= high
+    return held / runs
+
+
+def counts(runs: int) -> None:
+    print(f"| counted | {' | '.join(f'{n} patients' for n in PATIENTS)} |\n|---|{'---|' * len(PATIENTS)}")
+    for name, draw in COUNTED.items():
+        print(f"| {name} | {' | '.join(f'{counted(draw, n, runs):.3f}' for n in PATIENTS)} |", flush=True)
+    print()
+
+
 # ---------------------------------------------------------------- two methods
 
 
@@ -220,5 +271,6 @@ if __name__ == "__main__":
     parser.add_argument("--runs", type=int, default=2000, help="of each row (default: %(default)s)")
     chosen = parser.parse_args()
     coverage(chosen.runs)
+    counts(chosen.runs)
     paired(chosen.runs)
     tests(chosen.runs)

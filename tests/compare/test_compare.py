@@ -156,7 +156,15 @@ def test_empty_masks(tmp_path):
     assert pair.row("y", "hd95_penalised")["difference"] == pytest.approx((20 - 0 + 6 - 20) / 8)
     worse, better = pair.changed(3)
     assert [c.case for c in worse] == ["c1"] and worse[0].difference == pytest.approx(0.25 - 0.75)
-    assert math.isnan(worse[0].dice["y"][0]), "the table of cases shows that it is not defined"
+    assert math.isnan(worse[0].dice["y"][0]) and worse[0].empty and not better[0].empty
+    # the table of cases shows what counts, and so a difference that is that of the numbers beside it
+    (row,) = [r.cells for r in tables.cases(pair).rows if r.cells[0].text == "c1"]
+    shown = [(cell.text, cell.small) for cell in row[4:]]
+    assert shown[:3] == [("0.7500", ""), ("0.2500", ""), ("−0.5000", "")], "mean"
+    assert shown[6:] == [("1.0000", "rightly empty"), ("0.0000", ""), ("−1.0000", "")], "y"
+    assert words.hover(pair, worse[0], "y").endswith("A 1.0000, B 0.0000 (−1.0000)")
+    assert words.finding(pair, "95 %")["empty"] == "1 case"
+    assert "rightly left empty: 1 case" in tables.short(list(pair.runs), [pair], [])
     assert [c.case for c in better] == ["c2"] and better[0].difference == pytest.approx(0.45 - 0.25)
     assert worse[0].most == "y", "it has a false positive"
     assert better[0].most == "y"

@@ -1,4 +1,9 @@
+import ast
+import builtins
+import importlib
+import inspect
 import os
+import pickle
 import re
 import signal
 import subprocess
@@ -75,6 +80,42 @@ def test_a_full_disk_is_told_by_the_file_that_was_written(tmp_path):
     code, lines = run(body)
     assert code == 2 and f"no space is left on the disk of {tmp_path / 'results'};" in lines[-1]
     assert list((tmp_path / "results").iterdir()) == []
+
+
+def test_a_full_disk_told_in_text_alone_keeps_its_text_and_its_place(tmp_path):
+    """As HDF5 tells it: an OSError of one text, without a number."""
+    text = "unable to write (errno = 28, error message = 'No space left on device')"
+    body = (
+        "from refold.core import files\n"
+        f"    with files.atomic({str(tmp_path / 'results/a.h5')!r}):\n"
+        f"        raise OSError({text!r})"
+    )
+    code, lines = run(body)
+    assert code == 2 and f"no space is left on the disk of {tmp_path / 'results'};" in lines[-1]
+    assert f"OSError: {text}" in lines
+
+
+def test_every_error_comes_back_from_another_process_as_it_was():
+    """One that cannot be unpickled breaks its pool, and is told as a process that was killed."""
+    files = {p: ast.parse(p.read_text(encoding="utf-8")) for p in sorted((WORKFLOW / "refold").rglob("*.py"))}
+    classes = [(p, n) for p, tree in files.items() for n in ast.walk(tree) if isinstance(n, ast.ClassDef)]
+    known = {n for n, o in vars(builtins).items() if isinstance(o, type) and issubclass(o, BaseException)}
+    found: dict[str, Path] = {}
+    while more := {
+        n.name: p
+        for p, n in classes
+        if n.name not in found and any(ast.unparse(b).rpartition(".")[2] in known for b in n.bases)
+    }:
+        found |= more
+        known |= more.keys()
+    assert {"RefoldError", "Refused", "SyntaxFault"} <= found.keys()
+    for name, path in found.items():
+        module = ".".join(path.relative_to(WORKFLOW).with_suffix("").parts)
+        kind = getattr(importlib.import_module(module), name)
+        own = inspect.signature(kind.__init__).parameters if "__init__" in vars(kind) else ("self", "message")
+        error = kind(*(f"{p} of a.png" for p in list(own)[1:]))
+        again = pickle.loads(pickle.dumps(error))
+        assert (type(again), str(again), vars(again)) == (kind, str(error), vars(error)), name
 
 
 def test_what_caused_an_error_is_looked_at_too():

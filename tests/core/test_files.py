@@ -190,6 +190,16 @@ def test_hash_of_json_depends_on_everything_else():
         files.sha256_json({"a": math.nan})
 
 
+def test_an_error_without_a_number_keeps_its_text(tmp_path):
+    """A file name added to it would make ``[Errno None] None: path`` of its text."""
+    with pytest.raises(OSError) as caught, files.atomic(tmp_path / "a.h5"):
+        raise OSError("the file is locked")
+    assert str(caught.value) == "the file is locked"
+    with pytest.raises(OSError) as caught, files.atomic(tmp_path / "a.h5"):
+        raise OSError(28, "full")
+    assert str(caught.value) == f"[Errno 28] full: '{tmp_path / 'a.h5'}'"
+
+
 def test_concurrent_writers_leave_one_whole_file(tmp_path):
     from concurrent.futures import ThreadPoolExecutor
 

@@ -145,8 +145,8 @@ def test_labels_near_whole_numbers_are_read_as_these(tmp_path, values, off):
 
 
 def test_few_values_are_told_apart_from_whole_numbers():
-    assert images.some([17.000002, 16.999998]) == "16.999998, 17.000002"
-    assert images.some(range(9)) == "0, 1, 2, 3, 4, 5 and 3 more"
+    assert images.numbers([17.000002, 16.999998]) == "16.999998, 17.000002"
+    assert images.numbers(range(9)) == "0, 1, 2, 3, 4, 5 and 3 more"
 
 
 def test_scaled_integers_are_unscaled(tmp_path):

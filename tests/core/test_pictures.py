@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image as Pillow
 from PIL import ImageOps
 
-from refold.core import images
+from refold.core import images, pictures
 from refold.core.cases import Description, Labels, Rule
 from refold.core.errors import RefoldError
 
@@ -409,11 +409,50 @@ def test_a_jpeg_is_an_image_and_no_mask(tmp_path):
     (tmp_path / "d.png").write_bytes((tmp_path / "a.jpg").read_bytes())  # named wrongly
     for name in ("a.jpg", "b.jpeg", "c.tif", "d.png"):
         image = images.read(tmp_path / name, rule=Rule(channels=1))
-        assert image.data.shape == (48, 64, 1) and image.about.lossy
+        assert image.data.shape == (48, 64, 1) and image.about.lossy == "JPEG"
         assert np.abs(image.data[..., 0].T.astype(int) - smooth).max() <= 3
         with pytest.raises(RefoldError, match="compressed as JPEG, which changes values along every edge") as caught:
             images.read(tmp_path / name, label=True)
         assert caught.value.check == "lossy-label"
+
+
+LOSSLESS = {1, 2, 3, 4, 5, 8, 32773, 32946, 34925, 34926, 34933, 50000, 50013, 65000, 65001, 65002}
+LOSSY = {6: "JPEG", 7: "JPEG", 33007: "JPEG", 34892: "JPEG", 33004: "JPEG 2000", 48124: "Jetraw"}
+EITHER = {
+    **{33003: "JPEG 2000", 33005: "JPEG 2000", 34712: "JPEG 2000", 22610: "JPEG XR", 34934: "JPEG XR"},
+    **{50002: "JPEG XL", 52546: "JPEG XL", 34927: "WebP", 50001: "WebP", 34887: "LERC"},
+}
+
+
+def test_it_is_known_of_every_compression_that_is_read_whether_it_changes_values():
+    read = {int(c) for c in tifffile.TIFF.DECOMPRESSORS}
+    assert read <= LOSSLESS | LOSSY.keys() | EITHER.keys()
+    for code in sorted(read | {51999}):  # the last is of no program yet
+        lossy, perhaps = LOSSY.get(code, ""), EITHER.get(code, "51999" if code == 51999 else "")
+        assert pictures.changes_values(code) == (lossy, perhaps), code
+
+
+@pytest.mark.parametrize(
+    ("compression", "lossless", "lossy", "name"),
+    [
+        ("jpeg2000", {"reversible": True}, {"level": 30, "reversible": False}, "JPEG 2000"),
+        ("webp", {"lossless": True}, {"lossless": False, "level": 20}, "WebP"),
+        ("jpegxl", {"lossless": True}, {"lossless": False, "distance": 3.0}, "JPEG XL"),
+        ("lerc", {}, {"level": 9}, "LERC"),
+    ],
+)
+def test_of_a_compression_that_may_be_lossy_the_values_decide(tmp_path, compression, lossless, lossy, name):
+    wide = np.random.default_rng(3).integers(0, 256, (48, 80, 3), np.uint8)
+    flat = np.dstack([np.kron(FEW, np.ones((8, 8), np.uint8))] * 3)
+    for file, data, how in (("exact", wide, lossless), ("changed", wide, lossy), ("mask", flat, lossless)):
+        tifffile.imwrite(
+            tmp_path / f"{file}.tif", data, photometric="rgb", compression=compression, compressionargs=how
+        )
+    for file in ("exact", "changed"):
+        image = images.read(tmp_path / f"{file}.tif", rule=Rule(channels=3))
+        assert (image.about.lossy, image.about.perhaps_lossy) == ("", name)
+        assert np.array_equal(image.data.swapaxes(0, 1), wide) == (file == "exact")
+    np.testing.assert_array_equal(mask(tmp_path / "mask.tif", (0, 1, 2, 3)), flat[..., 0])
 
 
 def test_a_coloured_jpeg_in_a_tiff_has_its_colours(tmp_path):
@@ -479,6 +518,81 @@ def test_palettes_of_masks(tmp_path, ending):
     pillow(tmp_path / f"b{ending}", FEW, "P", GREYS)
     np.testing.assert_array_equal(mask(tmp_path / f"b{ending}", (0, 80, 160, 255)), GREYS[FEW][..., 0])
     np.testing.assert_array_equal(mask(tmp_path / f"b{ending}", (0, 1, 2, 3)), FEW)
+
+
+ROOMS = np.pad(FEW, 1)  # indices 0 to 3
+
+
+def without_a_palette(path, data, how):
+    """As Pillow writes it where no palette was set: one black entry in a PNG, 256 in a TIFF."""
+    picture = Pillow.new("P", data.shape[::-1])
+    picture.putdata(data.ravel().tolist())
+    (Pillow.fromarray(data, "P") if how == "fromarray" else picture).save(path)
+
+
+@pytest.mark.parametrize(("ending", "labels"), [(".png", 2), (".tif", 4)])
+@pytest.mark.parametrize("how", ["fromarray", "new"])
+def test_a_palette_that_was_never_set_hides_no_label(tmp_path, ending, labels, how):
+    path, values, data = tmp_path / f"a{ending}", tuple(range(labels)), np.minimum(ROOMS, labels - 1)
+    without_a_palette(tmp_path / f"whole{ending}", np.full_like(ROOMS, 1), how)
+    np.testing.assert_array_equal(mask(tmp_path / f"whole{ending}", (0, 1)), 1)
+    without_a_palette(path, data, how)
+    np.testing.assert_array_equal(mask(path, values), data)
+    np.testing.assert_array_equal(mask(path), data)  # nothing is declared
+    told = {
+        ".png": "whose palette has no colour for the index 1",
+        ".tif": r"whose palette has one colour \(#000000\) for the indices 0, 1, 2, 3",
+    }[ending]
+    with pytest.raises(RefoldError, match=f"{path.name} is a mask {told}, so dataset.colours cannot tell its labels"):
+        mask(path, values, table()[:labels])
+    if ending == ".tif":
+        why = "and of its indices 0, 1, 2, 3 not all are declared: 0, 85, 170, 255; save it"
+        with pytest.raises(RefoldError, match=f"{told}, {why}") as caught:
+            mask(path, (0, 85, 170, 255))
+        assert caught.value.check == "mask-colours"
+
+
+def test_labels_that_pillow_cut_off_are_not_taken_for_one(tmp_path):
+    """Where no palette is set it writes one bit, and whatever is not 0 is 1."""
+    without_a_palette(tmp_path / "a.png", ROOMS, "fromarray")
+    np.testing.assert_array_equal(np.array(Pillow.open(tmp_path / "a.png")), ROOMS > 0)
+    told = r"no colour for the index 1, in 1 bit: labels over 1 may have been cut off .* save it as grey values"
+    with pytest.raises(RefoldError, match=told) as caught:
+        mask(tmp_path / "a.png", (0, 1, 2, 3))
+    assert caught.value.check == "mask-colours"
+
+
+@pytest.mark.parametrize("ending", [".png", ".tif"])
+def test_greys_that_stand_twice_in_a_palette_merge_no_labels(tmp_path, ending):
+    path = tmp_path / f"a{ending}"
+    twice = np.repeat(np.array([[0], [1], [1], [2]], np.uint8), 3, axis=1)
+    pillow(path, ROOMS, "P", twice)
+    np.testing.assert_array_equal(mask(path, (0, 1, 2, 3)), ROOMS)
+    with pytest.raises(RefoldError, match=r"has one colour \(#010101\) for the indices 1, 2, and of its indices 0, 1"):
+        mask(path, (0, 1, 2))
+    pillow(path, np.where(ROOMS == 2, 1, ROOMS), "P", twice)  # where one of the two is in use, greys tell all
+    np.testing.assert_array_equal(mask(path, (0, 1, 2)), np.array([0, 1, 1, 2])[ROOMS])
+    white = (("#000000",), ("#010101",), ("#020202",))
+    pillow(path, ROOMS, "P", twice)  # what a table names may stand twice
+    np.testing.assert_array_equal(mask(path, (0, 5, 7), white), np.array([0, 5, 5, 7])[ROOMS])
+
+
+def test_a_mask_of_one_value_whose_palette_has_that_colour_alone(tmp_path):
+    """As programs that shrink palettes leave it."""
+    for grey in (0, 255):
+        png(tmp_path / "a.png", np.zeros((4, 5), np.uint8), 3, 8, palette(np.full((1, 3), grey, np.uint8)))
+        np.testing.assert_array_equal(mask(tmp_path / "a.png", (0, 255)), grey)
+        np.testing.assert_array_equal(mask(tmp_path / "a.png", (0, 1), (("#000000",), ("#ffffff",))), grey // 255)
+
+
+def test_an_index_without_a_colour_is_not_black(tmp_path):
+    png(tmp_path / "a.png", FEW, 3, 8, palette(COLOURS[:3]))
+    np.testing.assert_array_equal(mask(tmp_path / "a.png", (0, 1, 2, 3)), FEW)  # of a coloured palette indices count
+    with pytest.raises(RefoldError, match=r"no colour for the index 3, so dataset\.colours cannot tell its labels"):
+        mask(tmp_path / "a.png", (0, 3, 7), (("#000000",), ("#fa0a14",), ("#1ef028",)))
+    with pytest.raises(RefoldError, match=r"a\.png has no colour for the index 3 in its palette of 3; save") as caught:
+        images.read(tmp_path / "a.png")
+    assert caught.value.check == "colour-model"
 
 
 @pytest.mark.parametrize("ending", [".png", ".tif"])

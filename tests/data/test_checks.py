@@ -215,6 +215,23 @@ def jpeg_among_png(s):
     s.save()
 
 
+def packed(path, lossless, data):
+    import tifffile
+
+    tifffile.imwrite(path, data, photometric="rgb", compression="webp", compressionargs={"lossless": lossless})
+
+
+@warned("lossy-image", make=lambda f: pictures(f, ".tif"))
+def images_in_webp(s):
+    for i in (1, 2, 3):
+        packed(s.image(i, ".tif"), False, colours_of(i))
+
+
+@warned("perhaps-lossy-label, mixed-pictures", make=lambda f: pictures(f, ".tif"))
+def mask_in_webp(s):
+    packed(s.label(2, ".tif"), True, np.dstack([read(s.label(2, ".tif"), label=True).data.T] * 3))
+
+
 @warned("channels-changed, mixed-pictures", make=lambda f: pictures(f, ".png", 1))
 def grey_stored_as_rgb(s):
     saved(s.image(1, ".png"), np.repeat(colours_of(1)[..., :1], 3, axis=2))
@@ -317,6 +334,22 @@ def test_labels_within_rounding_are_those_labels(how, off, tmp_path, project, ca
     assert set(np.unique(found.data)) == {0, 9, 17} and told == pytest.approx(found.rounded, rel=0.05)
 
 
+def test_what_a_compression_does_is_said_as_far_as_the_file_tells(tmp_path, project, catalogue):
+    source = pictures(tmp_path / "d", ".tif")
+    images_in_webp(source)
+    mask_in_webp(source)
+    saved(source.image(3, ".tif"), colours_of(3), compression="jpeg")
+    catalogue(source.folder)
+    assert said("lossy-image") == (
+        "1 of 3 images: compressed as JPEG "
+        "2 of 3 images: compressed as WebP, which may be lossy: the file does not tell"
+    )
+    assert said("perhaps-lossy-label") == (
+        "1 of 3 masks: compressed as WebP, which may be lossy: the file does not tell, its values decide"
+    )
+    assert ", JPEG: 1, such as" in said("mixed-pictures") and ", WebP: 2, such as" in said("mixed-pictures")
+
+
 def test_a_label_just_below_its_number_is_that_number(tmp_path, project, catalogue):
     """What is a rounding error under 2 is 2, and not cut down to 1."""
     source = decathlon(tmp_path / "d")
@@ -333,6 +366,38 @@ def test_both_voxel_sizes_of_a_header_are_said(tmp_path, project, catalogue):
         "the voxel size is [1.0, 1.0, 2.0] mm in the sform and [1.0, 1.0, 2.01] mm in pixdim; [1.0, 1.0, 2.0] is used"
     )
     assert cases.read()[0].spacing == (1.0, 1.0, 2.0)
+
+
+def test_how_thick_a_single_slice_is_in_one_header_is_said(tmp_path, project, catalogue):
+    """No distance depends on it; volumes in ml do."""
+    source = decathlon(tmp_path / "d")
+    thick = np.diag([1.0, 1, 5, 1])
+    for i in (1, 2, 3):
+        thin = {"qform": None, "pixdim": [1, 1, 1, 1, 1, 1, 1, 1]} if i == 2 else {"qform": thick}
+        nifti(source.image(i), volume(i)[:, :, 3:4], thick, **thin)
+        nifti(source.label(i), label(i)[:, :, 3:4], thick)
+    catalogue(source.folder)
+    assert said("spacing-differs") == (
+        "the voxel size is [1.0, 1.0, 5.0] mm in the sform and [1.0, 1.0, 1.0] mm in pixdim; [1.0, 1.0, 5.0] is used: "
+        "of an axis of one voxel, for volumes in ml alone"
+    )
+    assert cases.read()[1].spacing == (1.0, 1.0, 5.0)
+    nifti(source.image(2), volume(2)[:, :, 3:4], thick, qform=None, pixdim=[1, 1, 1.2, 1, 1, 1, 1, 1])
+    with pytest.raises(RefoldError, match="spacing-contradicts"):
+        catalogue(source.folder)
+
+
+def test_a_thin_single_slice_leaves_sform_and_qform_their_room(tmp_path, project, catalogue):
+    """A tenth of a voxel is measured along the axes of space: 0.05 mm is not much in voxels of 1 mm."""
+    source = decathlon(tmp_path / "d")
+    thin = np.diag([1.0, 1, 0.01, 1])
+    moved = thin.copy()
+    moved[0, 3] = 0.05
+    for i in (1, 2, 3):
+        nifti(source.image(i), volume(i)[:, :, 3:4], thin, qform=moved)
+        nifti(source.label(i), label(i)[:, :, 3:4], thin)
+    catalogue(source.folder)
+    assert said("sform-qform") == ""
 
 
 def test_voxel_sizes_keep_their_digits(tmp_path, project, catalogue):

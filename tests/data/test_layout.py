@@ -38,7 +38,7 @@ def test_images_as_a_list_of_channels(tmp_path):
         {"image": ["./imagesTr/a_t1.nii.gz", "imagesTr/a_t2.nii.gz"], "label": f"labelsTr/{n}.nii.gz"} for n in "ab"
     ]
     source.save(training=training)
-    found = layout.entries(dataset(source))
+    found = layout.read(dataset(source)).entries
     assert [e.case for e in found] == ["a", "b"]
     assert found[0].images == ("imagesTr/a_t1.nii.gz", "imagesTr/a_t2.nii.gz")
 
@@ -57,7 +57,10 @@ def test_nnunet_with_a_dataset_object(tmp_path):
     source = nnunet(tmp_path / "d")
     both = ["imagesTr/patient001_a_0000.nii.gz", "imagesTr/patient001_a_0001.nii.gz"]
     source.save(dataset={c: {"images": both, "label": f"labelsTr/{c}.nii.gz"} for c in ("p", "q")})
-    assert [(e.case, e.images) for e in layout.entries(dataset(source))] == [("p", tuple(both)), ("q", tuple(both))]
+    assert [(e.case, e.images) for e in layout.read(dataset(source)).entries] == [
+        ("p", tuple(both)),
+        ("q", tuple(both)),
+    ]
 
 
 def test_pictures_have_two_dimensions(tmp_path):
@@ -122,7 +125,7 @@ def test_a_source_that_is_none(tmp_path, make):
         if content:
             (path / "dataset.json").write_text(content)
     with pytest.raises(RefoldError, match=words):
-        layout.entries(Dataset(name="tiny", source=str(path)))
+        layout.read(Dataset(name="tiny", source=str(path)))
 
 
 def test_unlisted_files(tmp_path):
@@ -390,7 +393,7 @@ def test_case_names_stay_as_they_are(tmp_path):
     source = decathlon(tmp_path / "d")
     odd = ["null", "NaN", "007", "2e4", "mean"]
     source.save(training=[{"image": f"imagesTr/{n}.nii.gz", "label": f"labelsTr/{n}.nii.gz"} for n in odd])
-    assert [e.case for e in layout.entries(dataset(source))] == sorted(odd)
+    assert [e.case for e in layout.read(dataset(source)).entries] == sorted(odd)
 
 
 def test_control_characters_in_the_table_of_patients(tmp_path):
@@ -405,7 +408,7 @@ def test_control_characters_in_the_table_of_patients(tmp_path):
 def test_json_that_breaks_its_readers(text, tmp_path):
     (tmp_path / "dataset.json").write_text(text)
     with pytest.raises(RefoldError, match=r"half a character|is not valid JSON"):
-        layout.entries(Dataset(name="tiny", source=str(tmp_path)))
+        layout.read(Dataset(name="tiny", source=str(tmp_path)))
 
 
 LEAVES = st.one_of(
@@ -490,6 +493,48 @@ def test_cases_left_out_may_be_anything(tmp_path):
     out = {"odd": "no label", "two words": "no scan"}
     found = layout.read(dataset(source, exclude=out))
     assert checks(found) == [] and len(found.entries) == 3
+
+
+WRONG = {
+    "unknown format": {"image": "imagesTr/odd.mha", "label": "labelsTr/odd.mha"},
+    "label of another format": {"image": "imagesTr/odd.nii.gz", "label": "labelsTr/odd.nrrd"},
+    "image outside": {"image": "../odd.nii.gz", "label": "labelsTr/odd.nii.gz"},
+    "label outside": {"image": "imagesTr/odd.nii.gz", "label": "/elsewhere/odd.nii.gz"},
+    "no path": {"image": "imagesTr/odd.nii.gz", "label": 7},
+    "an image that is no path": {"image": [7], "label": "labelsTr/odd.nii.gz"},
+    "a path too long": {"image": "imagesTr/" + "n" * 300 + ".nii.gz", "label": "labelsTr/odd.nii.gz"},
+    "control character": {"image": "imagesTr/o\u0007.nii.gz", "label": "labelsTr/odd.nii.gz"},
+    "no image": {"label": "labelsTr/odd.nii.gz"},
+    "no label": {"image": ["imagesTr/odd.nii.gz"]},
+    "a JPEG": {"image": "imagesTr/odd.nii.gz", "label": "labelsTr/odd.jpg"},
+}
+
+
+@pytest.mark.parametrize("how", WRONG)
+def test_a_case_whose_entry_is_wrong_can_be_left_out(how, tmp_path):
+    source = decathlon(tmp_path / "d")
+    source.save(training=[*source.values["training"], WRONG[how]], numTraining=4)
+    found = layout.read(dataset(source))
+    assert {p.case for p in found.problems if p.is_error} == {"odd"} and len(found.entries) == 3
+    found = layout.read(dataset(source, exclude={"odd": "cannot be read"}))
+    assert checks(found) == [] and len(found.entries) == 3
+
+
+@pytest.mark.parametrize("how", [*WRONG, "nothing"])
+def test_an_entry_of_a_dataset_object_has_its_name_whatever_is_wrong(how, tmp_path):
+    source = nnunet(tmp_path / "d", channels=1)
+    items = {
+        f"visit{i}": {
+            "images": [f"imagesTr/patient{i:03d}_a_0000.nii.gz"],
+            "label": f"labelsTr/patient{i:03d}_a.nii.gz",
+        }
+        for i in (1, 2, 3)
+    }
+    wrong = {"images" if k == "image" else k: v for k, v in WRONG.get(how, {}).items()} or None
+    source.save(dataset=items | {"first": wrong}, numTraining=None)
+    found = layout.read(dataset(source))
+    assert {p.case for p in found.problems if p.is_error} == {"first"}
+    assert checks(layout.read(dataset(source, exclude={"first": "cannot be read"}))) == []
 
 
 def test_the_table_of_patients_may_hold_cases_left_out(tmp_path):

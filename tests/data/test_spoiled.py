@@ -498,6 +498,22 @@ def mask_through_much_jpeg(s):
     noisy(s, lambda mask: through_jpeg(mask, 20))
 
 
+@spoiled("label-noise", "lossy compression (JPEG)", make=pictures)
+def mask_whose_background_jpeg_made_1(s):
+    noisy(s, lambda mask: through_jpeg(mask, 40))
+
+
+@spoiled("label-noise", "traces of lossy compression", make=lambda f: pictures(f, ".tif"))
+def mask_through_lossy_webp(s):
+    import tifffile
+
+    mask = np.zeros((64, 80, 3), np.uint8)
+    mask[20:45, 13:60] = 255
+    how = {"photometric": "rgb", "compression": "webp", "compressionargs": {"lossless": False, "level": 40}}
+    tifffile.imwrite(s.label(1, ".tif"), mask, **how)
+    picture(s.image(1, ".tif"), np.random.default_rng(1).integers(0, 256, (64, 80, 3), np.uint8))
+
+
 @spoiled("label-noise", "or of interpolation", make=pictures)
 def mask_interpolated(s):
     noisy(s, lambda mask: np.array(Pillow.fromarray(mask[::3, ::3]).resize((80, 64), Pillow.Resampling.BICUBIC)))
@@ -511,6 +527,19 @@ def mask_with_a_number_each_object(s):
         return mask
 
     noisy(s, numbered)
+
+
+@spoiled("label-undeclared", "1728 voxels have values that are not declared: 2, 3, 4, 6, 7, 8 and 21 more")
+def most_organs_of_an_atlas_undeclared(s):
+    """Thirty blocks of 4 x 4 x 4 voxels, all of values close to a declared one."""
+    s.save(labels={"0": "background", "1": "a", "5": "b", "30": "c"})
+    for i in (1, 2, 3):
+        data = np.zeros((30, 25, 6), np.uint8)
+        for v in range(1, 31) if i == 1 else (1, 5, 30):
+            x, y = 5 * ((v - 1) // 5), 5 * ((v - 1) % 5)
+            data[x : x + 4, y : y + 4, 1:5] = v
+        nifti(s.label(i), data)
+        nifti(s.image(i), np.random.default_rng(i).integers(1, 1000, data.shape).astype(np.int16))
 
 
 @spoiled("label-not-integer", "1 voxels are no whole numbers: 0.5")

@@ -70,7 +70,7 @@ def test_lesions_are_pooled_and_patients_are_the_units():
     # Wilson's with the effective number: 0.8 x 0.2 / se^2, se of a ratio with residuals 0.2, 0.4, -1.4, 0.8
     se = math.sqrt(4 / 3 * (0.04 + 0.16 + 1.96 + 0.64)) / 10
     assert standard_error(np.array([1, 2, 1, 4.0]), np.array([1, 2, 3, 4])) == pytest.approx(se)
-    n, z = 0.16 / se**2, stats.t.ppf(0.975, 3)
+    n, z = 0.16 / se**2, stats.norm.ppf(0.975) * stats.t.ppf(0.975, 3) / stats.t.ppf(0.975, 9)
     ends = [
         (0.8 + z * z / (2 * n) + s * z * math.sqrt(0.16 / n + z * z / (4 * n * n))) / (1 + z * z / n) for s in (-1, 1)
     ]
@@ -100,7 +100,7 @@ def test_scans_of_one_patient_widen_the_interval_of_a_count():
 
 def test_nothing_missed_in_many_scans_of_few_patients_says_as_much_as_the_patients():
     low, high = score(np.zeros(6), np.full(6, 10), 0.95, counts=True)
-    z = stats.t.ppf(0.975, 5)
+    z = stats.norm.ppf(0.975) * stats.t.ppf(0.975, 5) / stats.t.ppf(0.975, 59)
     assert low == 0 and high == pytest.approx(z * z / (6 + z * z))
     assert all(map(math.isnan, score(np.zeros(1), np.array([9]), 0.95, counts=True)))
 

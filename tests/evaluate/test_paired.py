@@ -183,7 +183,37 @@ def test_a_case_empty_in_one_repeat_counts_with_the_mean_of_its_repeats():
     ],
 )
 def test_better_follows_the_level(metric, difference, p, confidence, expected):
-    assert better({"metric": metric, "difference": difference, "p_holm": p}, confidence) == expected
+    row = {"metric": metric, "difference": difference, "favours": np.sign(difference), "p_holm": p}
+    assert better(row, confidence) == expected
+    if expected in ("a", "b"):
+        assert better({**row, "favours": -row["favours"]}, confidence) == "neither"
+
+
+def verdict(values: dict[str, tuple[list[float], list[float]]], **settings) -> dict:
+    """The row of comparisons.csv of two methods: the Dice of each patient's scans."""
+    tables, patients = {}, {f"{p}-{i}": p for p, (one, _) in values.items() for i in range(len(one))}
+    for k, method in enumerate("AB"):
+        dice = {("0", c): values[p][k][int(c.rsplit("-", 1)[1])] for c, p in patients.items()}
+        made = pd.DataFrame({("x", "dice"): pd.Series(dice), ("x", "hd95"): 1.0, ("x", "volume"): 1.0})
+        made.index = made.index.set_names(["fold", "case"])
+        made.columns = pd.MultiIndex.from_tuples(made.columns, names=["label", "metric"])
+        tables[method] = aggregate.over_repeats(comparable(with_means(made, []), []))
+    rows = aggregate.compare("cross-validation", tables, Evaluate(bootstrap=200, **settings), patients)
+    return next(r for r in rows if (r["label"], r["metric"]) == ("x", "dice"))
+
+
+def test_no_method_is_better_where_mean_and_test_point_different_ways():
+    # 30 patients gain a little and two lose much
+    few = {f"p{i}": ([0.5 + 0.0105 + i / 1e5], [0.5]) for i in range(30)} | {"y": ([0.05], [0.95]), "z": ([0.1], [0.9])}
+    row = verdict(few)
+    assert row["difference"] < -0.04 and row["p_holm"] < 0.001 and row["better"] == "neither"
+    assert "favours" not in row
+    # a test of the mean does not speak for the many
+    assert verdict(few, test="permutation")["p_holm"] > 0.05
+    # eleven patients gain, one with six scans loses
+    row = verdict({f"p{i}": ([0.6 + i / 1e4], [0.5]) for i in range(11)} | {"z": ([0.1] * 6, [0.54] * 6)})
+    assert row["difference"] < 0 and row["p_holm"] < 0.05 and row["better"] == "neither"
+    assert verdict({f"p{i}": ([0.6 + i / 1e4], [0.5]) for i in range(11)})["better"] == "a"
 
 
 def test_what_is_compared_has_a_direction():

@@ -439,9 +439,9 @@ def limits(metric: str, difference: bool = False) -> tuple[float, float]:
     return 0.0, high
 
 
-def wilson(share: float, observations: float, patients: int) -> tuple[float, float]:
-    """Wilson's (1927) interval with Student's t."""
-    t = stats.t.ppf(0.975, patients - 1)
+def wilson(share: float, observations: float, patients: int, of: int) -> tuple[float, float]:
+    """Wilson's (1927) interval, widened for ``of`` observations in fewer patients (Korn and Graubard 1998)."""
+    t = stats.norm.ppf(0.975) * stats.t.ppf(0.975, patients - 1) / stats.t.ppf(0.975, of - 1)
     middle = (share + t**2 / 2 / observations) / (1 + t**2 / observations)
     half = t * np.sqrt(share * (1 - share) / observations + (t / 2 / observations) ** 2) / (1 + t**2 / observations)
     return middle - half, middle + half
@@ -457,11 +457,11 @@ def interval(values: pd.DataFrame, metric: str, difference: bool = False) -> tup
     s, n = moments(values)
     each, mean, low, high = s / n, s.sum() / n.sum(), *limits(metric, difference)
     ends, equal = None, np.ptp(each) < 1e-9
-    if metric in RATIO and max((each == low).mean(), (each == high).mean()) > (0.999 if equal else 1 / 3):
+    if metric in RATIO and max((each == low).mean(), (each == high).mean()) > (0.999 if equal else 0.4):
         share = (mean - low) / (high - low)
         least = n.sum() ** 2 / (n**2).sum()  # as many patients of equal weight (Kish 1965)
         more = least if equal else max(least, share * (1 - share) / (error(values) / (high - low)) ** 2)
-        ends = [low + (high - low) * end for end in wilson(share, more, patients)]
+        ends = [low + (high - low) * end for end in wilson(share, more, patients, n.sum())]
     if ends is None and equal:
         ends = nothing
     if ends is None and patients < 8:
@@ -542,6 +542,8 @@ def test_comparisons(made):
                 both = wide[wide[a].notna() & wide[b].notna()]
                 row = {"set": name, "method_a": a, "method_b": b, "label": label, "metric": metric}
                 row |= {"n": len(each), "cases": len(known), "left_out": len(d) - len(known), "p": p}
+                ranks = stats.rankdata(moved.abs()) * np.sign(moved)
+                row |= {"favours": np.sign(ranks.sum())}
                 row |= {"mean_a": both[a].mean(), "mean_b": both[b].mean(), "difference": known["value"].mean()}
                 family.append(row)
             tested = [r for r in family if not np.isnan(r["p"])]
@@ -550,7 +552,8 @@ def test_comparisons(made):
                 row |= {"p_holm": np.nan, "better": ""}
             for row, p in zip(tested, corrected, strict=True):
                 first = (row["difference"] < 0) if metric in LOWER else (row["difference"] > 0)
-                row |= {"p_holm": p, "better": "neither" if p >= 0.05 else "a" if first else "b"}
+                agreed = p < 0.05 and np.sign(row["difference"]) == row["favours"]
+                row |= {"p_holm": p, "better": "neither" if not agreed else "a" if first else "b"}
             rows += family
     expected = pd.DataFrame(rows)
     assert set(found["metric"]) >= {"dice", "nsd", "hd95_penalised", "lesion_f1", "recall"}
@@ -821,7 +824,7 @@ def test_counts(made):
         else:
             least = of**2 / (sizes**2).sum()  # as many patients of equal weight (Kish 1965)
             se = 0 if share in (0, 1) else error(part[["patient", "value"]].astype({"value": float}))
-            ends = wilson(share, min(of, max(least, share * (1 - share) / se**2)) if se else least, patients)
+            ends = wilson(share, min(of, max(least, share * (1 - share) / se**2)) if se else least, patients, of)
         again = {"count": count, "of": of, "patients": patients, "share": share, "ci_low": ends[0], "ci_high": ends[1]}
         if row["size"] != "all":
             again |= {k: part[k].iloc[0] for k in ("size_low", "size_high")}

@@ -130,6 +130,26 @@ def test_what_helps_is_chosen_for_each_label_by_itself():
     assert scores[1] == (pytest.approx(2 * 14 / (15 + 16)), 1.0) and scores[2] == (1.0, 1.0)
 
 
+@pytest.mark.parametrize("voxel", [0.003375, 1.0, 8.0])
+def test_sizes_by_default_are_counts_of_voxels_whatever_their_size(voxel):
+    predicted = np.zeros((12, 12), np.int64)
+    predicted[0:2, 0:2] = 1  # 4 voxels, false
+    predicted[4:9, 4] = 1  # 5 voxels, and there
+    predicted[11, 7:12] = 2  # 5 voxels, false
+    predicted[0:3, 5:12] = 2  # 21 voxels, and there
+    truth = np.where(
+        (np.arange(12) >= 4)[:, None] & (predicted == 1) | (np.arange(12) < 3)[:, None] & (predicted == 2), predicted, 0
+    )
+    chosen, _ = best([(predicted, truth, voxel)] * 2, 3, made(min_size="auto", largest_component=False))
+    assert chosen == {1: Operations(min_size=5 * voxel), 2: Operations(min_size=20 * voxel)}
+    assert np.array_equal(apply(predicted, chosen, voxel), truth)
+    # cases of other voxels: one size, of the median voxel
+    chosen, _ = best(
+        [(predicted, truth, v * voxel) for v in (1, 1, 1.2)], 3, made(min_size="auto", largest_component=False)
+    )
+    assert chosen[2] == Operations(min_size=20 * voxel)
+
+
 def test_an_operation_that_is_off_is_not_tried_and_a_small_gain_is_none():
     truth = ISLANDS.copy()
     truth[0:2, 3] = 0

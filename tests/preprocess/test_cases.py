@@ -149,21 +149,30 @@ def test_a_single_slice_is_masked_and_never_resampled_across(project, make):
             assert case.image[5, 5, 0, 0] == pytest.approx(-inside.mean() / inside.std(), rel=1e-4)
 
 
-def test_ct_of_one_intensity_is_refused_before_training(project, make):
+@pytest.mark.parametrize("others", [0, 2])
+def test_ct_of_one_intensity_is_refused_before_training(project, make, others):
+    """Also where 2 voxels of 960 have another: by the percentiles 0.5 and 99.5, as in training."""
     project.modalities = ("CT",)
     for name, seed in (("a", 1), ("b", 2)):
         image, label = make(seed)
         image[label > 0] = 1
+        image[(*np.argwhere(label > 0)[:others].T,)] = 70
         project.add(name, image, label)
     empty, _ = make(3)
     project.add("c", empty, np.zeros(empty.shape[:-1], np.uint8))
-    with pytest.raises(RefoldError, match="foreground of all 2 cases that have any has the intensity 1 and no other"):
+    with pytest.raises(
+        RefoldError, match="over 99 % of the foreground of all 2 cases that have any has the intensity 1;"
+    ):
         project.run()
     image, label = make(2)
     image[label > 0] = 2  # each case has one, but not the same
     project.add("b", image, label)
     assert project.run()["normalisation"] == ["ct"]
     project.run(normalisation="zscore")
+    image[label > 0] = 1
+    image[(*np.argwhere(label > 0)[:20].T,)] = 70  # 2 % of its foreground, 1 % of all
+    project.add("b", image, label)
+    assert project.run()["normalisation"] == ["ct"]
 
 
 def test_files_that_changed_since_the_catalogue_are_refused(project, make):

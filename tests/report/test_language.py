@@ -7,6 +7,7 @@ import json
 import re
 import string
 from dataclasses import replace
+from functools import cache
 from html.parser import HTMLParser
 
 import pytest
@@ -74,6 +75,12 @@ def translated(made, name="zh"):
     e = inputs.read(made.methods, made.folds, made.folders)
     report = e.params.report.model_copy(update={"language": name})
     return replace(e, params=e.params.model_copy(update={"report": report}))
+
+
+@cache
+def rendered(made, name="zh") -> str:
+    """The page of an experiment that no test here changes."""
+    return page.render(translated(made, name)).html
 
 
 @pytest.fixture(scope="module", params=["volumes", "pictures", "held_out"])
@@ -209,14 +216,14 @@ def names_of(e, facts_note: str) -> list[str]:
 def test_no_english_is_left(made):
     e = translated(made)
     shown = Shown()
-    shown.feed(page.render(e).html)
+    shown.feed(rendered(made))
     names = names_of(e, ".source.json is missing: the report was not made by Snakemake")
     assert [run for text in shown.texts for run in english(text, names)] == []
 
 
 def test_english_would_be_found(volumes):
     shown = Shown()
-    shown.feed(page.render(translated(volumes, "en")).html)
+    shown.feed(rendered(volumes, "en"))
     assert len([run for text in shown.texts for run in english(text, [])]) > 400
 
 
@@ -237,8 +244,7 @@ def test_the_viewer_speaks_it_too(volumes):
 
 def test_the_page_is_whole_and_says_its_language(made):
     e = translated(made)
-    text = page.render(e).html
-    reader = parse(text)
+    reader = parse(rendered(made))
     assert dict(reader.tags)["html"] == {"lang": "zh-Hans"}
     assert set(reader.links) <= set(reader.ids)
     assert "保持原文" in reader.text
@@ -246,14 +252,14 @@ def test_the_page_is_whole_and_says_its_language(made):
 
 
 def test_names_are_escaped(volumes):
-    text = page.render(translated(volumes)).html
+    text = rendered(volumes)
     assert text.count("<script>") == 1 and "<script>alert" not in text
     assert "organ <i>" not in text and "Toy <b>" not in text and "<fell>" not in text
     assert "scan_<script>alert(1)<!--" in parse(text).text
 
 
 def test_the_finding(volumes):
-    reader = parse(page.render(translated(volumes)).html)
+    reader = parse(rendered(volumes))
     row = next(
         r
         for r in read_csv(volumes.folders.results / "metrics/summary.csv")
@@ -268,8 +274,7 @@ def test_the_finding(volumes):
 
 
 def test_one_report_leaves_another_as_it_is(volumes):
-    first = page.render(translated(volumes, "en")).html
-    chinese = page.render(translated(volumes)).html
+    first, chinese = rendered(volumes, "en"), rendered(volumes)
     assert page.render(translated(volumes, "en")).html == first
     assert page.render(translated(volumes)).html == chinese != first
 

@@ -562,7 +562,7 @@ def test_one_split_and_cases_left_out(copy):
     seals.write(copy.folders.data / "dataset.json", about | {"excluded": {"scan_99": "<the same patient as scan_00>"}})
     copy.folds = [0]
     reader = parse(render(copy))
-    assert "one training and test split, split by patient" in reader.text
+    assert "one training and test split by patient" in reader.text
     assert "cross-validation" not in reader.text.lower() and "never tested" not in reader.text
     assert note in reader.text
     assert "1 more were left out" in reader.text and "1 case had been left out" in reader.text

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from refold.core.language import plural
 from refold.core.params import validate
 from refold.core.sections import Loss
 from refold.evaluate.metrics import METRICS
@@ -133,7 +134,7 @@ def test_plan_and_size_come_from_the_card(experiment):
         (5, 1, 5, "5-fold cross-validation, split by patient"),
         (5, 1, 2, "folds 0 and 1 of 5-fold cross-validation, split by patient"),
         (3, 2, 6, "3-fold cross-validation repeated 2 times, split by patient"),
-        (1, 1, 1, "one training and test split, split by patient"),
+        (1, 1, 1, "one training and test split by patient"),
     ],
 )
 def test_evaluation_in_words(experiment, folds, repeats, ran, expected):
@@ -149,8 +150,19 @@ def test_repeats_are_a_caution(experiment):
         *experiment.splits["folds"],
         *({**f, "fold": f["fold"] + 3, "repeat": 1} for f in experiment.splits["folds"]),
     ]
-    repeated = replace(experiment, splits={**experiment.splits, "folds": folds})
+    repeated = replace(experiment, splits={**experiment.splits, "folds": folds}, folds=[str(i) for i in range(6)])
     assert any("drawn 2 times" in c.text for c in cautions.collect(repeated))
+    # of the first repeat alone nothing is said twice, and no case was left untested
+    once = replace(repeated, folds=["0", "1", "2"])
+    assert not any("drawn 2 times" in c.text for c in cautions.collect(once))
+    (few,) = [c for c in cautions.collect(once) if c.text.startswith("Only 3 folds of 6")]
+    assert "never tested" not in few.text and not few.serious
+
+
+def test_cases_that_were_never_tested_are_counted(experiment):
+    (few,) = [c for c in cautions.collect(replace(experiment, folds=["0", "2"])) if c.text.startswith("Only 2 folds")]
+    left = len(experiment.fold("1")["test"])
+    assert f"(0 and 2): {left} of {len(experiment.cases)} cases were never tested" in few.text and few.serious
     assert not any("drawn 2 times" in c.text for c in cautions.collect(experiment))
 
 
@@ -282,16 +294,18 @@ def test_every_loss_has_a_short_name(kind):
 @pytest.mark.parametrize(
     "number, interval, said, serious",
     [
-        (9, "studentised", "no interval of so few can be trusted", True),
-        (19, "studentised", "are too narrow where a few cases fail", False),
-        (20, "studentised", None, None),
+        (11, "studentised", "no interval of so few can be trusted", True),
+        (11, "percentile", "no interval of so few can be trusted", True),
+        (12, "studentised", "are too narrow where a few cases fail", False),
+        (39, "studentised", "are too narrow where a few cases fail", False),
+        (40, "studentised", None, None),
         (19, "percentile", "percentile intervals of so few are too narrow", True),
         (49, "percentile", "percentile intervals of so few are too narrow", True),
         (50, "percentile", None, None),
     ],
 )
 def test_few_patients_mean_what_the_simulation_says(number, interval, said, serious):
-    """docs/evaluate.md: from 10 patients on studentised intervals cover 0.93 to 0.95 unless cases fail, others less."""
+    """docs/evaluate.md: 12 to 40 patients were simulated; studentised intervals hold unless cases fail, others less."""
     found = cautions.few_patients(number, interval)
     assert found is None if said is None else (said in found.text and found.serious is serious)
 
@@ -299,8 +313,102 @@ def test_few_patients_mean_what_the_simulation_says(number, interval, said, seri
 def test_the_level_of_tests_follows_that_of_intervals(experiment):
     assert [words.alpha(c) for c in (0.95, 0.9, 0.99, 0.8, 0.999)] == ["0.05", "0.1", "0.01", "0.2", "0.001"]
     told = text(changed(experiment, evaluate={"confidence": 0.9}))
-    assert "90 % studentised bootstrap intervals" in told and "where the corrected p was under 0.1." in told
+    assert (
+        "90 % studentised bootstrap intervals" in told
+        and "where the corrected p was under 0.1 and the mean difference pointed the same way." in told
+    )
     assert "two-sided" in told and "within each metric and label" in told
+
+
+def test_how_intervals_were_worked_out_is_told_as_it_was(experiment):
+    told = text(experiment)
+    assert (
+        "Of fewer than 8 patients they are Student's t intervals" in told and "Intervals of counts are Wilson's" in told
+    )
+    assert "Student's t" not in text(changed(experiment, evaluate={"interval": "percentile"}))
+
+
+def ranked(experiment, *order: str):
+    """The same experiment, its methods ranked in this order."""
+    ranks = [r | {"rank": order.index(r["method"]) + 1} for r in experiment.ranks]
+    return replace(experiment, ranks=ranks)
+
+
+def test_methods_stand_in_the_order_of_their_ranks(experiment):
+    """The mean Dice leaves out rightly empty cases, so that a method with false positives may have the higher one."""
+    assert (
+        words.ranking(experiment)[0][0]
+        == tables.by_method(experiment, "cross-validation").rows[0].cells[0].text
+        == "unet"
+    )
+    assert not any("order of their ranks" in c.text for c in cautions.collect(experiment))
+    other = ranked(experiment, "otsu", "unet")
+    assert words.ranking(other)[0][0] == words.finding(other)["method"] == "otsu"
+    table = tables.by_method(other, "cross-validation")
+    assert table.rows[0].cells[0].text == "otsu" and "Dice minus otsu’s" in table.columns
+    (caution,) = [c for c in cautions.collect(other) if "order of their ranks" in c.text]
+    assert caution.text.endswith("the order is unet and otsu.")
+
+
+def test_few_patients_are_told_by_evaluation(held_out):
+    """Those of the folds do not make the held-out set larger."""
+    e = inputs.read(held_out.methods, held_out.folds, held_out.folders)
+    found = {c.where: c.text for c in cautions.collect(e) if "no interval of so few" in c.text}
+    folds = {"evaluation, cross-validation": e.fold_numbers, "evaluation, holdout": ["holdout"]}
+    patients = {
+        w: plural(len({e.cases[c].patient for f in f_ for c in e.fold(f)["test"]}), "patient")
+        for w, f_ in folds.items()
+    }
+    assert len(set(patients.values())) == 2
+    assert found == {w: f"Only {n} tested: no interval of so few can be trusted." for w, n in patients.items()}
+
+
+def test_one_official_split_is_no_cross_validation(experiment):
+    one = replace(experiment, splits={**experiment.splits, "folds": experiment.splits["folds"][:1]}, folds=["0"])
+    said = text(changed(one, split={"kind": "file", "file": "x.json", "folds": 1}))
+    assert "Evaluation: one training and test split by patient." in said
+    assert "Training and test cases were given by a file." in said and "Folds" not in said.replace(
+        "Folds were drawn", ""
+    )
+
+
+def test_lesions_of_a_region_and_repeats_are_told(experiment):
+    organ = experiment.labels[0]
+    row = {"set": "cross-validation", "method": "unet", "size": "all", "ci_low": 0.8, "ci_high": 0.95, "share": 63 / 71}
+    counts = [
+        row | {"label": "tumour", "measure": "lesion_sensitivity", "count": 63.0, "of": 71.0},
+        row | {"label": organ, "measure": "false_positive", "count": 5.0, "of": 7.0},
+    ]
+    evaluate = {"regions": {"tumour": list(experiment.labels)}, "lesions": ["tumour"]}
+    e = replace(changed(experiment, evaluate=evaluate), counts=counts)
+    assert words.failed(e, "cross-validation", "unet") == (
+        f"found 63 of 71 lesions labelled tumour (80 % to 95 %) and marked {organ} in 5 of 7 cases without it "
+        "(80 % to 95 %)"
+    )
+    assert {t["title"]: t["value"] for t in tables.failure_tiles(e, "unet")} == {
+        "Lesions found": "63 of 71", "False positives": "5 of 7",
+    }  # fmt: skip
+    folds = [*e.splits["folds"], *({**f, "fold": f["fold"] + 3, "repeat": 1} for f in e.splits["folds"])]
+    twice = replace(e, splits={**e.splits, "folds": folds}, folds=[str(i) for i in range(6)])
+    assert words.failed(twice, "cross-validation", "unet") == (
+        "found 63 of 71 lesions labelled tumour, each repeat counted (80 % to 95 %) and "
+        f"marked {organ} in 5 of 7 predictions of cases without it (80 % to 95 %)"
+    )
+    assert tables.failure_tiles(twice, "unet")[0]["small"] == f"{organ}, 80 % to 95 %, in 2 repeats"
+
+
+@pytest.mark.parametrize(
+    ("voxel", "digits"),
+    [
+        (1.0, {"hd95": 2, "volume": 3, "dice": 4}),
+        (0.15, {"hd95": 2, "assd": 2, "volume_error": 5}),
+        (0.04, {"hd95_penalised": 3, "volume": 7}),
+        (3.25e-5, {"hd95": 6, "ece": 4}),
+        (5.0, {"hd95": 2, "volume": 3}),
+    ],
+)
+def test_small_voxels_have_more_decimals(voxel, digits):
+    assert {name: tables.decimals(name, voxel) for name in digits} == digits
 
 
 def test_spacing_is_told_in_the_order_in_which_volumes_are_processed():

@@ -247,18 +247,33 @@ def test_a_label_that_no_training_case_shows_is_told(description, split_file):
         n for n in folds.make(rare(holders), description, split_file(given, folds=1))["notes"] if "no training" in n
     ]
     assert told({4, 5}) == [
-        "no training case of fold 0 shows 'lesion', so no method can learn it there; 2 tested case(s) show it"
+        "no training case of fold 0 shows 'lesion', so no method can learn it there; 2 tested cases show it"
     ]
     assert told({1, 4}) == [] and told(set()) == []
     both = [
         {"train": [f"p00{i}_s0" for i in a], "test": [f"p00{i}_s0" for i in b]} for a, b in (("012", "34"), ("01", "2"))
     ]
     made = folds.make(rare({5}), description, split_file({"folds": both, "holdout": ["p005_s0"]}))
-    assert made["notes"][-1] == "no training case of fold 0, 1 shows 'lesion', so no method can learn it there"
+    assert made["notes"][-1] == "no training case of folds 0, 1 shows 'lesion', so no method can learn it there"
+
+
+def test_several_labels_and_folds_are_told_as_several(description, split_file):
+    """Five cases of no label, one of each and one of both; the number is that of each fold, of any of the labels."""
+    shown = [(), (), (), (), (1,), (2,), (1, 2)]
+    cases = make_cases([1] * 7, lambda n: (1000, *(9 * (i in shown[n]) for i in (1, 2))))
+    given = [([0, 1], [2, 4]), ([0, 2], [5]), ([1, 2], [3, 5, 6]), ([2, 3], [1, 6, 4]), ([3], [0])]
+    names = [{side: [f"p00{i}_s0" for i in ids] for side, ids in zip(("train", "test"), g, strict=True)} for g in given]
+    notes = folds.make(cases, description, split_file({"folds": names}, folds=5))["notes"]
+    any_ = "shows any of 'organ', 'lesion', so no method can learn them there"
+    assert [n for n in notes if "no training" in n] == [
+        f"no training case of folds 0, 1 {any_}; in each, 1 tested case shows one or more of them",
+        f"no training case of folds 2, 3 {any_}; in each, 2 tested cases show one or more of them",
+        f"no training case of fold 4 {any_}",
+    ]
 
 
 def test_one_patient_alone_with_a_label_leaves_one_fold_without(description):
     made = folds.make(rare({3}), description, Split(folds=3))
     (fold,) = [f["fold"] for f in made["folds"] if "p003_s0" in f["test"]]
     assert f"no training case of fold {fold} shows 'lesion'" in made["notes"][-1]
-    assert made["notes"][-1].endswith("; 1 tested case(s) show it")
+    assert made["notes"][-1].endswith("; 1 tested case shows it")

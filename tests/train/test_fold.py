@@ -62,10 +62,10 @@ def test_a_stored_case_that_was_changed_is_refused(stored, tmp_path):
 def _without(stored, case, label):
     """Store a case without one of its labels."""
     with store.open(stored, case) as old:
-        image, labels, record = old.image[...], old.label[...], old.record
+        image, labels, record, intensities = old.image[...], old.label[...], old.record, np.asarray(old.intensities)
         points = {i: old.foreground(i) for i in old.labels if i != label}
     labels[labels == label] = 0
-    store.write(stored, case, image, labels, points, image[labels > 0], record)
+    store.write(stored, case, image, labels, points, intensities, record)
 
 
 def test_labels_that_no_teaching_case_shows(stored, tmp_path):
@@ -85,3 +85,9 @@ def test_labels_that_no_teaching_case_shows(stored, tmp_path):
     _without(stored, taught[0], 1)
     with _open(stored, tmp_path) as fold:
         assert fold.unseen() == ["no training case shows 'b': this fold could not learn it"]
+    _without(stored, taught[1], 1)
+    with _open(stored, tmp_path) as fold:
+        assert fold.unseen() == [
+            "no training case shows any of 'a', 'b': this fold could not learn them; the inner validation shows 'a', "
+            "which teaches nothing"
+        ]

@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from refold.compare.inputs import Run
@@ -15,7 +14,7 @@ from refold.core.explain import nearest
 from refold.core.sections import Evaluate
 from refold.evaluate.aggregate import frame, over_repeats
 from refold.evaluate.metrics import METRICS
-from refold.evaluate.paired import COMPARED, better, comparable, paired
+from refold.evaluate.paired import COMPARED, better, comparable, paired, states
 from refold.evaluate.statistics import holm
 from refold.report.inputs import CV, HOLDOUT, MEAN
 
@@ -47,6 +46,11 @@ class Change:
         """Second minus first, of one label."""
         first, second = self.worth[label]
         return round(second - first, 9)  # equal numbers added in another order are equal still
+
+    @property
+    def empty(self) -> bool:
+        """Whether a label is rightly empty in a run, so that its Dice counts as 1."""
+        return any(math.isnan(dice) for label, two in self.dice.items() if label != MEAN for dice in two)
 
     @property
     def most(self) -> str:
@@ -150,21 +154,18 @@ def _part(run: Run, method: str, set_: str) -> pd.DataFrame:
     return run.scores[(run.scores["method"] == method) & (run.scores["set"] == set_)]
 
 
-def _states(table: pd.DataFrame, labels: list[str]) -> dict[str, dict[str, int]] | None:
-    """How often each label was empty, and how, told by the metrics as docs/evaluate.md has them for empty masks.
+def _empty(table: pd.DataFrame, labels: list[str]) -> dict[str, dict[str, int]] | None:
+    """How often each label was empty, and how; None where the metrics do not tell.
 
     Args:
         table: a row for each (fold, case).
     """
-    if any((label, m) not in table.columns for label in labels for m in ("dice", "hd95", "volume")):
-        return None
     found = {}
     for label in labels:
-        dice, distance, volume = (table[label, m].to_numpy() for m in ("dice", "hd95", "volume"))
-        both = np.isnan(dice)
-        one = ~both & np.isnan(distance)
-        counts = (one & (volume == 0), one & (volume > 0), both)
-        found[label] = {state: int(c.sum()) for state, c in zip(STATES, counts, strict=True)}
+        told = states({m: table[label, m].to_numpy() for m in table[label].columns})
+        if told is None:
+            return None
+        found[label] = {state: int(told[state].sum()) for state in STATES}
     return found
 
 
@@ -235,8 +236,8 @@ def _pair(
                     **found,
                 }
             )
-    states = [_states(f, labels) for f in frames]
-    empty = {label: (states[0][label], states[1][label]) for label in labels} if all(states) else None
+    counts = [_empty(f, labels) for f in frames]
+    empty = {label: (counts[0][label], counts[1][label]) for label in labels} if all(counts) else None
     only = tuple([c for c in sorted(set(mine)) if c not in set(theirs)] for mine, theirs in (tested, tested[::-1]))
     return Pair(number, runs, methods, set_, labels, cases, only, changes, empty, rows)
 
@@ -273,5 +274,6 @@ def compare(chosen: list[tuple[Run, Run, str, str]], evaluate: Evaluate, leave: 
         for row, p in zip(family, holm([r["p"] for r in family]), strict=True):
             row["p_holm"] = p
             # the difference is that of b minus a
-            row["better"] = better({**row, "difference": -row["difference"]}, evaluate.confidence)
+            flipped = {"difference": -row["difference"], "favours": -row.pop("favours")}
+            row["better"] = better({**row, **flipped}, evaluate.confidence)
     return found

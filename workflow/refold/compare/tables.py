@@ -10,8 +10,9 @@ from refold.compare import words
 from refold.compare.differences import Keys
 from refold.compare.inputs import Run
 from refold.compare.pairs import Pair
+from refold.core import lengths
 from refold.core.files import write_csv
-from refold.core.language import _, joined
+from refold.core.language import _, joined, plural
 from refold.report.cautions import Caution
 from refold.report.inputs import MEAN
 from refold.report.tables import (
@@ -21,6 +22,7 @@ from refold.report.tables import (
     Row,
     Table,
     count_of,
+    decimals,
     label_name,
     metric,
     number,
@@ -44,10 +46,15 @@ def dimension(runs: list[Run]) -> int:
     return next((r.description.dimension for r in runs if r.description), 3)
 
 
+def voxel(runs: list[Run]) -> float:
+    """Voxel size within a slice in mm, by which decimals are chosen; 1 where no run tells."""
+    return next((lengths.voxel(list(r.cases.values())) for r in runs if r.cases), 1.0)
+
+
 def metrics(pairs: list[Pair], every: bool = False) -> Table:
     """The metrics side by side, of pairs of the same two runs: the main ones, or all that are compared."""
     first, second = pairs[0].runs
-    size = dimension([first, second])
+    size, fine = dimension([first, second]), voxel([first, second])
     rows = []
     several = len({p.methods for p in pairs}) > 1
     sets = len({p.set for p in pairs}) > 1
@@ -55,7 +62,7 @@ def metrics(pairs: list[Pair], every: bool = False) -> Table:
         for r in pair.rows:
             if r["metric"] not in COMPARED and not every:
                 continue
-            digits = metric(r["metric"]).digits
+            digits = decimals(r["metric"], fine)
             small = words.interval(r, digits)
             difference = Cell(words.signed(r["difference"], digits), _key(r["difference"], digits), small, True)
             cells = [
@@ -121,9 +128,11 @@ def cases(pair: Pair) -> Table:
     for c in sorted(pair.changes, key=lambda c: (math.isnan(c.difference), c.difference, c.case)):
         cells = [Cell(c.case), Cell(c.patient), *(Cell(words.folds(f)) for f in c.folds)]
         for label in labels:
-            a, b = c.dice[label]
             gain = c.gain(label)
-            cells += [number(a), number(b), Cell(words.signed(gain), _key(gain, 4), "", True)]
+            cells += [
+                number(worth, 4, words.empty(dice)) for worth, dice in zip(c.worth[label], c.dice[label], strict=True)
+            ]
+            cells.append(Cell(words.signed(gain), _key(gain, 4), "", True))
         rows.append(Row(cells, anchor=c.anchor))
     return Table(words.case_columns(labels, first, second), rows)
 
@@ -163,7 +172,7 @@ def write(page: Path, runs: list[Run], pairs: list[Pair], keys: Keys | None) -> 
         }
         for p in pairs
         for c in p.changes
-        for label, (a, b) in c.dice.items()
+        for label, (a, b) in c.worth.items()
         if label != MEAN or len(p.labels) > 1
     ]
     write_csv(files[1], CASES_CSV, rows)
@@ -201,6 +210,10 @@ def short(runs: list[Run], pairs: list[Pair], cautions: list[Caution]) -> str:
     head = words.short_columns(*pairs[0].runs, several)
     widths = [max(len(row[i]) for row in [head, *found]) for i in range(len(head))]
     lines = ["  ".join(text.ljust(w) for text, w in zip(row, widths, strict=True)).rstrip() for row in [head, *found]]
+    rightly = sorted({c.case for pair in pairs for c in pair.changes if c.empty})
+    lines += (
+        [f"Dice counts as 1 where a label is rightly left empty: {plural(len(rightly), 'case')}"] if rightly else []
+    )
     return "\n".join([*map(words.line, runs), "", *lines, "", *map(words.warning, (c for c in cautions if c.serious))])
 
 

@@ -133,7 +133,6 @@ def finding(pair: Pair, level: str) -> dict[str, Any]:
     return {
         "method": method(pair),
         "set": pair.set,
-        "defined": row["cases"] > 0,
         "a": whose(first),
         "b": whose(second),
         "mean_a": shown(row["mean_a"]),
@@ -145,8 +144,14 @@ def finding(pair: Pair, level: str) -> dict[str, Any]:
         "patients": plural(row["n"], "patient"),
         "verdict": _told(winner(_as_methods(row, pair))),
         "p": p(row["p_holm"]),
+        "empty": plural(empty, "case") if (empty := sum(c.empty for c in pair.changes)) else "",
         "same": all(c.worth[x][0] == c.worth[x][1] for c in pair.changes for x in pair.labels),
     }
+
+
+def empty(dice: float) -> str:
+    """What stands beneath a Dice that counts as 1, since nothing is there and nothing was predicted."""
+    return _("rightly empty") if math.isnan(dice) else ""
 
 
 def _told(better: str | None) -> str:
@@ -212,7 +217,7 @@ def heading(pair: Pair, pairs: list[Pair]) -> str:
 
 
 def hover(pair: Pair, change: Change, label: str) -> str:
-    a, b = change.dice[label]
+    a, b = change.worth[label]
     first, second = pair.runs
     return _(
         "{case}: {one} {a}, {other} {b} ({difference})",
@@ -560,6 +565,6 @@ def short_columns(first: Run, second: Run, several: bool) -> list[str]:
 
 
 def dice_words(pair: Pair, change: Change) -> str:
-    """``organ 0.8000, 0.9000; lesion –, 0.5000``: of each label both values."""
+    """``organ 0.8000 → 0.9000; lesion 1.0000 → 0.5000``: of each label both values, 1 where it is rightly empty."""
     labels = [x for x in change.dice if x != MEAN]
-    return _("; ").join(f"{x} {shown(change.dice[x][0])} → {shown(change.dice[x][1])}" for x in labels)
+    return _("; ").join(f"{x} {shown(change.worth[x][0])} → {shown(change.worth[x][1])}" for x in labels)

@@ -67,7 +67,8 @@ def no_room(error: BaseException) -> str | None:
             # libraries such as HDF5 tell it in their text alone
             code = next((c for c in NO_ROOM if os.strerror(c) in str(error)), None)
         if code is not None:
-            named = next((n for e in (error, first) if isinstance(n := getattr(e, "filename", None), str)), None)
+            told = (getattr(e, key, None) for e in (error, first) for key in ("filename", "place"))  # see files.atomic
+            named = next((n for n in told if isinstance(n, str)), None)
             folder = Path(named).absolute().parent if named else Path.cwd()
             return f"{NO_ROOM[code].format(folder=folder)}; then run again: what is whole is kept"
         error = error.__cause__ or error.__context__

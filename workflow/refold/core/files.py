@@ -33,7 +33,10 @@ def atomic(path: str | Path) -> Iterator[Path]:
             yield temporary
         except OSError as error:
             if error.filename is None:  # as of a write to a full disk; the message shall say where
-                error.filename = str(path)
+                if error.errno is None:  # its text is all that it says, and a file name would replace it
+                    error.place = str(path)
+                else:
+                    error.filename = str(path)
             raise
         umask = os.umask(0)
         os.umask(umask)

@@ -108,7 +108,7 @@ def read(path: str | Path, label: bool = False, rule: Rule = PLAIN) -> Image:
         raise RefoldError(f"{path} cannot be read ({type(error).__name__}: {error}): damaged?") from None
 
 
-def some(values: Iterable[float]) -> str:
+def numbers(values: Iterable[float]) -> str:
     """A few of many values as a text, with all the digits that tell them from whole numbers."""
     ordered = sorted(values)
     shown = ", ".join(f"{v:.9g}" for v in ordered[:6])

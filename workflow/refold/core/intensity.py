@@ -104,7 +104,7 @@ def fit(samples: Sequence[np.ndarray], modes: Sequence[str]) -> Statistics:
         modes: one a channel. Without a ``ct`` channel nothing is read.
 
     Raises:
-        RefoldError: a ``ct`` channel and no foreground voxel in any case, or one intensity in all of them.
+        RefoldError: a ``ct`` channel and no foreground voxel in any case, or one intensity in over 99 % of them.
     """
     none = (None,) * len(modes)
     if "ct" not in modes:
@@ -122,7 +122,7 @@ def fit(samples: Sequence[np.ndarray], modes: Sequence[str]) -> Statistics:
             values: tuple = (None,) * 4
         else:
             column = pooled[:, channel].astype(np.float64)
-            values = (*np.percentile(column, [0.5, 99.5]).tolist(), float(column.mean()), float(column.std()))
+            values = (*bounds(column), float(column.mean()), float(column.std()))
             if values[0] == values[1]:
                 raise RefoldError(one_intensity(channel, values[0], "the training cases"))
         for key, value in zip(columns, values, strict=True):
@@ -130,12 +130,18 @@ def fit(samples: Sequence[np.ndarray], modes: Sequence[str]) -> Statistics:
     return Statistics(tuple(modes), **{k: tuple(v) for k, v in columns.items()}, cases=len(samples))
 
 
+def bounds(values: np.ndarray) -> tuple[float, float]:
+    """The percentiles 0.5 and 99.5 of foreground intensities (n,), which ``ct`` clips to."""
+    low, high = np.percentile(values.astype(np.float64), [0.5, 99.5]).tolist()
+    return low, high
+
+
 def one_intensity(channel: int, value: float, where: str) -> str:
-    """Why a ``ct`` channel cannot be normalised whose foreground has one intensity."""
+    """Why a ``ct`` channel cannot be normalised whose percentiles are one intensity."""
     return (
-        f"preprocess.normalisation: ct: in channel {channel} the foreground of {where} has the intensity {value:g} and "
-        "no other; clipped to that, the whole image would be constant. Take zscore, minmax or none for that channel, "
-        "or check the images"
+        f"preprocess.normalisation: ct: in channel {channel} over 99 % of the foreground of {where} has the intensity "
+        f"{value:g}; clipped to the percentiles 0.5 and 99.5, the whole image would be constant. Take zscore, minmax "
+        "or none for that channel, or check the images"
     )
 
 

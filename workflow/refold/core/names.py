@@ -8,7 +8,9 @@ from collections.abc import Iterable
 
 OWN = ("mean",)  # stands for the mean over the labels in tables
 OWN_METHODS = (*OWN, "all", "holdout", "incomplete")  # of all folds together, of a set, and of a folder
-MISSING = ("na", "n/a", "#n/a", "<na>", "nan", "-nan", "none", "null", "nil", "~")
+# what pandas takes for a missing value, in small letters
+MISSING = ("na", "n/a", "#n/a", "#n/a n/a", "#na", "<na>", "nan", "-nan", "none", "null")
+MISSING += ("1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan")
 LONGEST = 100  # characters
 
 # line and paragraph separators, control characters, lone halves of pairs; the last turn the text around them about
@@ -55,8 +57,10 @@ def taken(name: str, own: tuple[str, ...] = OWN) -> str | None:
 
 
 def _is_number(text: str) -> bool:
-    if re.fullmatch(r"[-+]?0[xob][0-9a-f_]+", text):
+    if re.fullmatch(r"[-+]?0[xob][0-9a-f]+", text):
         return True
+    if "_" in text:  # Python alone would skip it
+        return False
     try:
         float(text.replace(",", "."))
     except ValueError:
@@ -64,7 +68,7 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def some(names: Iterable[str], most: int = 5) -> str:
+def quoted(names: Iterable[str], most: int = 5) -> str:
     """``'a', 'b' and 7 more``, in the order given."""
     names = list(names)
     return ", ".join(map(repr, names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -84,7 +84,7 @@ class Params(Section):
         json_schema_extra={"additionalProperties": False},
         description="The methods compared: a name of your choice, then its kind and parameters. What tables would take "
         "for something else is no name: a number, `all`, `mean`, `holdout`, `incomplete`, `na`, `nan`, `none`, `null`, "
-        "`nil`, `true`, `false`.",
+        "`true`, `false`.",
     )
     predict: Predict = Field(Predict(), description="From models to label maps.")
     evaluate: Evaluate = Field(Evaluate(), description="Metrics and statistics.")

@@ -20,6 +20,7 @@ from refold.core.cases import Rule
 from refold.core.errors import RefoldError
 
 MOST_COLOURS = 6  # shown in a message
+ANEW = "save it with another colour for each label, or as grey values"
 MANY_COLOURS = 32  # more than anyone paints by hand: lossy compression or interpolation
 
 # what an orientation tag (EXIF, TIFF 6.0) asks of rows and columns before they are shown
@@ -42,17 +43,22 @@ class Refused(RefoldError):
         super().__init__(message)
         self.check = check
 
+    def __reduce__(self) -> tuple[type[Refused], tuple[str, str]]:
+        return type(self), (self.check, str(self))  # or it could not leave the process of a pool
+
 
 @dataclass(frozen=True)
 class About:
     """What a picture is besides its pixels, for the checks of the data.
 
     kind: such as ``RGB, 8 bits``. orientation: of its tag, 1 without one. left_out: what was not read, "" if nothing.
-    changed: how its channels became those asked for, "" if they were those.
+    changed: how its channels became those asked for, "" if they were those. lossy: the compression that changed its
+    values, perhaps_lossy: that may have; "" if none did.
     """
 
     kind: str
-    lossy: bool = False
+    lossy: str = ""
+    perhaps_lossy: str = ""
     orientation: int = 1
     left_out: str = ""
     changed: str = ""
@@ -71,7 +77,8 @@ class _Samples:
     white_is_zero: bool = False
     spread: bool = False  # 1, 2 or 4 bits stand for shades from black to white
     orientation: int = 1
-    lossy: bool = False
+    lossy: str = ""
+    perhaps_lossy: str = ""
 
     @property
     def own(self) -> int:
@@ -101,7 +108,7 @@ def read(path: str | Path, label: bool, rule: Rule) -> tuple[np.ndarray, About]:
     """
     suffix = Path(path).suffix.lower()
     samples = _tiff(path) if suffix in (".tif", ".tiff") else _png_or_jpeg(path)
-    about = About(_kind(samples), samples.lossy, samples.orientation)
+    about = About(_kind(samples), samples.lossy, samples.perhaps_lossy, samples.orientation)
     if samples.white_is_zero:
         samples = _black_is_zero(samples, path, label, rule)
     data, about = (_mask if label else _image)(samples, path, rule, about)
@@ -150,7 +157,12 @@ def _image(samples: _Samples, path: str | Path, rule: Rule, about: About) -> tup
     """Channels of an image, as many as the data set declares where the file holds them in another form."""
     data, wanted = samples.data, rule.channels
     if samples.model == "palette":
-        data = samples.palette[data[..., 0]]
+        indices, entries = data[..., 0], len(samples.palette)
+        if indices.max() >= entries:
+            lacking = _few(np.unique(indices[indices >= entries]))
+            message = f"{path} has no colour for the {lacking} in its palette of {entries}; save it as grey or RGB"
+            raise Refused("colour-model", message)
+        data = samples.palette[indices]
         if wanted != 3 and (data == data[..., :1]).all():
             data = data[..., :1]
         return data, _opaque(about, samples.transparent)
@@ -180,7 +192,8 @@ def _mask(samples: _Samples, path: str | Path, rule: Rule, about: About) -> tupl
     if samples.lossy:
         raise Refused(
             "lossy-label",
-            f"{path} is compressed as JPEG, which changes values along every edge: no label map can be read from it",
+            f"{path} is compressed as {samples.lossy}, which changes values along every edge: no label map can be read "
+            "from it",
         )
     about = _opaque(about, samples.see_through)
     data = samples.without_alpha()
@@ -212,18 +225,64 @@ def _of_grey(data: np.ndarray, samples: _Samples, path: str | Path, rule: Rule) 
 
 
 def _of_palette(samples: _Samples, path: str | Path, rule: Rule) -> np.ndarray:
-    """Labels by the colour table; else indices, unless all colours in use are greys: then these, where declared."""
-    indices = samples.data[..., 0]
+    """Labels by the colour table; else indices, unless all colours in use are greys: then these, where declared.
+
+    Colours count as far as they tell the indices in use apart: programs also write palettes that nobody has set.
+    """
+    indices, palette, values = samples.data[..., 0], samples.palette, rule.labels.values
     used = np.flatnonzero(np.bincount(indices.ravel(), minlength=1))
-    colours = samples.palette[used]
-    if np.ptp(colours, axis=1).any():
-        return _of_colours(samples.palette[indices], path, rule) if rule.colours else indices
+    colours = palette[used[used < len(palette)]]
+    coloured = bool(np.ptp(colours, axis=1).any())
     if rule.colours:
-        return _of_grey(samples.palette[indices][..., 0], samples, path, rule)
-    greys, values = colours[:, 0], rule.labels.values
-    if not np.isin(greys, values).all() and np.isin(used, values).all():
+        # several indices may have one colour, but not all
+        if fault := _palette_fault(palette, used, strict=len(np.unique(colours, axis=0)) < 2):
+            so = f"so dataset.colours cannot tell its labels; {ANEW}"
+            raise Refused("mask-colours", f"{path} is a mask whose palette {fault}, {so}")
+        data = palette[indices]
+        return _of_colours(data, path, rule) if coloured else _of_grey(data[..., 0], samples, path, rule)
+    fault, deepest = _palette_fault(palette, used), 2**samples.bits - 1
+    if used[-1] >= len(palette) and values and max(values) > deepest:
+        raise Refused(
+            "mask-colours",
+            f"{path} is a mask whose palette {fault}, in {samples.bits} bit{'s' * (samples.bits > 1)}: labels over "
+            f"{deepest} may have been cut off by the program that saved it, as Pillow does where no palette was set; "
+            "save it as grey values",
+        )
+    declared = not values or bool(np.isin(used, values).all())
+    if coloured or (fault and declared):
         return indices
-    return samples.palette[indices][..., 0]
+    if fault:
+        few, known = _few(used), ", ".join(map(str, values))
+        raise Refused(
+            "mask-colours",
+            f"{path} is a mask whose palette {fault}, and of its {few} not all are declared: {known}; {ANEW}",
+        )
+    greys = colours[:, 0]
+    return palette[indices][..., 0] if np.isin(greys, values).all() or not declared or not values else indices
+
+
+def _palette_fault(palette: np.ndarray, used: np.ndarray, strict: bool = True) -> str:
+    """In what the colours of a palette (entries, 3) do not tell the indices in use apart; "" where they do.
+
+    Args:
+        strict: whether one colour for several of them is a fault.
+    """
+    if (lacking := used[used >= len(palette)]).size:
+        return f"has no colour for the {_few(lacking)}"
+    found, where, counts = np.unique(palette[used], axis=0, return_inverse=True, return_counts=True)
+    several = int(counts.argmax())
+    # one colour in all entries has been set by nobody, whatever is in use
+    blank = len(palette) > 1 and used.any() and bool((palette == palette[0]).all())
+    if blank or (strict and counts[several] > 1):
+        return f"has one colour (#{found[several].tobytes().hex()}) for the {_few(used[where.ravel() == several])}"
+    return ""
+
+
+def _few(indices: np.ndarray) -> str:
+    """``index 3``, ``indices 3, 4 and 9 more``."""
+    shown = ", ".join(map(str, indices[:MOST_COLOURS]))
+    more = f" and {len(indices) - MOST_COLOURS} more" if len(indices) > MOST_COLOURS else ""
+    return f"{'indices' if len(indices) > 1 else 'index'} {shown}{more}"
 
 
 def _table(rule: Rule) -> dict[int, int]:
@@ -285,7 +344,7 @@ def _jpeg(path: str | Path, picture) -> _Samples:
     if picture.mode not in ("L", "RGB"):
         raise _unknown_colours(path, picture.mode)
     data = np.array(picture)
-    return _Samples(data.reshape(*data.shape[:2], -1), "grey" if picture.mode == "L" else "RGB", 8, lossy=True)
+    return _Samples(data.reshape(*data.shape[:2], -1), "grey" if picture.mode == "L" else "RGB", 8, lossy="JPEG")
 
 
 def _png(path: str | Path, picture) -> _Samples:
@@ -303,7 +362,6 @@ def _png(path: str | Path, picture) -> _Samples:
     data = np.array(picture)
     if colour == 3:
         palette = np.array(picture.getpalette("RGB"), np.uint8).reshape(-1, 3)
-        palette = np.pad(palette, ((0, max(0, int(data.max()) + 1 - len(palette))), (0, 0)))
         opacity = np.full(256, 255)
         if isinstance(key, bytes):
             opacity[: len(key)] = list(key)
@@ -347,7 +405,7 @@ def _tiff(path: str | Path) -> _Samples:
         data = page.asarray()
         orientation = page.tags.valueof(274, 1)
         extra = [int(e) in (1, 2) for e in page.extrasamples]
-        lossy = "JPEG" in str(getattr(page.compression, "name", "")) or int(page.compression) in LOSSY
+        lossy, perhaps = changes_values(int(page.compression))
         bits, colours = page.bitspersample, page.colormap
         white = model == "grey" and int(page.photometric) == 0 and 262 in page.tags
         layers, axes = page.samplesperpixel, page.axes
@@ -377,10 +435,27 @@ def _tiff(path: str | Path) -> _Samples:
         spread=data.dtype.kind == "u" and bits in (1, 2, 4) and model != "palette",
         orientation=orientation if orientation in TURNS else 1,
         lossy=lossy,
+        perhaps_lossy=perhaps,
     )
 
 
-LOSSY = (6, 7, 34892)  # both JPEGs of TIFF, and lossy DNG
+# compressions of TIFF by what they do to values, for those that are read
+JPEGS = (6, 7, 33007, 34892)  # both of TIFF, Bio-Formats', lossy DNG: decoded as RGB
+LOSSLESS = (1, 2, 3, 4, 5, 8, 32773, 32946, 34925, 34926, 34933, 50000, 50013, 65000, 65001, 65002)
+LOSSY = {**dict.fromkeys(JPEGS, "JPEG"), 33004: "JPEG 2000", 48124: "Jetraw"}
+EITHER = {
+    **dict.fromkeys((33003, 33005, 34712), "JPEG 2000"),
+    **dict.fromkeys((22610, 34934), "JPEG XR"),
+    **dict.fromkeys((50002, 52546), "JPEG XL"),
+    **dict.fromkeys((34927, 50001), "WebP"),
+    34887: "LERC",
+}
+
+
+def changes_values(compression: int) -> tuple[str, str]:
+    """The name of a TIFF's compression if it is lossy, and if it may be; "" if not. An unknown one may be."""
+    known = compression in LOSSLESS or compression in LOSSY
+    return LOSSY.get(compression, ""), "" if known else EITHER.get(compression, str(compression))
 
 
 def _model(path: str | Path, page) -> str:
@@ -388,7 +463,7 @@ def _model(path: str | Path, page) -> str:
     if 262 not in page.tags:
         return "RGB" if page.samplesperpixel in (3, 4) else "grey"
     code = int(page.photometric)
-    if code == 6 and int(page.compression) in LOSSY:
+    if code == 6 and int(page.compression) in JPEGS:
         return "RGB"  # decoded as such
     known = {0: "grey", 1: "grey", 2: "RGB", 3: "palette", 4: "grey"}
     if code not in known:

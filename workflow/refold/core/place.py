@@ -14,6 +14,7 @@ from refold.core.files import read_json, write_json
 from refold.core.sections import Dataset, Split
 
 FILE = "results/.data/place.json"
+AGAIN = "`snakemake -n` writes it anew"
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,10 @@ class Place:
         """Raises `RefoldError` when the file is absent or damaged."""
         try:
             return cls(**read_json(path))
+        except RefoldError as error:
+            raise RefoldError(f"{error}; {AGAIN}") from None
         except TypeError as error:
-            raise RefoldError(f"{path} is damaged ({error}); `snakemake -n` writes it anew") from None
+            raise RefoldError(f"{path} is damaged ({error}); {AGAIN}") from None
 
     def dataset(self, section: Dataset) -> Dataset:
         """The frozen section with its paths."""
@@ -50,4 +53,8 @@ class Place:
         return section.model_copy(update={"file": self.split_file})
 
     def folder(self, method: str) -> str:
-        return self.folders[method]
+        """Raises `RefoldError` for a method whose folder was not written."""
+        try:
+            return self.folders[method]
+        except (KeyError, TypeError):
+            raise RefoldError(f"{FILE} has no folder for the method {method!r}; {AGAIN}") from None

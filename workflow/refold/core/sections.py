@@ -534,7 +534,7 @@ class Evaluate(Section):
     lesions: list[LabelName] = Field(
         [],
         description="Labels and regions whose connected components are counted as lesions: sensitivity, precision, F1, "
-        "missed and invented ones a scan, panoptic quality.",
+        "missed ones and false positives a scan, panoptic quality.",
     )
     lesion_iou: float = Field(
         0.1, gt=0, le=1, description="Least intersection over union of two components that are the same lesion."
@@ -552,8 +552,8 @@ class Evaluate(Section):
     )
     interval: Literal["studentised", "percentile"] = Field(
         "studentised",
-        description="Kind of bootstrap interval. `studentised` (bootstrap-t) covers the mean as often as it says from "
-        "about 10 patients on; `percentile` is narrower, and covers less, with under 50.",
+        description="Kind of bootstrap interval. `studentised` (bootstrap-t) covers the mean about as often as it says "
+        "from 12 patients on, where no few cases fail; `percentile` is narrower, and covers less, with under 50.",
     )
     bootstrap: int = Field(2000, ge=100, le=100000, description="Bootstrap samples, drawn by patient.")
     test: Literal["wilcoxon", "permutation"] = Field(

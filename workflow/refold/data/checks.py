@@ -9,7 +9,7 @@ import hashlib
 import json
 import logging
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -270,11 +270,13 @@ def _header(root: Path, path: str, result: Result) -> None:
     used = grid.sizes(loaded.header.get_sform())[:axes]
     apart = np.abs(used - pixdim) / pixdim * (used > 0)
     both = f"the voxel size is {_text(used)} mm in the sform and {_text(pixdim)} mm in pixdim"
-    if (apart > SIZES_CONTRADICT).any():  # sizes of 0 and NaN are told by `_affine`
+    space = np.isin(np.arange(axes), grid.spatial(loaded.shape[:axes]))
+    if (apart[space] > SIZES_CONTRADICT).any():  # sizes of 0 and NaN are told by `_affine`
         result.note("spacing-contradicts", path, both)
         return
     if (apart > SIZES_DIFFER).any():
-        result.note("spacing-differs", path, f"{both}; {_text(used)} is used")
+        thick = "" if (apart[space] > SIZES_DIFFER).any() else ": of an axis of one voxel, for volumes in ml alone"
+        result.note("spacing-differs", path, f"{both}; {_text(used)} is used{thick}")
     if qform:
         try:
             s, q = loaded.header.get_sform(), loaded.header.get_qform()
@@ -284,7 +286,7 @@ def _header(root: Path, path: str, result: Result) -> None:
         shape = np.array((*loaded.shape, 1, 1)[:3])
         corners = np.array(list(np.ndindex(2, 2, 2))) * (shape - 1)
         far = np.abs(nibabel.affines.apply_affine(s - q, corners)).max()
-        if np.isfinite(far) and far > SFORM_QFORM * pixdim.min():
+        if np.isfinite(far) and far > SFORM_QFORM * pixdim[space].min():
             message = f"sform and qform disagree by up to {far:.3g} mm; the voxel size used is {_text(used)} mm"
             result.note("sform-qform", path, message)
 
@@ -422,18 +424,18 @@ def _label(volume: images.Image, labels: cases.Labels, result: Result) -> tuple[
     if broken:
         result.note("label-not-finite", path, f"{broken} of {data.size} voxels are NaN or infinite")
     if fractional:
-        message = f"{sum(fractional.values())} voxels are no whole numbers: {images.some(fractional)}"
+        message = f"{sum(fractional.values())} voxels are no whole numbers: {images.numbers(fractional)}"
         result.note("label-not-integer", path, message)
     if len(strange) >= NOISE and not fractional and _strewn(data, strange, real, labels):
         share = sum(strange.values()) / data.size
         message = (
             f"{sum(strange.values())} voxels ({share:.1%}) have {len(strange)} values between the declared "
             f"{', '.join(map(str, labels.values))}, strewn along edges: traces of lossy compression (JPEG) or of "
-            f"interpolation: {images.some(strange)}"
+            f"interpolation: {images.numbers(strange)}"
         )
         result.note("label-noise", path, message)
     elif strange and len(labels):
-        message = f"{sum(strange.values())} voxels have values that are not declared: {images.some(strange)}"
+        message = f"{sum(strange.values())} voxels have values that are not declared: {images.numbers(strange)}"
         result.note("label-undeclared", path, f"{message}; declared are {', '.join(map(str, labels.values))}")
     if broken or fractional or strange or not len(labels):
         return None
@@ -449,17 +451,13 @@ def _label(volume: images.Image, labels: cases.Labels, result: Result) -> tuple[
 def _strewn(data: np.ndarray, strange: dict[int, int], real: dict[float, int], labels: cases.Labels) -> bool:
     """Whether undeclared values lie between the declared ones as compression or interpolation leaves them.
 
-    Such values seldom lie beside their own like along every axis, or most are close to declared values. Objects with a
-    number each, or labels that were forgotten, form areas.
+    Such values seldom lie beside their own like along every axis. Objects with a number each, or labels that were
+    forgotten, form areas. Compression also shifts whole areas a little, so where most voxels are close to declared
+    values, it is most of the values that count, not most of the voxels.
     """
     if not labels.values[0] < min(strange) <= max(strange) < max(labels.values):
         return False
-    present = [v for v in labels.values if v in real]
-    near = sum(n for v, n in strange.items() if min(abs(v - p) for p in present) <= NEAR) if len(present) > 1 else 0
-    if near > 0.8 * sum(strange.values()):
-        return True
     area = np.isin(data, list(strange))
-    odd = np.count_nonzero(area)
     for axis in (i for i, n in enumerate(data.shape) if n > 1):
         moved = np.moveaxis(data, axis, 0)
         beside = np.zeros(moved.shape, bool)
@@ -467,7 +465,13 @@ def _strewn(data: np.ndarray, strange: dict[int, int], real: dict[float, int], l
         beside[:-1] |= alike
         beside[1:] |= alike
         area &= np.moveaxis(beside, 0, axis)
-    return np.count_nonzero(area) < 0.5 * odd
+    solid = Counter(data[area].tolist())
+    odd = sum(strange.values())
+    if solid.total() < 0.5 * odd:
+        return True
+    present = [v for v in labels.values if v in real]
+    near = sum(n for v, n in strange.items() if min(abs(v - p) for p in present) <= NEAR) if len(present) > 1 else 0
+    return near > 0.8 * odd and sum(solid[v] < 0.5 * n for v, n in strange.items()) > 0.5 * len(strange)
 
 
 def _digest(data: np.ndarray) -> str:
@@ -542,10 +546,18 @@ def _kinds(results: list[Result]) -> list[Problem]:
             note("turned", "a tag says that the picture is to be turned", turned, len(all_), noun)
         kinds: dict[str, list[str]] = defaultdict(list)
         for path, about in all_:
-            kinds[about.kind + (", JPEG" if about.lossy else "")].append(path)
+            kinds[", ".join(filter(None, (about.kind, about.lossy, about.perhaps_lossy)))].append(path)
         if len(kinds) > 1:
             text = "; ".join(f"{k}: {len(v)}, such as {v[0]}" for k, v in sorted(kinds.items()))
             found.append(Problem("mixed-pictures", f"the {noun} are of {len(kinds)} kinds: {text}"))
-    if lossy := [p for p, a in images_ if a.lossy]:
-        note("lossy-image", "compressed as JPEG", lossy, len(images_), "images")
+    tells = "which may be lossy: the file does not tell"
+    for check, noun, all_, more in (
+        ("lossy-image", "images", images_, ""),
+        ("perhaps-lossy-label", "masks", masks, ", its values decide"),
+    ):
+        for name in sorted({a.lossy for _, a in all_} - {""}):  # a mask of these is not read
+            note(check, f"compressed as {name}", [p for p, a in all_ if a.lossy == name], len(all_), noun)
+        for name in sorted({a.perhaps_lossy for _, a in all_} - {""}):
+            paths = [p for p, a in all_ if a.perhaps_lossy == name]
+            note(check, f"compressed as {name}, {tells}{more}", paths, len(all_), noun)
     return found

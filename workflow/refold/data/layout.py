@@ -32,7 +32,7 @@ PHANTOM_PATTERN = r"^(patient\d+)"
 JPEG_LABEL = "{} is a JPEG, which changes values along every edge: no label map can be read from it"
 MOST_LABELS = 255
 LARGEST_VALUE = 65535
-WHOLE = r"\s*-?[0-9]{1,9}\s*"
+WHOLE_NUMBER = r"\s*-?[0-9]{1,9}\s*"
 LONGEST_NAME = 255  # bytes of a file's or folder's name that file systems take
 IMAGES, LABELS = "imagesTr", "labelsTr"  # nnU-Net's folders
 UNREAD = ("validation", "test")  # lists that other programs know beside `training`
@@ -103,11 +103,6 @@ def unpacked(dataset: Dataset, raw: str | Path = RAW) -> str | None:
         return str(found["archive"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
-
-
-def entries(dataset: Dataset, raw: str | Path = RAW) -> list[Entry]:
-    """The cases, sorted by name; those that are wrongly listed are left out. Raises `RefoldError` as `read` does."""
-    return list(read(dataset, raw).entries)
 
 
 def patients(dataset: Dataset, raw: str | Path = RAW) -> int | None:
@@ -214,14 +209,14 @@ class _Reader:
             wrong("labels are not declared")
             values = {}
         # {"0": "background"} (MSD) or {"background": 0} (nnU-Net)
-        by_value = all(re.fullmatch(WHOLE, k) for k in values)
+        by_value = all(re.fullmatch(WHOLE_NUMBER, k) for k in values)
         for key, item in values.items():
             value, name = (key, item) if by_value else (item, key)
             if str(name).strip().lower() == "ignore" and not by_value:
                 wrong("the `ignore` label of nnU-Net is not supported")
             elif isinstance(value, list):
                 wrong(f"label {name!r} is a region of several values {value}; regions are not supported")
-            elif isinstance(value, bool) or not re.fullmatch(WHOLE, str(value)):
+            elif isinstance(value, bool) or not re.fullmatch(WHOLE_NUMBER, str(value)):
                 wrong(f"label {name!r} has the value {value!r}, which is no whole number")
             elif not isinstance(name, str) or not name.strip():
                 wrong(f"label value {value} has no name" + (f"; {name!r} is no text" if name else ""))
@@ -277,10 +272,10 @@ class _Reader:
             values = {str(i): name for i, name in enumerate(values)}
         if not isinstance(values, dict) or not values:
             return wrong("does not name the channels 0, 1, ...")
-        by_number = all(re.fullmatch(WHOLE, k) for k in values)
+        by_number = all(re.fullmatch(WHOLE_NUMBER, k) for k in values)
         pairs = [(k, v) if by_number else (v, k) for k, v in values.items()]
         if not all(isinstance(name, str) and name.strip() for _, name in pairs) or not all(
-            re.fullmatch(WHOLE, str(n)) and not isinstance(n, bool) for n, _ in pairs
+            re.fullmatch(WHOLE_NUMBER, str(n)) and not isinstance(n, bool) for n, _ in pairs
         ):
             return wrong("does not name the channels 0, 1, ...")
         for _, name in pairs:
@@ -319,26 +314,26 @@ class _Reader:
                     self.note("colours", message)
         return tuple(found) if len(self.problems) == problems else ()
 
-    def path(self, value: Any, what: str) -> str | None:
-        """A listed path, normalised; None (and a problem) when it is none."""
+    def path(self, value: Any, what: str, case: str) -> str | None:
+        """A listed path of a case, normalised; None (and a problem) when it is none."""
         if not isinstance(value, str) or not value.strip():
-            self.note("entry", f"{what}: {value!r:.200} is no path", file="dataset.json")
+            self.note("entry", f"{what}: {value!r:.200} is no path", case, "dataset.json")
             return None
         if code := names.unprintable(value):
-            self.note("entry", f"{what}: {value!r:.200} holds a control character ({code})", file="dataset.json")
+            self.note("entry", f"{what}: {value!r:.200} holds a control character ({code})", case, "dataset.json")
             return None
         pure = PurePosixPath(value.strip())
         if pure.is_absolute() and pure.is_relative_to(self.folder.absolute()):  # as nnU-Net's `dataset` may have it
             pure = pure.relative_to(self.folder.absolute())
         if pure.is_absolute() or ".." in pure.parts or re.match(r"[A-Za-z]:|\\", value):
-            self.note("outside-path", f"{what}: {value} leads out of the data set's folder", file="dataset.json")
+            self.note("outside-path", f"{what}: {value} leads out of the data set's folder", case, "dataset.json")
             return None
         text = str(pure)
         if any(len(part.encode()) > LONGEST_NAME for part in pure.parts):
-            self.note("entry", f"{what}: {value[:80]}... has a name of over {LONGEST_NAME} bytes", file="dataset.json")
+            self.note("entry", f"{what}: {value[:80]}... has a name of over {LONGEST_NAME} bytes", case, "dataset.json")
             return None
         if not text.lower().endswith(NIFTI + PICTURE):
-            self.note("format", f"{what}: {value} has an unknown format", file=text)
+            self.note("format", f"{what}: {value} has an unknown format", case, text)
             return None
         return text
 
@@ -350,21 +345,21 @@ class _Reader:
         found = []
         for number, item in enumerate(items, start=1):
             where = f"entry {number} of `{what}`"
+            case = cases[number - 1] if cases else _named(item)  # first, so that `dataset.exclude` can name it
             if not isinstance(item, dict) or not item.get("image"):
-                self.note("entry", f"{where} has no image: {json.dumps(item)[:80]}", file="dataset.json")
+                self.note("entry", f"{where} has no image: {json.dumps(item)[:80]}", case, "dataset.json")
                 continue
             listed = item["image"] if isinstance(item["image"], list) else [item["image"]]
-            images = [self.path(p, where) for p in listed]
+            images = [self.path(p, where, case) for p in listed]
             if not item.get("label"):
-                self.note("entry", f"{where} has no label", _stem(images[0] or ""), "dataset.json")
+                self.note("entry", f"{where} has no label", case, "dataset.json")
                 continue
-            label = self.path(item["label"], where)
+            label = self.path(item["label"], where, case)
             if label is not None and label.lower().endswith(JPEG):
-                self.note("lossy-label", JPEG_LABEL.format(label), _stem(label), label)
+                self.note("lossy-label", JPEG_LABEL.format(label), case, label)
                 continue
             if label is None or None in images:
                 continue
-            case = cases[number - 1] if cases else _stem(label)
             if len(images) == 1:
                 images = self.numbered(images[0], case, channels)
             found.append(Entry(case, "", tuple(images), label))
@@ -641,6 +636,15 @@ def _stem(path: str) -> str:
     name = PurePosixPath(path).name
     suffix = next((s for s in NIFTI + PICTURE if name.lower().endswith(s)), "")
     return name[: len(name) - len(suffix)]
+
+
+def _named(item: Any) -> str:
+    """The case of a listed entry, whatever is wrong with it: of its label file, else its first image; else empty."""
+    values = [item.get("label"), item.get("image")] if isinstance(item, dict) else []
+    firsts = (v[0] if isinstance(v, list) and v else v for v in values)
+    path = next((v.strip() for v in firsts if isinstance(v, str) and v.strip()), "")
+    name, stem = PurePosixPath(path).name, _stem(path)
+    return stem if stem != name else PurePosixPath(name).stem
 
 
 def _endings(folder: str, files: Collection[str]) -> str:

@@ -43,7 +43,7 @@ CHECKS: dict[str, tuple[Literal["error", "warning"], str]] = {
         "set dataset.pixels: `shown` if masks were drawn on the turned pictures, `stored` if on the pixels as they lie",
     ),
     "white-is-zero": ("error", "set dataset.pixels, or save the file with black as zero"),
-    "lossy-label": ("error", "export the masks from where they were drawn, as PNG or TIFF without JPEG"),
+    "lossy-label": ("error", "export the masks from where they were drawn, as PNG or as TIFF with LZW"),
     "mask-colours": ("error", "name each label's colour under dataset.colours, or save masks of one value a label"),
     "label-noise": (
         "error",
@@ -106,7 +106,8 @@ CHECKS: dict[str, tuple[Literal["error", "warning"], str]] = {
     "alpha-dropped": ("warning", "right if what is left out shows nothing; otherwise save it without transparency"),
     "channels-changed": ("warning", "right if it is meant so; otherwise store the channels that dataset.json names"),
     "turned": ("warning", "check on the report's pictures that masks lie where they should"),
-    "lossy-image": ("warning", "take the original files where they are at hand: JPEG changes intensities"),
+    "lossy-image": ("warning", "take the original files where they are at hand: lossy compression changes intensities"),
+    "perhaps-lossy-label": ("warning", "nothing, if edges are as they were drawn; better keep masks as PNG or LZW"),
     "mixed-pictures": ("warning", "check that the pictures come from one source and their values mean the same"),
 }
 

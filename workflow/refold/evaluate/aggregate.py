@@ -233,7 +233,9 @@ def compare(
             corrected = holm([r["p"] for r in family])
             for row, p in zip(family, corrected, strict=True):
                 row["p_holm"] = p
-                yield {**row, "better": better(row, evaluate.confidence)}
+                row["better"] = better(row, evaluate.confidence)
+                del row["favours"]
+                yield row
 
 
 def rank(

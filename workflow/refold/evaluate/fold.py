@@ -67,7 +67,7 @@ def indices(data: np.ndarray, labels: Labels, path: str | Path) -> np.ndarray:
         result[here] = index
         known |= here
     if not known.all():
-        strange = images.some(np.unique(data[~known]).tolist())
+        strange = images.numbers(np.unique(data[~known]).tolist())
         raise RefoldError(f"{path} holds {strange}; declared label values are {', '.join(map(str, labels.values))}")
     return result
 

@@ -8,7 +8,7 @@ positives. So a case counts unless the truth alone leaves the metric undefined, 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ import pandas as pd
 from refold.core.sections import Evaluate
 from refold.evaluate.metrics import METRICS, REGISTRY
 from refold.evaluate.parts import MEAN
-from refold.evaluate.statistics import by_patient, interval, permutation, wilcoxon
+from refold.evaluate.statistics import by_patient, direction, interval, permutation, wilcoxon
 
 COMPARED = (
     "dice", "iou", "precision", "recall", "nsd", "hd95_penalised", "assd", "lesion_f1", "panoptic_quality",
@@ -55,6 +55,9 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("ece", "brier"), _PROBABILITY),
 }
 
+if lacking := sorted(REGISTRY.keys() ^ RULES.keys()):
+    raise TypeError(f"metrics and RULES in evaluate/paired.py differ in {', '.join(lacking)}: each metric has a rule")
+
 
 def limits(metric: str) -> tuple[float, float]:
     """Between what the values of a metric lie."""
@@ -63,11 +66,29 @@ def limits(metric: str) -> tuple[float, float]:
     return (0.0, 1.0) if REGISTRY[metric].unit in ("", "bit") else (0.0, math.inf)
 
 
+def states(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray] | None:
+    """In which rows both masks of a label were empty, the truth's or the prediction's, as the metrics tell it.
+
+    No Dice is where both are, no HD95 where one is, and no volume where that one is the prediction.
+
+    Args:
+        values: {metric: (n,) values} of the label.
+
+    Returns:
+        {``both_empty``, ``false_positive``, ``missed``: (n,) bool}; None where a metric that tells is lacking.
+    """
+    if not {"dice", "hd95", "volume"} <= values.keys():
+        return None
+    both = np.isnan(values["dice"])
+    one = ~both & np.isnan(values["hd95"])
+    return {"both_empty": both, "false_positive": one & (values["volume"] > 0), "missed": one & (values["volume"] == 0)}
+
+
 def comparable(table: pd.DataFrame, regions: Collection[str]) -> pd.DataFrame:
     """The same table with the values that count in a comparison, by `RULES`.
 
-    Which masks are empty is told by the metrics: no Dice where both are, no HD95 where one is, and no volume where that
-    one is the prediction. Where a table lacks these, only metrics that need no more than the Dice are compared.
+    Where a table does not tell which masks were empty (`states`), only metrics that need no more than the Dice are
+    compared.
 
     Args:
         table: as `aggregate.frame` gives: a row a case (or prediction), a column for each (label, metric).
@@ -79,19 +100,15 @@ def comparable(table: pd.DataFrame, regions: Collection[str]) -> pd.DataFrame:
     found: dict[tuple[str, str], np.ndarray] = {}
     for label in dict.fromkeys(table.columns.get_level_values(0).drop(MEAN, errors="ignore")):
         values = {metric: table[label, metric].to_numpy() for metric in table[label].columns}
-        both = np.isnan(values["dice"])
-        if known := {"hd95", "hd95_penalised", "volume"} <= values.keys():
-            one = ~both & np.isnan(values["hd95"])
-            states = (both, one & (values["volume"] > 0), one & (values["volume"] == 0))
-        else:
-            states = (both,)
+        told = states(values) if "hd95_penalised" in values else None
+        empty = list(told.values()) if told else [np.isnan(values["dice"])]
         for metric, own in values.items():
             rule = RULES[metric]
-            worths = (rule.both_empty, rule.truth_empty, rule.prediction_empty)[: len(states)]
-            if not known and not (rule is _OVERLAP and REGISTRY[metric].group == "masks"):
+            worths = (rule.both_empty, rule.truth_empty, rule.prediction_empty)[: len(empty)]
+            if not told and not (rule is _OVERLAP and REGISTRY[metric].group == "masks"):
                 continue
             own = own.copy()
-            for here, worth in zip(states, worths, strict=True):
+            for here, worth in zip(empty, worths, strict=True):
                 if worth != KEEP:
                     own[here] = {DIAGONAL: values.get("hd95_penalised", own)[here], OUT: math.nan}.get(worth, worth)
             found[label, metric] = own
@@ -118,7 +135,8 @@ def paired(a: pd.Series, b: pd.Series, patients: dict[str, str], evaluate: Evalu
         evaluate: interval, level, samples, seed and test.
 
     Returns:
-        ``n`` patients and ``cases`` on which all rests, cases ``left_out``, both means over those cases, and the rest.
+        ``n`` patients and ``cases`` on which all rests, cases ``left_out``, both means over those cases, the rest, and
+        ``favours``: 1 where the test speaks for higher values of a, -1 for those of b, 0 for neither.
     """
     difference = a - b
     counts = difference.notna()
@@ -139,18 +157,21 @@ def paired(a: pd.Series, b: pd.Series, patients: dict[str, str], evaluate: Evalu
         "ci_high": high,
         "test": evaluate.test,
         "p": wilcoxon(each) if evaluate.test == "wilcoxon" else permutation(each, evaluate.seed),
+        "favours": direction(evaluate.test, each),
     }
 
 
 def better(row: dict[str, Any], confidence: float) -> str:
     """Which is better by the corrected test at level 1 - confidence: ``a``, ``b``, ``neither``; empty without a test.
 
+    Neither too where mean and test point different ways, as when one case in thirty is lost and the others gain.
+
     Args:
-        row: with metric, difference and p_holm.
+        row: with metric, difference, favours and p_holm.
     """
     if math.isnan(row["difference"]) or math.isnan(row["p_holm"]):
         return ""
     # 1 - 0.95 is a little over 0.05, 1 - 0.9 a little under 0.1
-    if row["p_holm"] >= round(1 - confidence, 9) or row["difference"] == 0:
+    if row["p_holm"] >= round(1 - confidence, 9) or np.sign(row["difference"]) * row["favours"] <= 0:
         return "neither"
     return "a" if (row["difference"] > 0) == (REGISTRY[row["metric"]].better == "higher") else "b"

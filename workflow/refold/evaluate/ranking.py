@@ -1,4 +1,4 @@
-"""The methods of summary.csv in the order of their mean Dice, as plain text for the end of a run."""
+"""The methods of summary.csv from best to worst, as plain text for the end of a run."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ from refold.core.files import read_csv
 COLUMNS = ("rank", "method", "Dice", "95 % interval", "HD95 (mm)", "cases")
 
 
-def ranked(rows: list[dict[str, str]], set_: str) -> list[dict[str, dict[str, str]]]:
-    """{metric: row of the mean over labels} a method, best mean Dice first; without a defined Dice last."""
+def ranked(rows: list[dict[str, str]], ranks: dict[str, str], set_: str) -> list[dict[str, dict[str, str]]]:
+    """{metric: row of the mean over labels} a method, best first by rank, then mean Dice; without a defined Dice last.
+
+    Args:
+        rows: of summary.csv. ranks: of each method, as ranks.csv has it; none where there is one method.
+    """
     found: dict[str, dict[str, dict[str, str]]] = {}
     for row in rows:
         if (row["set"], row["fold"], row["label"]) == (set_, "all", "mean"):
             found.setdefault(row["method"], {})[row["metric"]] = row
 
-    def key(entry: dict[str, dict[str, str]]) -> tuple[bool, float, str]:
-        mean = _number(entry["dice"]["mean"])
-        return math.isnan(mean), -mean, entry["dice"]["method"]
+    def key(entry: dict[str, dict[str, str]]) -> tuple[bool, float, float, str]:
+        mean, method = _number(entry["dice"]["mean"]), entry["dice"]["method"]
+        return math.isnan(mean), float(ranks.get(method, "inf")), -mean, method
 
     return sorted(found.values(), key=key)
 
@@ -29,16 +33,19 @@ def text(path: str | Path, level: float, failed: Mapping[str, str] | None = None
     """The table, one block for each evaluation.
 
     Args:
-        path: summary.csv.
+        path: summary.csv, beside it ranks.csv.
         level: confidence of its intervals.
         failed: methods without a row of their own, and why.
     """
-    rows = read_csv(Path(path))
+    rows, places = read_csv(Path(path)), read_csv(Path(path).with_name("ranks.csv"))
     blocks = []
     for set_ in dict.fromkeys(r["set"] for r in rows):
         lines = [(c.replace("95", f"{level * 100:g}", 1) if "interval" in c else c) for c in COLUMNS]
         table = [tuple(lines)]
-        for place, entry in enumerate(ranked(rows, set_), start=1):
+        ranks = {
+            r["method"]: r["rank"] for r in places if (r["set"], r["label"], r["metric"]) == (set_, "mean", "dice")
+        }
+        for place, entry in enumerate(ranked(rows, ranks, set_), start=1):
             dice = entry["dice"]
             known = not math.isnan(_number(dice["ci_low"]))
             interval = f"{_shown(dice['ci_low'])} to {_shown(dice['ci_high'])}" if known else "not known"

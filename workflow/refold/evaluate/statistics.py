@@ -11,7 +11,7 @@ import numpy as np
 from refold.core import rng
 
 FEW = 8  # patients
-MANY = 1 / 3  # of the patients, at one end of the scale
+MANY = 0.4  # of the patients, at one end of the scale: as simulated in docs/evaluate.md
 EXACT, FLIPS = 13, 10_000
 _BLOCK = 4_000_000
 
@@ -137,8 +137,9 @@ def score(
     That is the number of yes-or-no observations whose mean would have the standard error that the mean over cases has
     with patients as the independent units (Kish 1965; Korn and Graubard 1998 for shares in clustered samples). Where
     all values lie at one limit nothing is known of their spread, and patients are taken for yes-or-no observations, so
-    that the interval is never a point. Student's t stands in for the normal quantile, but for counts of one observation
-    a patient, where the interval is Wilson's own.
+    that the interval is never a point. Where patients have several values each, the normal quantile is widened by the
+    ratio of Student's t of patients and of observations, which is Korn and Graubard's correction of that number; with
+    one value a patient, yes or no, the interval is Wilson's own.
 
     Args:
         sums, numbers: (p,) sum and number of the values of each patient.
@@ -166,7 +167,9 @@ def score(
         n = max(variance / error**2, least) if error > 0 else all_
     n = min(n, all_) if counts else n
     tail = (1 + confidence) / 2
-    z = float(stats.norm.ppf(tail) if single else stats.t.ppf(tail, patients - 1))
+    z = float(stats.norm.ppf(tail))
+    if patients > 1:
+        z *= float(stats.t.ppf(tail, patients - 1) / stats.t.ppf(tail, all_ - 1))
     middle = (mean + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(variance / n + z * z / (4 * n * n))
     return low + width * max(middle - half, 0.0), low + width * min(middle + half, 1.0)
@@ -279,6 +282,16 @@ def permutation(differences: np.ndarray, seed: int) -> float:
     sums = np.abs(np.einsum("fn,n->f", _signs(n, seed), differences))
     # sums of the same numbers differ in their last digits by the order of signs
     return float(np.mean(sums >= sums[0] - 1e-9 * np.abs(differences).sum()))
+
+
+def direction(test: str, differences: np.ndarray) -> float:
+    """What `wilcoxon` or `permutation` speaks for: 1 where differences are above 0, -1 below, 0 for neither."""
+    from scipy import stats
+
+    differences = np.round(np.asarray(differences, float), 10)
+    differences = differences[differences != 0]
+    sizes = np.abs(differences)
+    return float(np.sign(np.sum(np.sign(differences) * (stats.rankdata(sizes) if test == "wilcoxon" else sizes))))
 
 
 def holm(p: Sequence[float]) -> list[float]:

@@ -10,6 +10,8 @@ from refold.core.language import _, joined
 from refold.core.sections import distinct
 from refold.methods.base import About, Answer, Derived, entries
 
+AUTO_VOXELS = (5, 20, 100)
+
 
 class Postprocessing(Derived):
     """Another method's label maps with small parts removed and holes filled, where that helped on the training side.
@@ -23,8 +25,13 @@ class Postprocessing(Derived):
     of: str = Field(description="Name of the method.")
     largest_component: bool = Field(True, description="Whether to try keeping a label's largest component alone.")
     fill_holes: bool = Field(True, description="Whether to try filling holes within a label that are background.")
-    min_size: Annotated[list[Annotated[float, Field(gt=0, le=1e9)]], Field(max_length=20), AfterValidator(distinct)] = (
-        Field([5.0, 20.0, 100.0], description="Sizes to try below which components vanish, in mm³ (2-D: mm²).")
+    min_size: (
+        Literal["auto"]
+        | Annotated[list[Annotated[float, Field(gt=0, le=1e9)]], Field(max_length=20), AfterValidator(distinct)]
+    ) = Field(
+        "auto",
+        description="Sizes to try below which components vanish, in mm³ (2-D: mm²); `auto`: of 5, 20 and 100 voxels "
+        "(the median of the cases on which is chosen).",
     )
     min_gain: float = Field(
         0.0005, ge=0, le=1, description="Least gain in mean Dice for which an operation is taken over doing less."
@@ -45,7 +52,10 @@ class Postprocessing(Derived):
     def words(self, about: About) -> str:
         tried = [_("the largest component alone")] if self.largest_component else []
         tried += [_("holes filled")] if self.fill_holes else []
-        if self.min_size:
+        if self.min_size == "auto":
+            sizes = joined(f"{n}" for n in AUTO_VOXELS)
+            tried.append(_("components under {sizes} voxels removed", sizes=sizes))
+        elif self.min_size:
             sizes, unit = joined(f"{s:g}" for s in self.min_size), "mm³" if about.dimension == 3 else "mm²"
             tried.append(_("components under {sizes} {unit} removed", sizes=sizes, unit=unit))
         return _(

@@ -36,7 +36,7 @@ def read(path: Path, record: Record, known: Sequence[int], rule: Rule = PLAIN) -
     for index, value in enumerate(known):
         result[image.data == value] = index
     if (strange := result == 255).any():
-        values = images.some(np.unique(image.data[strange]).tolist())
+        values = images.numbers(np.unique(image.data[strange]).tolist())
         raise RefoldError(
             f"{path} holds {values}; allowed are {', '.join(map(str, known))}, or say with `values` what stands for "
             "which label"
@@ -82,8 +82,8 @@ def gather(
         )
     done, hashes, rule = {}, {}, description.rule(values=known)
     for case, path in log.progress(found.items(), f"{name} fold {fold}: read", len(found)):
-        record, name = record_of(case), path.relative_to(folder).as_posix()
-        hashes[case] = notes.read(name, [name], folder)
+        record, file = record_of(case), path.relative_to(folder).as_posix()
+        hashes[case] = notes.read(file, [file], folder)
         done[case] = write(case, read(path, record, known, rule), record)
-        done[case]["source"] = {"file": name, "sha256": hashes[case]}
+        done[case]["source"] = {"file": file, "sha256": hashes[case]}
     return done, {fold: sha256_json(hashes)}

@@ -17,7 +17,7 @@ from refold.core.grid import filled
 from refold.core.params import Params
 from refold.core.store import Stored
 from refold.methods.base import Answer
-from refold.methods.postprocessing import Postprocessing
+from refold.methods.postprocessing import AUTO_VOXELS, Postprocessing
 from refold.predict.models import Model, mean_probabilities
 from refold.train.score import Score
 
@@ -108,10 +108,14 @@ def best(
         labels: with the background.
         settings: which operations to try, and the least gain.
     """
+    sizes = settings.min_size
+    if sizes == "auto":  # a case's own voxel would make one operation differ from case to case
+        median = float(np.median([voxel for *_, voxel in pairs]))
+        sizes = [n * median for n in AUTO_VOXELS]
     candidates = [
         Operations(size, largest, holes)
         for size, largest, holes in itertools.product(
-            (0.0, *settings.min_size),
+            (0.0, *sizes),
             (False, True)[: 1 + settings.largest_component],
             (False, True)[: 1 + settings.fill_holes],
         )

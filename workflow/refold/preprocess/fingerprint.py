@@ -35,7 +35,8 @@ def build(cases: list[Case], description: Description, params: Preprocess, folde
     """Merge the shards' manifests into one fingerprint.
 
     Raises:
-        RefoldError: a shard is missing or out of date, or a ``ct`` channel has one intensity in all foreground.
+        RefoldError: a shard is missing or out of date, or over 99 % of all foreground have one intensity in a ``ct``
+            channel.
     """
     manifests = read_manifests(cases, params.shards, folder)
     entries: dict[str, dict[str, Any]] = {k: v for m in manifests for k, v in m["cases"].items()}

@@ -8,11 +8,12 @@ from typing import Any
 from refold.core.language import _, joined, listed, plural
 from refold.report import provenance
 from refold.report.inputs import HOLDOUT, Experiment
+from refold.report.tables import evaluations
 from refold.report.words import evaluation, folds, percent
 
 SHOWN = 12  # cases named beside a warning
-FEW = {"studentised": 20, "percentile": 50}  # patients under which intervals cover less than they say, and
-FEWEST = 10  # under which none was simulated: docs/evaluate.md
+FEW = {"studentised": 40, "percentile": 50}  # patients under which intervals cover less than they say, and
+FEWEST = 12  # under which none was simulated: docs/evaluate.md
 
 
 @dataclass
@@ -71,17 +72,28 @@ def collect(e: Experiment) -> list[Caution]:
     ]
     ran, there = e.fold_numbers, e.splits["folds"]
     if len(ran) < len(there):
+        tested = {c for fold in ran for c in e.fold(fold)["test"]}
+        never = {c for fold in there for c in fold["test"]} - tested
         found.append(
             Caution(
                 _("split"),
                 _(
-                    "Only {folds} of {all} ({names}): most cases were never tested, and the interval knows nothing of "
-                    "the other folds.",
+                    "Only {folds} of {all} ({names}): {number} of {cases} were never tested, and the interval knows "
+                    "nothing of the other folds.",
+                    folds=plural(len(ran), "fold"),
+                    all=len(there),
+                    names=listed(ran),
+                    number=len(never),
+                    cases=plural(len(never | tested), "case"),
+                )
+                if never
+                else _(
+                    "Only {folds} of {all} ({names}): the interval knows nothing of the other folds.",
                     folds=plural(len(ran), "fold"),
                     all=len(there),
                     names=listed(ran),
                 ),
-                True,
+                bool(never),
             )
         )
     if e.description.patients == "case":
@@ -96,8 +108,7 @@ def collect(e: Experiment) -> list[Caution]:
                 True,
             )
         )
-    repeats = len({f.get("repeat", 0) for f in there})
-    if repeats > 1:
+    if (repeats := e.repeats) > 1:
         found.append(
             Caution(
                 _("split"),
@@ -114,14 +125,29 @@ def collect(e: Experiment) -> list[Caution]:
             Caution(
                 _("methods"),
                 _(
-                    "The best of several methods was chosen on the folds it is reported on, so its number is slightly "
+                    "The best of several methods was chosen on the cases it is reported on, so its number is slightly "
                     "optimistic."
                 ),
             )
         )
-    patients = {e.cases[c].patient for f in e.folds for c in e.fold(f)["test"]}
-    if few := few_patients(len(patients), e.params.evaluate.interval):
-        found.append(few)
+    for set_ in e.sets:
+        if e.ordered(set_) != (means := e.ordered(set_, ranked=False)):
+            found.append(
+                Caution(
+                    joined([_("methods"), *([_(evaluations(e)[set_])] if len(e.sets) > 1 else [])]),
+                    _(
+                        "Methods stand in the order of their ranks, in which a case rightly left empty counts as 1. By "
+                        "the mean Dice, which leaves such cases out, the order is {order}.",
+                        order=listed(means),
+                    ),
+                )
+            )
+        patients = {
+            e.cases[c].patient for f in e.folds if (f == HOLDOUT) == (set_ == HOLDOUT) for c in e.fold(f)["test"]
+        }
+        if few := few_patients(len(patients), e.params.evaluate.interval):
+            few.where = joined([few.where, *([_(evaluations(e)[set_])] if len(e.sets) > 1 else [])])
+            found.append(few)
     # each case its own patient is told above, whoever else says it
     known = [
         w for w in e.checks.get("errors", []) + e.checks.get("warnings", []) if _warning(w)[0] != "each-case-a-patient"
@@ -155,14 +181,14 @@ def few_patients(number: int, interval: str) -> Caution | None:
     if number >= FEW[interval]:
         return None
     patients = plural(number, "patient")
-    if interval == "percentile":
+    if number < FEWEST:
+        text = _("Only {patients} tested: no interval of so few can be trusted.", patients=patients)
+    elif interval == "percentile":
         text = _(
             "Only {patients} tested: percentile intervals of so few are too narrow (evaluate.interval: studentised "
-            "ones are not).",
+            "ones less often).",
             patients=patients,
         )
-    elif number < FEWEST:
-        text = _("Only {patients} tested: no interval of so few can be trusted.", patients=patients)
     else:
         text = _(
             "Only {patients} tested: intervals of so few hold for values that scatter evenly, but are too narrow where "

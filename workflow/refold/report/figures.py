@@ -326,13 +326,15 @@ def bland_altman(
             _("{case}: {value} (fold {fold})", case=s.case, value=f"{error:+.{digits}f} {unit}", fold=s.fold)
             for _mean, error, s in points
         ]
-        alt = _(
-            "Predicted minus true volume of {label} by case, with bias {bias} {unit} and limits of agreement {lower} "
-            "to {upper} {unit}.",
-            label=label,
-            unit=unit,
-            **{k: f"{row[k]:.{digits}f}" for k in ("bias", "lower", "upper")},
-        )
+        alt = _("Predicted minus true volume of {label} by case.", label=label)
+        if not math.isnan(row["lower"]):
+            alt = _(
+                "Predicted minus true volume of {label} by case, with bias {bias} {unit} and limits of agreement "
+                "{lower} to {upper} {unit}.",
+                label=label,
+                unit=unit,
+                **{k: f"{row[k]:.{digits}f}" for k in ("bias", "lower", "upper")},
+            )
         return Drawing(figure, name, alt, titles)
 
 

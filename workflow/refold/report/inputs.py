@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from refold.core import cases as case_table
-from refold.core import place, seals
+from refold.core import lengths, place, seals
 from refold.core.errors import RefoldError
 from refold.core.files import read_csv, read_json, sha256_file, sha256_json
 from refold.core.params import Params, Stamps
@@ -164,10 +164,20 @@ class Experiment:
         """A length of section evaluate in mm, as it was taken where params.yaml has ``auto``."""
         return float(self.hashes["settings"][key])
 
+    @cached_property
+    def voxel(self) -> float:
+        """Voxel size within a slice in mm, as ``auto`` takes it."""
+        return lengths.voxel(list(self.cases.values()))
+
     @property
     def sets(self) -> list[str]:
         """The evaluations there are: cross-validation, then the held-out test set if one was kept."""
         return [CV, HOLDOUT] if HOLDOUT in self.folds else [CV]
+
+    @property
+    def repeats(self) -> int:
+        """Of how many repeats of the split there are folds: up to so many predictions has each case."""
+        return len({f.get("repeat", 0) for f in self.splits["folds"] if str(f["fold"]) in self.fold_numbers})
 
     @property
     def fold_numbers(self) -> list[str]:
@@ -180,6 +190,25 @@ class Experiment:
     @cached_property
     def _index(self) -> dict[tuple, dict[str, Any]]:
         return {tuple(r[k] for k in SUMMARY_KEYS): r for r in self.summary}
+
+    @property
+    def single(self) -> bool:
+        """Whether there is one training and test split in place of folds."""
+        return len(self.splits["folds"]) == 1
+
+    def ordered(self, set_: str, ranked: bool = True) -> list[str]:
+        """The methods from best to worst: by their rank, which counts a rightly empty case, then by mean Dice.
+
+        Args:
+            ranked: False: by mean Dice alone.
+        """
+        key = (set_, MEAN, "dice")
+        ranks = {r["method"]: r["rank"] for r in self.ranks if ranked and (r["set"], r["label"], r["metric"]) == key}
+        means = {m: row["mean"] if (row := self.row(set_, m, MEAN, "dice")) else math.nan for m in self.methods}
+        undefined = {m: math.isnan(mean) for m, mean in means.items()}
+        return sorted(
+            self.methods, key=lambda m: (undefined[m], ranks.get(m, math.inf), 0.0 if undefined[m] else -means[m], m)
+        )
 
     def count(self, set_: str, method: str, label: str, measure: str, size: str = ALL) -> dict[str, Any] | None:
         """One row of counts.csv, or None."""

@@ -43,7 +43,9 @@ def _strips(e: Experiment, draw: Draw) -> list[dict[str, Any]]:
             if name not in there:
                 continue
             m, unit = tables.metric(name), tables.unit(name, e.description.dimension)
-            drawing = figures.strip(e, scored, name, _(m.title), unit, m.digits, f"strip-{set_}-{name}")
+            drawing = figures.strip(
+                e, scored, name, _(m.title), unit, tables.decimals(name, e.voxel), f"strip-{set_}-{name}"
+            )
             found.append({"set": set_, "svg": draw(drawing)})
     return found
 
@@ -57,7 +59,7 @@ def _best(e: Experiment, set_: str) -> list[str]:
 def _volumes(e: Experiment, draw: Draw) -> list[dict[str, Any]]:
     """Bland-Altman figures of the best methods, by evaluation and method."""
     rows = {(r["set"], r["method"], r["label"]): r for r in e.agreement}
-    unit, digits = tables.unit("volume", e.description.dimension), tables.metric("volume").digits
+    unit, digits = tables.unit("volume", e.description.dimension), tables.decimals("volume", e.voxel)
     found = []
     for set_ in e.sets:
         for method in _best(e, set_):

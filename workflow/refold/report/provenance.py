@@ -195,7 +195,7 @@ def kinds(facts: dict[str, Any]) -> list[tuple[str, str, str]]:
 def every_hash(e: Experiment, facts: dict[str, Any]) -> list[tuple[str, str]]:
     """Hashes of the facts by their key, and those that the tables were made from."""
     names = ("params", "data", "split", "code", "models", "predictions", "tables")
-    behind = {k: v for k, v in e.hashes.items() if k not in ("tables", "folds")}
+    behind = {k: v for k, v in e.hashes.items() if k not in ("tables", "folds", "settings", "warnings")}
     return tables.flat({**{n: facts[n] for n in names}, _("behind the tables"): behind})
 
 

@@ -80,6 +80,18 @@ def unit(name: str, dimension: int) -> str:
     return "mm" if m.length else m.unit
 
 
+def decimals(name: str, voxel: float) -> int:
+    """Of a metric's values: lengths and volumes of fine voxels need more, or nothing is left of them.
+
+    Args:
+        voxel: size within a slice in mm, as `lengths.voxel` gives; 1 for pictures.
+    """
+    m = metric(name)
+    if m.unit == "ml":
+        return max(m.digits, m.digits - math.ceil(3 * math.log10(voxel)))
+    return max(m.digits, m.digits - 1 - math.floor(math.log10(voxel))) if m.length else m.digits
+
+
 def shown(value: float, digits: int = 4) -> str:
     """A number as the report writes it; a dash where it is not defined."""
     if math.isnan(value):
@@ -142,7 +154,7 @@ EVALUATIONS = {CV: N_("cross-validation"), HOLDOUT: N_("holdout")}
 
 def evaluations(e: Experiment) -> dict[str, str]:
     """What each set of the tables is called in this experiment, not yet translated."""
-    return EVALUATIONS if len(e.splits["folds"]) > 1 else EVALUATIONS | {CV: N_("one training and test split")}
+    return EVALUATIONS | {CV: N_("one training and test split")} if e.single else EVALUATIONS
 
 
 def evaluation(e: Experiment, set_: str) -> Cell:
@@ -177,7 +189,7 @@ def with_unit(text: str, unit: str) -> str:
 def by_method(e: Experiment, set_: str) -> Table:
     """Methods by label, best first: the mean and its interval of the main metrics."""
     names = _present(e, MAIN)
-    order = sorted(e.methods, key=lambda m: -_mean_dice(e, set_, m))
+    order = e.ordered(set_)
     best = order[0]
     rows = []
     for method in order:
@@ -188,7 +200,7 @@ def by_method(e: Experiment, set_: str) -> Table:
             cells.append(number(count, 0))
             for name in names:
                 row = e.row(set_, method, label, name)
-                digits = metric(name).digits
+                digits = decimals(name, e.voxel)
                 cells.append(number(row["mean"], digits, _beneath(row, digits, count)) if row else number(math.nan))
             if len(e.methods) > 1:
                 cells.insert(4, _behind(e, set_, method, best, label))
@@ -203,11 +215,6 @@ def _beneath(row: dict[str, Any], digits: int, count: float) -> str:
     """The interval of a mean, and its n where that is not ``count``, the n of the table's row."""
     own = "" if row["n"] == count else f"n {row['n']:.0f}"
     return joined(text for text in (_interval(row, digits), own) if text)
-
-
-def _mean_dice(e: Experiment, set_: str, method: str) -> float:
-    row = e.row(set_, method, MEAN, "dice")
-    return -1.0 if row is None or math.isnan(row["mean"]) else row["mean"]
 
 
 def _behind(e: Experiment, set_: str, method: str, best: str, label: str) -> Cell:
@@ -271,18 +278,29 @@ def failure_tiles(e: Experiment, method: str) -> list[dict[str, str]]:
     }
     found = []
     for measure, title in titles.items():
-        rows = [(label, e.count(CV, method, label, measure)) for label in e.labels]
-        rows = [(label, row) for label, row in rows if row is not None and row["of"]]
+        rows = countable(e, CV, method, measure)
         if not rows:
             continue
         label, row = rows[0]
-        if len(rows) > 1:
+        if len(rows) > 1 and label in e.labels:
             row = {k: sum(r[k] for _label, r in rows) for k in ("count", "of")}
-            small = _("over {n} labels", n=len(rows))
-        else:
-            small = joined(text for text in (label if len(e.labels) > 1 else "", shares(row)) if text)
+            small = [_("over {n} labels", n=len(rows))]
+        else:  # regions may share lesions, which would count twice
+            small = [label if len(e.parts) > 1 else "", shares(row)]
+        if e.repeats > 1:
+            small.append(_("in {n} repeats", n=e.repeats))
+        small = joined(text for text in small if text)
         found.append({"title": title, "value": count_of(row), "small": small})
     return found
+
+
+def countable(e: Experiment, set_: str, method: str, measure: str) -> list[tuple[str, dict[str, Any]]]:
+    """(label, row of counts.csv) of the labels where it could happen; of regions where lesions are of these alone."""
+    for names in (e.labels, e.params.evaluate.regions if measure.startswith("lesion") else ()):
+        rows = [(label, e.count(set_, method, label, measure)) for label in names]
+        if rows := [(label, row) for label, row in rows if row is not None and row["of"]]:
+            return rows
+    return []
 
 
 def by_fold(e: Experiment) -> Table:
@@ -323,7 +341,7 @@ def every_number(e: Experiment) -> Table:
             labels.index(r["label"]) if r["label"] in labels else 99,
         ),
     ):
-        digits = metric(r["metric"]).digits
+        digits = decimals(r["metric"], e.voxel)
         cells = [evaluation(e, r["set"]), Cell(heading(e, r["metric"])), Cell(r["method"]), label_name(r["label"])]
         cells += [number(r[k], 0) for k in ("n", "n_nan")]
         cells += [number(r[k], digits) for k in ("mean", "ci_low", "ci_high", "sd", "median", "min", "max")]
@@ -362,8 +380,7 @@ def comparisons(e: Experiment) -> Table | None:
             labels.index(r["label"]) if r["label"] in labels else 99,
         ),
     ):
-        m = metric(r["metric"])
-        digits = m.digits
+        digits = decimals(r["metric"], e.voxel)
         cells = [
             Cell(_("{one} minus {other}", one=r["method_a"], other=r["method_b"])),
             Cell(heading(e, r["metric"])),
@@ -469,7 +486,9 @@ def lesion_sizes(e: Experiment) -> Table | None:
                     row = e.count(set_, method, label, "lesion_sensitivity", size)
                     if row is None:
                         continue
-                    end = _("up to {size:.3g} {unit}", size=row["size_high"], unit=u)
+                    size_high = row["size_high"]
+                    high = f"{size_high:.3g}" if size_high < 1000 else f"{size_high:.0f}"
+                    end = _("up to {size} {unit}", size=high, unit=u)
                     cells = [Cell(method), Cell(label), Cell(_(word)), Cell(end), _counted(row)]
                     rows.append(Row(_in_sets(e, cells, set_)))
     columns = (_("Method"), _("Label"), _("Lesions"), _("Volume"), _("Found"))
@@ -478,7 +497,7 @@ def lesion_sizes(e: Experiment) -> Table | None:
 
 def agreement(e: Experiment) -> Table:
     """agreement.csv: bias and limits of agreement of the volumes, with their intervals."""
-    digits, u = metric("volume").digits, unit("volume", e.description.dimension)
+    digits, u = decimals("volume", e.voxel), unit("volume", e.description.dimension)
     rows = []
     for r in e.agreement:
         if r["method"] not in e.methods:
@@ -508,9 +527,9 @@ def sureness(e: Experiment) -> Table | None:
         if method not in e.methods:
             continue
         cells = [Cell(method), label_name(label)]
-        for name in ("ece", "brier"):
+        for name in ("ece", "brier"):  # of the cases whose truth has the label alone
             row = e.row(set_, method, label, name)
-            cells.append(number(row["mean"], 4, _interval(row, 4)) if row else number(math.nan))
+            cells.append(number(row["mean"], 4, _beneath(row, 4, r["n"])) if row else number(math.nan))
         cells += [
             number(r["n"], 0),
             number(r["spearman"]),
@@ -585,7 +604,7 @@ def all_cases(e: Experiment) -> Table:
         cells = [Cell(s.case), Cell(s.method), Cell(_("held out") if s.fold == HOLDOUT else s.fold), Cell(s.patient)]
         cells += [number(s.mean("dice"))] if several else []
         cells += [number(s.value(name, "dice")) for name in e.parts]
-        cells += [number(s.value(name, "hd95"), 2) for name in e.parts]
+        cells += [number(s.value(name, "hd95"), decimals("hd95", e.voxel)) for name in e.parts]
         rows.append(Row(cells, anchor=s.anchor))
     return Table(columns, rows)
 
@@ -670,7 +689,7 @@ def data(e: Experiment) -> dict[str, Any]:
                 "value": value,
                 "name": name,
                 "cases": len(sizes),
-                "size": _spread(sizes, 2 if physical else 0) if sizes else NOT_DEFINED,
+                "size": _spread(sizes, decimals("volume", e.voxel) if physical else 0) if sizes else NOT_DEFINED,
             }
         )
     rows = [
@@ -785,5 +804,5 @@ def _plain(value: Any) -> str:
 def headline(e: Experiment, method: str, name: str) -> dict[str, str]:
     """A method's mean of a metric over the labels, for the top of the page."""
     row = e.row(CV, method, MEAN, name)
-    digits = metric(name).digits
+    digits = decimals(name, e.voxel)
     return {"name": name, "value": shown(row["mean"], digits), "interval": _interval(row, digits)}

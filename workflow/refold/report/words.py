@@ -9,6 +9,7 @@ from typing import Any
 from refold.core.language import N_, _, joined, listed, plural
 from refold.core.params import KINDS, Params
 from refold.core.sections import MSD_TASKS, Augment, Loss, Train
+from refold.evaluate import statistics
 from refold.methods.base import About
 from refold.methods.prediction import in_tiles
 from refold.report import tables
@@ -57,6 +58,10 @@ REFERENCES = {
     "bootstrap": "Efron B, Tibshirani RJ. An introduction to the bootstrap. Chapman & Hall, 1993.",
     "studentised": "Hall P. Theoretical comparison of bootstrap confidence intervals. Annals of Statistics 16, "
     "927-953, 1988.",
+    "wilson": "Wilson EB. Probable inference, the law of succession, and statistical inference. Journal of the "
+    "American Statistical Association 22, 209-212, 1927.",
+    "effective": "Korn EL, Graubard BI. Confidence intervals for proportions with small expected number of positive "
+    "counts estimated from survey data. Survey Methodology 24, 193-201, 1998.",
     "wilcoxon": "Wilcoxon F. Individual comparisons by ranking methods. Biometrics Bulletin 1, 80-83, 1945.",
     "permutation": "Phipson B, Smyth GK. Permutation p-values should never be zero. Statistical Applications in "
     "Genetics and Molecular Biology 9, 39, 2010.",
@@ -128,7 +133,11 @@ def evaluation(experiment: Experiment, set_: str = CV) -> str:
     for fold in experiment.splits["folds"]:
         per_repeat[fold.get("repeat", 0)] = per_repeat.get(fold.get("repeat", 0), 0) + 1
     k, repeats = next(iter(per_repeat.values())), len(per_repeat)
-    text = _("{k}-fold cross-validation", k=k) if k > 1 else _("one training and test split")
+    if experiment.single:
+        if experiment.description.patients == "case":
+            return _("one training and test split by case, each taken as its own patient")
+        return _("one training and test split by patient")
+    text = _("{k}-fold cross-validation", k=k)
     if repeats > 1:
         text = _("{evaluation} repeated {repeats} times", evaluation=text, repeats=repeats)
     ran = experiment.fold_numbers
@@ -144,9 +153,8 @@ def folds(names: list[str]) -> str:
 
 def ranking(experiment: Experiment, set_: str = CV) -> list[tuple[str, dict[str, Any]]]:
     """Methods with their summary row of the mean Dice, best first; those without a defined Dice last."""
-    rows = [(m, experiment.row(set_, m, MEAN, "dice")) for m in experiment.methods]
-    rows = [(m, r) for m, r in rows if r is not None]
-    return sorted(rows, key=lambda pair: (math.isnan(pair[1]["mean"]), -pair[1]["mean"], pair[0]))
+    rows = [(m, experiment.row(set_, m, MEAN, "dice")) for m in experiment.ordered(set_)]
+    return [(m, r) for m, r in rows if r is not None]
 
 
 def finding(experiment: Experiment, set_: str = CV) -> dict[str, Any]:
@@ -180,17 +188,28 @@ def finding(experiment: Experiment, set_: str = CV) -> dict[str, Any]:
 
 def failed(e: Experiment, set_: str, method: str) -> str:
     """What a mean of Dice does not tell of a method: lesions found, false positives and labels missed, with their n."""
-    several = len(set(e.params.evaluate.lesions) & set(e.labels)) > 1
-    said = {
-        "lesion_sensitivity": N_("found {count} lesions labelled {label}") if several else N_("found {count} lesions"),
-        "false_positive": N_("marked {label} in {count} cases without it"),
-        "missed": N_("missed {label} in {count} cases that have it"),
-    }
+    lesions = e.params.evaluate.lesions
+    named = len(lesions) > 1 or bool(set(lesions) - set(e.labels))
+    if set_ == CV and e.repeats > 1:  # a case has a prediction in each repeat
+        said = {
+            "lesion_sensitivity": N_("found {count} lesions labelled {label}, each repeat counted")
+            if named
+            else N_("found {count} lesions, each repeat counted"),
+            "false_positive": N_("marked {label} in {count} predictions of cases without it"),
+            "missed": N_("missed {label} in {count} predictions of cases that have it"),
+        }
+    else:
+        said = {
+            "lesion_sensitivity": N_("found {count} lesions labelled {label}")
+            if named
+            else N_("found {count} lesions"),
+            "false_positive": N_("marked {label} in {count} cases without it"),
+            "missed": N_("missed {label} in {count} cases that have it"),
+        }
     found = []
     for measure, text in said.items():
-        rows = [(e.count(set_, method, label, measure), label) for label in e.labels]
         # that nothing was missed goes without saying; that there was no false positive depends on how many could be
-        rows = [(r, x) for r, x in rows if r is not None and r["of"] and (r["count"] or measure != "missed")]
+        rows = [(r, x) for x, r in tables.countable(e, set_, method, measure) if r["count"] or measure != "missed"]
         found += [(r, x, text) for r, x in sorted(rows, key=lambda row: -row[0]["share"])]
     parts = []
     for row, label, text in found[:NAMED]:
@@ -337,12 +356,12 @@ def _split(prose: Prose, e: Experiment) -> None:
             "seed {seed})."
         ),
         "kfold": N_("Folds were drawn by KFold of scikit-learn (shuffled, seed {seed}) over the sorted case names."),
-        "file": N_("Folds were given by a file."),
+        "file": N_("Training and test cases were given by a file.") if e.single else N_("Folds were given by a file."),
     }[s.kind]
     held = e.splits.get("holdout") or []
     together = (
         N_("All methods were evaluated on the same {evaluation}.")
-        if len(e.methods) > 1
+        if len(e.methods) > 1 and not e.single
         else N_("Evaluation: {evaluation}.")
     )
     prose.add(
@@ -350,7 +369,9 @@ def _split(prose: Prose, e: Experiment) -> None:
         _(together, evaluation=evaluation(e)),
         _(how, seed=s.seed),
         _(
-            "{cases} were held out of all folds as a test set and predicted by the mean of the folds' models.",
+            N_("{cases} were held out as a further test set and predicted by the same models.")
+            if e.single
+            else N_("{cases} were held out of all folds as a test set and predicted by the mean of the folds' models."),
             cases=plural(len(held), "case"),
         )
         if held
@@ -608,7 +629,8 @@ def _evaluation(prose: Prose, e: Experiment) -> None:
         _(
             "Where truth and prediction were both empty, Dice was not defined and the case was counted apart; where "
             "one of them was empty, Dice was 0 and surface distances were not defined; the penalised distance then was "
-            "the image's diagonal."
+            "the image's diagonal. Missed labels and lesions were counted among those of the truth, false positives "
+            "among the cases without the label."
         ),
         _(
             "The mean over the labels is that of a case’s labels for which the metric is defined; means over cases are "
@@ -659,10 +681,30 @@ def _evaluation(prose: Prose, e: Experiment) -> None:
             cite=prose.cite("bootstrap" if q.interval == "percentile" else "studentised"),
         ),
         _(
-            "Methods were compared by the paired differences of cases, with bootstrap intervals by patient, and by "
-            "{test}{cite}, two-sided, on one mean difference a patient; p values were corrected after Holm{holm} for "
-            "the pairs of methods within each metric and label, and a method was called better where the corrected p "
-            "was under {alpha}. Ranks are by the mean; how stable they are was seen in the bootstrap samples.",
+            "Of fewer than {few} patients they are Student's t intervals; where more than {many} of the patients were "
+            "at an end of a metric's scale they are Wilson's score intervals{wilson} of an effective number of "
+            "patients{effective}.",
+            few=statistics.FEW,
+            many=percent(statistics.MANY),
+            wilson=prose.cite("wilson"),
+            effective=prose.cite("effective"),
+        )
+        if q.interval == "studentised"
+        else "",
+        _(
+            "Intervals of counts are Wilson's{wilson}, of the effective number of observations where patients have "
+            "several{effective}.",
+            wilson=prose.cite("wilson"),
+            effective=prose.cite("effective"),
+        ),
+        _(
+            "Methods were compared by the paired differences of cases, in which a case rightly left empty counted as 1 "
+            "(distances: as 0) and an empty mask beside another as 0 (distances: as the image's diagonal), with "
+            "intervals by patient, and by {test}{cite}, two-sided, on one mean difference a patient; p values were "
+            "corrected after Holm{holm} for the pairs of methods within each metric and label, and a method was called "
+            "better where the corrected p "
+            "was under {alpha} and the mean difference pointed the same way. Ranks are by the mean of the same values; "
+            "how stable they are was seen in the bootstrap samples.",
             test=_(tests[q.test]),
             cite=prose.cite(q.test),
             holm=prose.cite("holm"),

@@ -13,7 +13,7 @@ import numpy as np
 from refold.core.cases import Case, Description
 from refold.core.errors import RefoldError
 from refold.core.explain import nearest
-from refold.core.names import some
+from refold.core.names import quoted
 from refold.core.sections import Split
 from refold.split import planned
 from refold.split.strata import strata
@@ -22,25 +22,33 @@ TABLE = "data/cases.csv"
 
 
 def _names(names: Iterable[str]) -> str:
-    return some(sorted(names))
+    return quoted(sorted(names))
 
 
 def _unseen(folds: list[dict], cases: list[Case], description: Description) -> list[str]:
     """Sentences on labels that no training case of a fold shows, though others do: nothing can learn them there."""
     shown = {c.case: {i for i, n in enumerate(c.voxels[1:], start=1) if n} for c in cases}
     anywhere = set().union(*shown.values())
-    notes: dict[tuple[str, str], list[int]] = {}
+    notes: dict[tuple[tuple[int, ...], int], list[int]] = {}
     for number, fold in enumerate(folds):
-        lacking = sorted(anywhere.difference(*(shown[c] for c in fold["train"])))
-        if lacking:
-            labels = some(description.labels.names[i] for i in lacking)
-            tested = sum(bool(shown[c] & set(lacking)) for c in fold["test"])
-            notes.setdefault((labels, f"{tested} tested case(s) show it" if tested else ""), []).append(number)
+        if lacking := anywhere.difference(*(shown[c] for c in fold["train"])):
+            tested = sum(bool(shown[c] & lacking) for c in fold["test"])
+            notes.setdefault((tuple(sorted(lacking)), tested), []).append(number)
     return [
-        f"no training case of fold {', '.join(map(str, numbers))} shows {labels}, so no method can learn it there"
-        + (f"; {tested}" if tested else "")
-        for (labels, tested), numbers in notes.items()
+        _unseen_told([description.labels.names[i] for i in lacking], tested, numbers)
+        for (lacking, tested), numbers in notes.items()
     ]
+
+
+def _unseen_told(labels: list[str], tested: int, folds: list[int]) -> str:
+    """tested: cases of each of these folds that show any of the labels."""
+    several = len(labels) > 1
+    text = f"no training case of fold{'s' * (len(folds) > 1)} {', '.join(map(str, folds))} shows "
+    text += f"{'any of ' * several}{quoted(labels)}, so no method can learn {'them' if several else 'it'} there"
+    if not tested:
+        return text
+    show = "1 tested case shows" if tested == 1 else f"{tested} tested cases show"
+    return f"{text}; {'in each, ' * (len(folds) > 1)}{show} {'one or more of them' if several else 'it'}"
 
 
 def _foreground(case: Case, description: Description) -> tuple[list[str], float]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_json
-from refold.core.names import some
+from refold.core.names import quoted
 from refold.core.sections import Split
 
 FORM = '{"folds": [{"train": [...], "test": [...]}, ...], "holdout": [...]}'
@@ -32,7 +32,7 @@ def _cases(value: Any, where: str) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(c, str) for c in value):
         raise RefoldError(f"{where}: a list of case ids is wanted")
     if twice := {c for c in value if value.count(c) > 1} if len(set(value)) < len(value) else ():
-        raise RefoldError(f"{where}: listed more than once: {some(sorted(twice))}")
+        raise RefoldError(f"{where}: listed more than once: {quoted(sorted(twice))}")
     return sorted(value)
 
 
@@ -56,7 +56,7 @@ def read(path: str) -> Given:
     if not isinstance(value, dict) or not isinstance(value.get("folds"), list):
         raise RefoldError(f'split.file: {path}: {FORM} is wanted, or one split {{"train": [...], "test": [...]}}')
     if extra := value.keys() - {"folds", "holdout"}:
-        raise RefoldError(f"split.file: {path}: unknown key {some(sorted(extra))}; allowed are folds, holdout")
+        raise RefoldError(f"split.file: {path}: unknown key {quoted(sorted(extra))}; allowed are folds, holdout")
     folds = []
     for i, fold in enumerate(value["folds"]):
         tests = fold.keys() & {"test", "val"} if isinstance(fold, dict) else ()

@@ -15,7 +15,7 @@ from refold.core import intensity, rng, store
 from refold.core.cases import Description
 from refold.core.errors import RefoldError
 from refold.core.intensity import Statistics
-from refold.core.names import some
+from refold.core.names import quoted
 from refold.core.store import Stored
 
 
@@ -52,8 +52,10 @@ class Fold:
         if not lacking:
             return []
         aside = [name for i, name in lacking if i in held]
-        more = f"; the inner validation shows {some(aside)}, which teaches nothing" if aside else ""
-        return [f"no training case shows {some(name for _, name in lacking)}: this fold could not learn it{more}"]
+        more = f"; the inner validation shows {quoted(aside)}, which teaches nothing" if aside else ""
+        any_, them = ("any of ", "them") if len(lacking) > 1 else ("", "it")
+        told = f"no training case shows {any_}{quoted(name for _, name in lacking)}"
+        return [f"{told}: this fold could not learn {them}{more}"]
 
     def image(self, case: Stored) -> np.ndarray:
         """The whole normalised image (x, y[, z], channels) float32."""

@@ -24,7 +24,7 @@ def ece(pair: Pair) -> float:
 
 @metric("", "lower", group="probabilities")
 def brier(pair: Pair) -> float:
-    """Mean square of probability less truth, 0 or 1 (Brier 1950). NaN where the truth is empty."""
+    """Mean square of probability minus truth, 0 or 1 (Brier 1950). NaN where the truth is empty."""
     s = pair.sureness
     if s.inside is None:
         return math.nan

@@ -14,5 +14,5 @@ def volume(pair: Pair) -> float:
 
 @metric("ml", "none")
 def volume_error(pair: Pair) -> float:
-    """Volume of the prediction less that of the truth: above 0 where too much is predicted."""
+    """Volume of the prediction minus that of the truth: above 0 where too much is predicted."""
     return (pair.fp - pair.fn) * pair.voxel
