@@ -22,7 +22,9 @@ def test_a_change_leaves_a_file_that_its_readers_take(tmp_path):
 def test_the_page_has_every_change_and_none_goes_unnoticed():
     page = changes.on_page()
     assert set(page) == set(changes.ROWS)
-    assert [(row, column) for row, said in page.items() for column, cell in said.items() if "!" in cell or not cell] == []
+    assert [
+        (row, column) for row, said in page.items() for column, cell in said.items() if "!" in cell or not cell
+    ] == []
 
 
 @pytest.mark.slow
