@@ -271,6 +271,17 @@ def test_cross_validation_and_held_out_set_are_kept_apart(tmp_path):
     assert "Left out of the held-out test set: 1 case of B (b)" in told(cautions)
 
 
+def test_one_official_split_is_told_as_that(tmp_path):
+    split = {"split": {"kind": "file", "file": "official.json"}}
+    a, b = (
+        write(tmp_path / n, {"m": s}, folds=1, held=h, params=split) for n, s, h in (("a", A, ()), ("b", B, ("c8",)))
+    )
+    _, [pair], cautions, _ = compared(a, b)
+    assert words.evaluation(pair) == "training and test split" and pair.cases == [f"c{i}" for i in range(1, 8)]
+    assert "Left out of the training and test split: 1 case of A (a)" in told(cautions)
+    assert "cross-validation" not in told(cautions)
+
+
 def test_some_folds_alone(tmp_path):
     a, b = write(tmp_path / "a", {"m": A}), write(tmp_path / "b", {"m": B}, run=(1,))
     _, [pair], cautions, _ = compared(a, b)

@@ -40,6 +40,8 @@ def title(runs: list[Run]) -> str:
 
 
 def evaluation(pair: Pair) -> str:
+    if pair.set == CV and all(r.splits and len(r.splits["folds"]) == 1 for r in pair.runs):
+        return _("training and test split")
     return _(SETS[pair.set])
 
 
