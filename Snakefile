@@ -26,7 +26,7 @@ onstart:
     runlog.started()
     if workflow.executor_plugin.name == "slurm":
         checked(
-            lambda: queue.check_status_command(
+            lambda: slurm.check_status_command(
                 workflow.executor_settings.status_command
             )
         )
@@ -43,6 +43,6 @@ onsuccess:
     runlog.ended(True)
     runs.end()
     if FOR_DVC:
-        checked(lambda: runs.unchanged(_params.load, BEGAN))
+        checked(lambda: runs.unchanged(lambda: reading.load().frozen(), BEGAN))
     show_the_ranking()
     say_where_the_report_is()

@@ -32,7 +32,7 @@ sys.path.insert(0, str(ROOT / "workflow"))
 from peers import Peer  # noqa: E402
 
 from refold.core import rng  # noqa: E402
-from refold.core.sections import Augment  # noqa: E402
+from refold.settings.augment import Augment  # noqa: E402
 from refold.train.augment import Augmenter  # noqa: E402
 
 # nnU-Net blurs in 0.2 and coarsens in 0.25 of the patches, in both half of the channels

@@ -28,10 +28,10 @@ def train(instructions: str, threads: int, steps: int, edge: int, features: int)
     import keras
     import numpy as np
 
-    from refold.core import machine
-    from refold.core.sections import Loss
     from refold.methods.network import Problem
     from refold.methods.unet import UNet
+    from refold.run import machine
+    from refold.settings.train import Loss
     from refold.train import losses
 
     model = UNet(features=features).build(Problem(((1,) * 3, (2,) * 3, (2,) * 3), (edge,) * 3, 1, 3))
@@ -73,7 +73,7 @@ def main() -> None:
     if a.variant:
         print(json.dumps(train(a.variant[0], int(a.variant[1]), a.steps, a.edge, a.features)))
         return
-    from refold.core import machine
+    from refold.run import machine
 
     print(f"{machine.model()}, {os.cpu_count()} cores, AVX-512: {'avx512f' in machine.cpuinfo().get('flags', '')}")
     found: dict[tuple[str, int], list[dict]] = {v: [] for v in (*VARIANTS, *((i, 1) for i in a.also))}

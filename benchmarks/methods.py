@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 from refold.core.files import read_csv
-from refold.core.params import load
+from refold.experiment.reading import load
 
 
 def main() -> None:

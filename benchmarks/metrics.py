@@ -25,10 +25,10 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from refold.core import images
 from refold.evaluate.metrics import compute
 from refold.evaluate.pair import pairs
 from refold.evaluate.parts import Part
+from refold.imaging import images
 
 HIPPOCAMPUS = Path(__file__).resolve().parents[2] / "shared" / "data" / "Task04_Hippocampus"
 Case = tuple[np.ndarray, np.ndarray, tuple[float, ...]]

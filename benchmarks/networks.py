@@ -25,9 +25,9 @@ def main() -> None:
     tf = runtime.configure(args.threads, 1, instructions="native")
     import numpy as np
 
-    from refold.core.params import KINDS
-    from refold.core.sections import Train
+    from refold.experiment.params import KINDS
     from refold.methods.network import Problem
+    from refold.settings.train import Train
 
     random = np.random.default_rng(1)
     image = random.normal(size=(2, *args.patch, 2)).astype("float32")
@@ -40,7 +40,7 @@ def main() -> None:
             continue
         entry = settings()
         plan = entry.plan(fingerprint, 3, args.patch)
-        network = entry.build(Problem(plan.strides, plan.patch, 2, 3, Train()))
+        network = entry.build(Problem(plan.strides, plan.patch, 2, 3))
         trainer = entry.trainer()(network, Train(), None, None, "unused", "key", kind)
 
         def step(trainer=trainer) -> None:

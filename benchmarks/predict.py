@@ -28,16 +28,16 @@ from refold.train import runtime
 features, threads, patch, shape = int(sys.argv[2]), *map(json.loads, sys.argv[3:6])
 tf = runtime.configure(threads, 1, "float32", sys.argv[6])
 import numpy as np
-from refold.core.plan import Plan, plan_stages
-from refold.core.sections import Augment, Predict, Train
+from refold.imaging.plan import Plan, plan_stages
+from refold.settings.predict import Predict
 from refold.methods.network import Problem
 from refold.methods.unet import UNet
 from refold.networks.segmenter import NetworkSegmenter
 
 strides = plan_stages(patch, (1.0, 1.0, 1.0))
 settings = Predict(mirror_axes=["x"], threads=threads)
-segmenter = NetworkSegmenter(UNet(features=features), Train(), Augment(), settings)
-segmenter.network = segmenter.settings.build(Problem(strides, tuple(patch), 1, 3, Train()))
+segmenter = NetworkSegmenter(UNet(features=features).build, predict=settings)
+segmenter.network = segmenter.build(Problem(strides, tuple(patch), 1, 3))
 segmenter.plan, segmenter.labels = Plan(tuple(patch), strides), 3
 image = np.random.default_rng(1).normal(size=(*shape, 1)).astype("float32")
 

@@ -28,11 +28,13 @@ COMPILED = Path(tempfile.mkdtemp(prefix="refold-benchmark-"))
 atexit.register(shutil.rmtree, COMPILED, ignore_errors=True)
 sys.path.insert(0, str(ROOT / "workflow"))
 
-from refold.core import cases as table  # noqa: E402
-from refold.core import images  # noqa: E402
+from refold.core import paths  # noqa: E402
 from refold.core.files import read_json, sha256_file, write_json  # noqa: E402
-from refold.core.params import validate  # noqa: E402
-from refold.core.place import FILE, Place  # noqa: E402
+from refold.experiment.reading import validate  # noqa: E402
+from refold.imaging import cases as table  # noqa: E402
+from refold.imaging import images  # noqa: E402
+from refold.imaging.dataset import Description, Labels  # noqa: E402
+from refold.imaging.place import FILE, Place  # noqa: E402
 
 # what nnU-Net's own command nnUNetv2_plan_and_preprocess runs
 PEER = """
@@ -40,11 +42,11 @@ from nnunetv2.experiment_planning.plan_and_preprocess_entrypoints import plan_an
 """
 
 
-def catalogue(source: Path) -> tuple[list[table.Case], table.Description]:
+def catalogue(source: Path) -> tuple[list[table.Case], Description]:
     """The case table and description of a 3-D data set in MSD layout."""
     msd = read_json(source / "dataset.json")
     values = sorted(int(v) for v in msd["labels"])
-    labels = table.Labels(tuple(values), tuple(msd["labels"][str(v)] for v in values))
+    labels = Labels(tuple(values), tuple(msd["labels"][str(v)] for v in values))
     modalities = tuple(msd["modality"].values())
     found = []
     for pair in msd["training"]:
@@ -63,7 +65,7 @@ def catalogue(source: Path) -> tuple[list[table.Case], table.Description]:
                 sha256=sha256_file(source / pair["image"]),
             )
         )
-    description = table.Description(msd["name"], str(source.resolve()), 3, modalities, modalities, labels, "case")
+    description = Description(msd["name"], str(source.resolve()), 3, modalities, modalities, labels, "case")
     return found, description
 
 
@@ -73,7 +75,7 @@ def _codes(affine):
     return aff2axcodes(affine)
 
 
-def peer_layout(folder: Path, cases: list[table.Case], description: table.Description) -> None:
+def peer_layout(folder: Path, cases: list[table.Case], description: Description) -> None:
     """nnU-Net's raw folder, with links to the files."""
     raw = folder / "raw" / "Dataset001_Benchmark"
     for name in ("imagesTr", "labelsTr"):
@@ -162,8 +164,8 @@ def main() -> None:
     for _ in range(args.rounds):
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            table.write(cases, folder / table.CASES)
-            description.write(folder / table.DATASET)
+            table.write(cases, folder / paths.CASES)
+            description.write(folder / paths.DATASET)
             Place(description.root).write(folder / FILE)
             section = validate({"preprocess": {"shards": args.processes}}).section("preprocess")
             write_json(folder / "results/.params/preprocess.json", section)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from refold.cli.stages import PHASES
+from refold.run.graph import PHASES
 from tests.projects import Project, tiny
 
 

@@ -18,9 +18,9 @@ import nibabel
 import numpy as np
 from scipy.ndimage import gaussian_filter, zoom
 
-from refold.core import geometry
-from refold.core.sections import Phantom
 from refold.data import phantom
+from refold.imaging import geometry
+from refold.settings.dataset import Phantom
 
 NAMES = {1: "organ", 2: "lesion"}
 

@@ -29,14 +29,14 @@ precision, threads, batch, patch = sys.argv[3], *map(json.loads, sys.argv[4:7])
 network, more = json.loads(sys.argv[2]), json.loads(sys.argv[7])
 tf = runtime.configure(threads, 1, precision, "native")
 import numpy as np
-from refold.core.plan import plan_stages
-from refold.core.sections import Train
+from refold.imaging.plan import plan_stages
+from refold.settings.train import Train
 from refold.methods.network import Problem
 from refold.methods.unet import UNet
 from refold.train.loop import Trainer
 
 settings = Train(precision=precision, **more)
-problem = Problem(plan_stages(patch, (1.0, 1.0, 1.0)), tuple(patch), 1, 3, settings)
+problem = Problem(plan_stages(patch, (1.0, 1.0, 1.0)), tuple(patch), 1, 3)
 trainer = Trainer(UNet(**network).build(problem), settings, None, None, "unused", "key", "step")
 random = np.random.default_rng(1)
 image = random.normal(size=(batch, *patch, 1)).astype("float32")

@@ -8,11 +8,25 @@ from pathlib import Path
 
 import numpy as np
 
-from refold.core import geometry, intensity, store
-from refold.core.cases import Description, Labels
+from refold.imaging import geometry, intensity, store
+from refold.imaging.dataset import Description, Labels
+from refold.methods.base import Segmenter, Settings
+from refold.settings.augment import Augment
+from refold.settings.predict import Predict
+from refold.settings.train import Train
 from refold.train.fold import Fold
 
 SHAPE = (14, 16, 12)
+
+
+def create(
+    settings: Settings, train: Train | None = None, augment: Augment | None = None, predict: Predict | None = None
+) -> Segmenter:
+    """A method as a job makes it: a network by the sections with its own changes."""
+    train, augment = train or Train(), augment or Augment()
+    if settings.network:
+        train, augment = settings.train.on(train), settings.augment.on(augment)
+    return settings.segmenter(train, augment, predict or Predict())
 
 
 def make_case(folder: Path, name: str, seed: int, shape: Sequence[int] = SHAPE, channels: int = 1) -> None:

@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from refold.core import images
 from refold.core.files import write_text
+from refold.imaging import images
 from tests.projects import PATH, ROOT, Project, tiny
 
 # ---------------------------------------------------------------- the experiment

@@ -29,8 +29,8 @@ import snakemake.cli
 from refold.cli import handover, stages, status, tools
 from refold.cli import verify as verification
 from refold.core.errors import RefoldError
-from refold.core.params import load
 from refold.data import layout
+from refold.experiment.reading import load
 from refold.report import inputs, page, provenance
 
 

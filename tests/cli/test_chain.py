@@ -7,7 +7,6 @@ import pytest
 from refold.cli import chain, tools
 from refold.core import seals
 from refold.data import layout
-from refold.report import provenance
 
 
 def outputs(*paths):
@@ -72,7 +71,7 @@ def test_a_sealed_file_that_lacks_what_belongs_there_is_named(tmp_path, monkeypa
     """As one of another release may."""
     monkeypatch.chdir(tmp_path)
     if path == chain.CRATE:
-        seals.write(path, {**value, provenance.SEAL: seals.EMPTY}, key=provenance.SEAL)
+        seals.write(path, {**value, seals.IN_CRATE: seals.EMPTY}, key=seals.IN_CRATE)
     else:
         seals.write(path, value)
     found = chain.look(outputs(path))

@@ -9,7 +9,7 @@ from refold.cli.tools import Output
 from refold.core import seals
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file
-from refold.core.params import Params
+from refold.experiment.params import Params
 from tests.projects import ROOT, Project, environment, tiny
 
 PARAMS = Params.model_validate({"methods": {"a": {"kind": "threshold"}}})

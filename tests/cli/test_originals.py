@@ -11,14 +11,18 @@ from pathlib import Path
 import pytest
 
 from refold.cli import handover, originals
-from refold.core import cases, seals, seen
-from refold.core.cases import Case
+from refold.core import paths, seals
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file, write_json
-from refold.core.params import Params, Stamps
-from refold.core.place import FILE
 from refold.data import layout
 from refold.data import listing as listing_of
+from refold.experiment.params import Params
+from refold.imaging import cases
+from refold.imaging.cases import Case
+from refold.imaging.dataset import Description
+from refold.imaging.place import FILE
+from refold.run import seen
+from refold.settings.stamps import Stamps
 from refold.split import folds
 
 NAMES = ["a_1", "a_2", "b_1"]
@@ -164,14 +168,14 @@ def test_a_link_switched_to_another_folder_of_older_files(params):
 
 
 def test_a_folder_renamed_is_no_change(params, monkeypatch):
-    stamps = Stamps().write(params)
+    stamps = Stamps().write(params.frozen())
     before = {p: Path(p).read_text() for p in (*stamps.values(), "data/dataset.json", str(originals.DATA))}
     Path("mine").rename("elsewhere")
     Path("patients.csv").rename("table.csv")
     params = validate(source=str(Path("elsewhere").absolute()), patient_table="table.csv")
     monkeypatch.setattr(seen, "digest", None)  # nor is a file read again
     assert differs(params) == [] and not due()
-    Stamps().write(params)
+    Stamps().write(params.frozen())
     catalogued(params)
     assert before == {p: Path(p).read_text() for p in before}
     assert "elsewhere" not in "".join(before.values()) and read_json(FILE)["root"].endswith("/elsewhere")
@@ -232,7 +236,7 @@ def test_another_split_file(params):
     path.write_text(json.dumps(given))
     split = validate(split={"kind": "file", "file": "folds.json", "folds": 2})
     assert differs(split) == [] and not originals.SPLIT.stat().st_mtime_ns  # its job is due by itself
-    seals.write("results/splits.json", folds.make(cases.read(), cases.Description.read(), split.split))
+    seals.write("results/splits.json", folds.make(cases.read(), Description.read(), split.split))
     made = "results/splits.json"
     assert differs(split) == [] and not due(originals.SPLIT, made)
     path.write_text(json.dumps(given, indent=1))
@@ -246,7 +250,7 @@ def test_another_split_file(params):
     with pytest.raises(RefoldError, match=rf"(?s)not synced: .*{told[0]}"):
         originals.verify(split, [], "not synced")
     # results of these folds are brought by DVC, and the first file is put back: it is older, and was seen before
-    seals.write(made, folds.make(cases.read(), cases.Description.read(), split.split))
+    seals.write(made, folds.make(cases.read(), Description.read(), split.split))
     assert differs(split) == [] and not due(originals.SPLIT, made)
     path.write_text(json.dumps(given))
     os.utime(path, (0, 0))
@@ -289,12 +293,12 @@ def test_what_makes_another_warning_makes_the_warnings_due_alone(params, what):
         path.touch()
         os.utime(path, (0, 0))
     told = ["mine: its dataset.json or folders make other warnings than data/checks.json has"]
-    assert differs(params) == told and due(originals.LISTING, cases.CHECKS) and not due()
-    before = seals.read(cases.CHECKS)
+    assert differs(params) == told and due(originals.LISTING, paths.CHECKS) and not due()
+    before = seals.read(paths.CHECKS)
     Path("data/raw").mkdir()
-    listing_of.run(params.dataset, "data/raw", cases.DATASET, cases.CHECKS)
-    assert differs(params) == [] and not due(originals.LISTING, cases.CHECKS)
-    assert len(seals.read(cases.CHECKS)["warnings"]) == len(before["warnings"]) + 1
+    listing_of.run(params.dataset, "data/raw", paths.DATASET, paths.CHECKS)
+    assert differs(params) == [] and not due(originals.LISTING, paths.CHECKS)
+    assert len(seals.read(paths.CHECKS)["warnings"]) == len(before["warnings"]) + 1
 
 
 def test_files_that_are_to_be_single_slices_are_looked_at_anew(params):
@@ -303,9 +307,9 @@ def test_files_that_are_to_be_single_slices_are_looked_at_anew(params):
 
 
 def test_damaged_warnings_are_written_again(params):
-    Path(cases.CHECKS).write_text(Path(cases.CHECKS).read_text().replace("warnings", "warning"))
+    Path(paths.CHECKS).write_text(Path(paths.CHECKS).read_text().replace("warnings", "warning"))
     assert "data/checks.json" in differs(params)[0]
-    assert due(originals.LISTING, cases.CHECKS) and not due()
+    assert due(originals.LISTING, paths.CHECKS) and not due()
 
 
 def test_another_text_of_the_same_listing_makes_nothing_due(params):

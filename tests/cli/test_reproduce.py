@@ -2,7 +2,6 @@
 
 import hashlib
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ import yaml
 from refold.cli import reproduce
 from refold.cli.reproduce import Run
 from refold.core.errors import RefoldError
-from tests.projects import ROOT, Project, environment, tiny
+from tests.projects import Project, environment, tiny
 
 A, B = "a" * 64, "b" * 64
 
@@ -157,10 +156,3 @@ def test_a_killed_run_and_a_whole_one_end_alike(tmp_path):
     assert next(r for r in rows if r.startswith("| `results/models` |")).endswith("| equal |")
     assert (project.folder / "logs/reproduce/killed.txt").read_text().count("killed (SIGKILL)") == 3
     assert list((tmp_path / "scratch").glob("refold-*")) == []
-
-
-def test_the_cluster_of_the_tests_is_found_from_anywhere(tmp_path):
-    told = "from refold.cli import reproduce; print(reproduce._of_the_tests().Cluster.__name__)"
-    place = {"PYTHONPATH": str(ROOT / "workflow")}
-    done = subprocess.run([sys.executable, "-c", told], cwd=tmp_path, capture_output=True, text=True, env=place)
-    assert done.stdout == "Cluster\n", done.stderr

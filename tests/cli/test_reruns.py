@@ -13,7 +13,7 @@ import sys
 import pytest
 
 from benchmarks.reruns import CHANGES, Change
-from refold.cli.stages import PHASES, owner
+from refold.run.graph import PHASES, owner
 from tests.projects import PATH, ROOT, Project
 
 pytestmark = pytest.mark.slow

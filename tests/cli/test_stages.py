@@ -9,8 +9,10 @@ import yaml
 
 from refold.cli import stages
 from refold.core.errors import RefoldError
-from refold.core.params import Params, load
+from refold.experiment.params import Params
+from refold.experiment.reading import load
 from refold.methods import kinds
+from refold.run import graph
 from tests.projects import ROOT, Project, tiny
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.yaml"))
@@ -50,7 +52,7 @@ def one_of_each_kind() -> dict[str, dict]:
 
 
 @pytest.fixture(scope="module")
-def graph(tmp_path_factory):
+def jobs(tmp_path_factory):
     """(rule, inputs, outputs) of every job of the tiny experiment, from a dry run of everything."""
     folder = tmp_path_factory.mktemp("drift") / "project"
     sections = {"split": {"test_fraction": 0.2}, "dataset": {"patient_table": "patients.csv"}}
@@ -69,9 +71,9 @@ def graph(tmp_path_factory):
     return project, jobs
 
 
-def test_every_output_belongs_to_one_stage_and_every_input_is_watched(graph):
+def test_every_output_belongs_to_one_stage_and_every_input_is_watched(jobs):
     """DESIGN's drift test: leave a dependency out and DVC takes an old result for a new one."""
-    project, jobs = graph
+    project, jobs = jobs
     p = load(project.folder / "params.yaml")
     found = stages.stages(p)
     raw = f"data/raw/{p.dataset.name}"
@@ -90,7 +92,7 @@ def test_every_output_belongs_to_one_stage_and_every_input_is_watched(graph):
     for rule, inputs, output in ((r, i, o) for r, i, outputs in jobs for o in outputs):
         owners = [n for n, roots in owned.items() if under(output, roots)]
         assert len(owners) == 1, f"{output} ({rule}) belongs to {owners or 'no stage'}"
-        assert stages.owner(output, p.dataset.name) == owners[0]
+        assert graph.owner(output, p.dataset.name) == owners[0]
         (mine,) = owners
         for name in inputs:
             if name.startswith("results/.data/"):
@@ -112,10 +114,10 @@ RAW_READERS = {"data", "preprocess", "evaluate", "report"}
 
 
 def test_every_section_is_watched_by_the_phase_of_its_name():
-    for phase in stages.PHASES:
+    for phase in graph.PHASES:
         name = {"data": "dataset"}.get(phase, phase)
-        assert name in stages.SECTIONS[phase]
-    assert set(stages.SECTIONS["report"]) == set(Params.model_fields)
+        assert name in graph.SECTIONS[phase]
+    assert set(graph.SECTIONS["report"]) == set(Params.model_fields)
 
 
 def test_a_folder_of_ones_own_is_watched_and_not_made(tmp_path):
@@ -149,7 +151,7 @@ def test_a_home_folder_is_refused():
 def test_own_stages_and_plots_are_kept(tmp_path):
     path = tmp_path / "dvc.yaml"
     p = validate()
-    assert stages.write(p, path) == list(stages.PHASES)
+    assert stages.write(p, path) == list(graph.PHASES)
     assert stages.write(p, path) == []
     whole = yaml.safe_load(path.read_text())
     whole["stages"]["mine"] = {"cmd": "true"}
@@ -179,15 +181,15 @@ def test_a_missing_dvc_yaml_is_named(tmp_path):
 
 
 def test_owner():
-    assert stages.owner("results/models/unet/fold-0/card.json") == "train"
-    assert stages.owner("results/metrics/metrics.json") == "evaluate"
-    assert stages.owner("results/modelsx") is None
-    assert stages.owner("data/raw/mine/dataset.json", "mine") == "data"
-    assert stages.owner("data/raw/other/dataset.json", "mine") is None
+    assert graph.owner("results/models/unet/fold-0/card.json") == "train"
+    assert graph.owner("results/metrics/metrics.json") == "evaluate"
+    assert graph.owner("results/modelsx") is None
+    assert graph.owner("data/raw/mine/dataset.json", "mine") == "data"
+    assert graph.owner("data/raw/other/dataset.json", "mine") is None
 
 
-def test_a_phase_alone_refuses_a_dvc_yaml_that_does_not_fit(graph):
-    project, _ = graph
+def test_a_phase_alone_refuses_a_dvc_yaml_that_does_not_fit(jobs):
+    project, _ = jobs
     path = project.folder / "dvc.yaml"
     before = path.read_text()
     path.write_text(before.replace("    - workflow/refold/train/loop.py\n", ""))
@@ -201,5 +203,5 @@ def test_a_phase_alone_refuses_a_dvc_yaml_that_does_not_fit(graph):
 
 def test_every_table_has_a_caption():
     """`snakemake --report` stops where one is missing."""
-    for path in (*stages.EVALUATED, stages.METRICS):
+    for path in (*graph.EVALUATED, graph.METRICS):
         assert (ROOT / f"workflow/captions/{Path(path).stem}.rst").read_text().strip(), path

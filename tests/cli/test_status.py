@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 
 from refold.cli import tools
-from refold.cli.stages import PHASES
 from refold.cli.status import Phase, advice
+from refold.run.graph import PHASES
 
 FRESH = [Phase(name, 0, 3, [], True) for name in PHASES]
 

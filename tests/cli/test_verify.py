@@ -208,7 +208,7 @@ def test_commits_without_a_record(classical, tmp_path, scratch):
 
 
 def test_a_phase_that_is_not_on_record_is_named(tmp_path):
-    stages = {name: {"outs": [{"path": f"results/{name}"}]} for name in verify.stages.PHASES}
+    stages = {name: {"outs": [{"path": f"results/{name}"}]} for name in verify.graph.PHASES}
     path = tmp_path / "dvc.lock"
     path.write_text(yaml.safe_dump({"stages": stages}))
     assert verify.recorded_outs(tmp_path)["train"] == ["results/train"]

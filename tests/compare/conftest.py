@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from refold.core import cases as case_table
-from refold.core import images, seals
-from refold.core.cases import Case, Description, Labels
+from refold.core import seals
 from refold.core.files import read_json, sha256_file, write_csv
 from refold.core.hashes import of_params
-from refold.core.params import Stamps, validate
-from refold.core.place import FILE, Place
+from refold.experiment.reading import validate
+from refold.imaging import cases as case_table
+from refold.imaging import images
+from refold.imaging.cases import Case
+from refold.imaging.dataset import Description, Labels
+from refold.imaging.place import FILE, Place
+from refold.settings.stamps import Stamps
 
 ROOT = Path(__file__).resolve().parents[2]
 COLUMNS = ("method", "fold", "case", "patient", "label", "metric", "value")
@@ -73,7 +76,7 @@ def write(
     given |= {"methods": {m: {"kind": "threshold"} for m in scores}}
     for section, changes in (params or {}).items():
         given[section] = changes if section == "methods" else {**given.get(section, {}), **changes}
-    Stamps(results / ".params").write(validate(given))
+    Stamps(results / ".params").write(validate(given).frozen())
     table = []
     for name in names:
         image, label = f"imagesTr/{name}.nii.gz", f"labelsTr/{name}.nii.gz"

@@ -12,7 +12,7 @@ from refold.core import seals
 from refold.core.errors import RefoldError
 from refold.core.files import read_csv, read_json, sha256_file, write_csv, write_json
 from refold.core.hashes import of_params
-from refold.core.sections import Evaluate
+from refold.settings.evaluate import Evaluate
 from tests.compare.conftest import BOTH, COLUMNS, INVENTED, MISSED, provenance, told, write
 
 # eight patients of one case each; label x and, in two cases, y

@@ -9,9 +9,10 @@ import pytest
 
 from refold.cli.__main__ import run
 from refold.compare import inputs, page, pictures, places
-from refold.core import images, seals
+from refold.core import seals
 from refold.core.errors import RefoldError
 from refold.core.files import read_csv
+from refold.imaging import images
 from refold.report.pictures import outline
 from tests.compare.conftest import BOTH, ROOT, write
 from tests.report.test_page import Reader

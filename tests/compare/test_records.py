@@ -12,10 +12,10 @@ import yaml
 
 from refold.cli.__main__ import run
 from refold.compare import inputs, page, pictures, places
-from refold.core.cases import Case
 from refold.core.errors import RefoldError
 from refold.core.files import read_csv
-from refold.core.place import Place
+from refold.imaging.cases import Case
+from refold.imaging.place import Place
 from tests.compare.conftest import ROOT, write
 
 A = {f"c{i}": {"x": 0.5 + 0.02 * i} for i in range(1, 7)}

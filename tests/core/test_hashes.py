@@ -1,6 +1,6 @@
 from refold.core import hashes
 from refold.core.files import sha256_json
-from refold.core.params import validate
+from refold.experiment.reading import validate
 
 
 def test_params_have_a_hash_each():

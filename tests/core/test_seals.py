@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 
 from refold.core import seals
-from refold.core.cases import Case, Description, Labels, load
-from refold.core.cases import write as write_cases
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file
+from refold.imaging.cases import Case, load
+from refold.imaging.cases import write as write_cases
+from refold.imaging.dataset import Description, Labels
 
 VALUE = {"b": [1, 0.1], "a": {"seal": "of a case", "ü": None}, "z": "x"}
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from refold.core.place import Place
 from refold.data.__main__ import main
+from refold.imaging.place import Place
 
 SHAPE = (6, 7, 8)
 AFFINE = np.diag([1.0, 1.0, 2.0, 1.0])

@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 
 from refold.cli import originals
-from refold.core import cases, images
 from refold.core.errors import RefoldError
-from refold.core.images import read
-from refold.core.params import Params
 from refold.data import checks
 from refold.data.__main__ import main
 from refold.data.problems import CHECKS, Problem, table
+from refold.experiment.params import Params
+from refold.imaging import cases, images
+from refold.imaging.dataset import Description
+from refold.imaging.images import read
 
 from .conftest import AFFINE, SHAPE, decathlon, label, nifti, nnunet, picture, pictures, pictures_by_number, volume
 
@@ -453,7 +454,7 @@ def test_nifti_of_two_axes_is_a_volume_of_one_slice(tmp_path, project, catalogue
     catalogue(source.folder)
     rows = cases.read()
     assert {r.shape for r in rows} == {(6, 7, 1)} and rows[0].spacing[:2] == (1.0, 1.0)
-    assert cases.Description.read().dimension == 3
+    assert Description.read().dimension == 3
     assert rows[0].voxels == tuple(np.bincount(label(1)[:, :, 3].ravel(), minlength=3))
 
 
@@ -477,7 +478,7 @@ def test_masks_in_colours_by_the_table(tmp_path, project, catalogue):
     assert warnings(project) == {"each-case-a-patient"}
     rows = cases.read()
     assert [r.voxels for r in rows] == [((10 + i) * 20 - 3 * (2 + i), 3 * (2 + i)) for i in (1, 2, 3)]
-    about = cases.Description.read()
+    about = Description.read()
     assert about.colours == (("#000000", "#0000ff"), ("#c80063",)) and about.pixels is None
     assert about.rule().labels.values == (0, 255)
 
@@ -576,7 +577,7 @@ def test_a_case_left_out_is_not_read(tmp_path, project, catalogue, caplog):
     why = {"patient002_a": "the same scan as patient001_a"}
     catalogue(source.folder, exclude=why)
     assert [c.case for c in cases.read()] == ["patient001_a", "patient003_a"]
-    assert cases.Description.read().excluded == why
+    assert Description.read().excluded == why
     assert json.loads((project / "data/dataset.json").read_text())["excluded"] == why
     assert warnings(project) == {"each-case-a-patient"}
     assert "left out by dataset.exclude: patient002_a" in caplog.text

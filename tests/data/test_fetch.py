@@ -19,11 +19,11 @@ from pathlib import Path
 
 import pytest
 
-from refold.core import seen
 from refold.core.errors import RefoldError
-from refold.core.sections import Dataset
 from refold.data import fetch, layout
 from refold.data.__main__ import main
+from refold.run import seen
+from refold.settings.dataset import Dataset
 
 from .conftest import decathlon
 
@@ -401,7 +401,7 @@ def test_the_phantom(project, stamp):
 
 
 def test_the_checksums_are_those_of_all_ten_tasks():
-    from refold.core.sections import MSD_TASKS
+    from refold.settings.dataset import MSD_TASKS
 
     assert tuple(fetch.MD5) == MSD_TASKS
     assert all(re.fullmatch("[0-9a-f]{32}", v) for v in fetch.MD5.values()) and len(set(fetch.MD5.values())) == 10

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from refold.core.errors import RefoldError
-from refold.core.sections import Dataset
 from refold.data import layout
+from refold.settings.dataset import Dataset
 
 from .conftest import decathlon, nnunet, pictures, pictures_by_number
 

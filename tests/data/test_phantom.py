@@ -18,8 +18,8 @@ from scipy.spatial.transform import Rotation
 from refold.classical.threshold import ThresholdSegmenter
 from refold.core.errors import RefoldError
 from refold.core.rng import generator
-from refold.core.sections import Phantom
 from refold.data import phantom
+from refold.settings.dataset import Phantom
 
 SETTINGS = Phantom(seed=3, patients=8, second_scans=4, without_lesion=0.25)
 

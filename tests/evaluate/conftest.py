@@ -3,13 +3,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from refold.core import cases as case_table
-from refold.core import images, seals
-from refold.core.cases import Case, Description, Labels
+from refold.core import seals
 from refold.core.files import sha256_file, write_json
-from refold.core.place import Place
-from refold.core.sections import Evaluate
 from refold.evaluate.__main__ import main
+from refold.imaging import cases as case_table
+from refold.imaging import images
+from refold.imaging.cases import Case
+from refold.imaging.dataset import Description, Labels
+from refold.imaging.place import Place
+from refold.settings.evaluate import Evaluate
 
 VALUES = np.array([0, 2, 5], np.uint8)
 AFFINE = np.diag([-1.0, 2.0, 3.0, 1.0])

@@ -135,24 +135,27 @@ def programs(splits: dict[str, Any]) -> None:
 
 def run() -> None:
     """All phases but the report, in the current folder."""
-    from refold.core import cases
-    from refold.core.params import Stamps, validate
-    from refold.core.place import Place
+    from refold.core import paths
     from refold.data.__main__ import main as data
     from refold.evaluate.__main__ import main as evaluate
+    from refold.experiment.reading import validate
+    from refold.imaging import cases
+    from refold.imaging.dataset import Description
+    from refold.imaging.place import Place
     from refold.predict import __main__ as predict
     from refold.preprocess import cases as preprocess
     from refold.preprocess import fingerprint
+    from refold.settings.stamps import Stamps
     from refold.split.__main__ import main as split
     from refold.train import __main__ as train
 
     give()
     params = validate(parameters())
-    Stamps().write(params)
+    Stamps().write(params.frozen())
     Place("given", "given", folders={m: f"programs/{m}" for m in PROGRAMS}).write()
     data(["fetch"])
     data(["catalogue"])
-    known, description = cases.read(), cases.Description.read(cases.DATASET, "results/.data/place.json")
+    known, description = cases.read(), Description.read(root="given")
     preprocess.run(known, description, params.preprocess, 0)
     fingerprint.run(known, description, params.preprocess)
     split([])
@@ -160,7 +163,7 @@ def run() -> None:
     programs(splits)
     numbers = [str(f["fold"]) for f in splits["folds"]]
     places = {
-        "params": "results/.params", "cases": cases.CASES, "dataset": cases.DATASET,
+        "params": "results/.params", "cases": paths.CASES, "dataset": paths.DATASET,
         "fingerprint": "data/fingerprint.json", "preprocessed": "data/preprocessed", "splits": "results/splits.json",
         "out": None, "checkpoints": "results/.checkpoints", "place": "results/.data/place.json",
     }  # fmt: skip
@@ -179,10 +182,11 @@ def run() -> None:
 
 def again(**changed: Any) -> None:
     """The evaluation with other settings, into ``results/again``."""
-    from refold.core.params import Stamps, validate
     from refold.evaluate.__main__ import main as evaluate
+    from refold.experiment.reading import validate
+    from refold.settings.stamps import Stamps
 
-    Stamps("results/again/.params").write(validate(parameters(**changed)))
+    Stamps("results/again/.params").write(validate(parameters(**changed)).frozen())
     start = ["--params", "results/again/.params"]
     splits = json.loads(Path("results/splits.json").read_text())
     folds = [*(str(f["fold"]) for f in splits["folds"]), "holdout"]

@@ -5,13 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from refold.core import cases as case_table
-from refold.core import images
+from refold.core import paths
 from refold.core.errors import RefoldError
 from refold.core.files import read_csv, write_json
 from refold.evaluate.__main__ import main
 from refold.evaluate.aggregate import COMPARED
 from refold.evaluate.variance import twins
+from refold.imaging import cases as case_table
+from refold.imaging import images
+from refold.imaging.dataset import Description
 from tests.evaluate.conftest import AFFINE, VALUES, sha
 from tests.evaluate.test_metrics import MASKS
 
@@ -89,7 +91,7 @@ def test_metrics_json_agrees_with_the_summary_and_writes_null_for_nan(project):
         images.write_label(project.root / f"raw/labelsTr/{case}.nii.gz", VALUES[healthy], AFFINE)
     table = [replace(c, sha256=sha(project.root, c.case)) for c in case_table.read()]
     case_table.write(table)
-    case_table.Description.read().write(beside=[case_table.CASES])
+    Description.read().write(beside=[paths.CASES])
     project.predict("unet", "0", 0.1, c0=nothing, c1=nothing)
     project.evaluate("unet", "0")
     aggregate("0", methods=["unet"])

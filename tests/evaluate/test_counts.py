@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from refold.core import cases as case_table
-from refold.core import images
+from refold.core import paths
 from refold.evaluate.counts import SIZES, count, lesion_rows, thirds
 from refold.evaluate.statistics import score, standard_error
+from refold.imaging import cases as case_table
+from refold.imaging import images
+from refold.imaging.dataset import Description
 from tests.evaluate.conftest import AFFINE, VALUES, sha
 from tests.evaluate.test_aggregate import aggregate, rows
 
@@ -116,7 +118,7 @@ def test_every_lesion_stands_in_the_tables(project):
     from dataclasses import replace
 
     case_table.write([replace(c, sha256=sha(project.root, c.case)) for c in case_table.read()])
-    case_table.Description.read().write(beside=[case_table.CASES])
+    Description.read().write(beside=[paths.CASES])
     project.stamp(lesions=["lesion"])
     for fold in ("0", "1"):
         project.predict("m", fold, 0.0, **({"c2": prediction} if fold == "1" else {}))

@@ -3,11 +3,11 @@ import json
 import numpy as np
 import pytest
 
-from refold.core import images
-from refold.core.cases import Labels
 from refold.core.errors import RefoldError
 from refold.core.files import read_csv, sha256_file
 from refold.evaluate.fold import indices
+from refold.imaging import images
+from refold.imaging.dataset import Labels
 from tests.evaluate.test_metrics import MASKS
 
 from .conftest import AFFINE, VALUES
@@ -147,9 +147,10 @@ def test_pictures(project, colours):
     """2-D: mask values 0 and 255 in PNG, or colours; the area in mm^2 is the number of pixels."""
     from PIL import Image as Pillow
 
-    from refold.core import cases as case_table
     from refold.core import seals
-    from refold.core.cases import Case, Description
+    from refold.imaging import cases as case_table
+    from refold.imaging.cases import Case
+    from refold.imaging.dataset import Description
 
     mask = np.zeros((8, 6), np.uint8)
     mask[2:5, 1:4] = 255

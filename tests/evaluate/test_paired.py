@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from refold.core.sections import Evaluate
 from refold.evaluate import aggregate
 from refold.evaluate.metrics import METRICS, compute
 from refold.evaluate.pair import Pair
 from refold.evaluate.paired import COMPARED, DIAGONAL, KEEP, OUT, RULES, better, comparable, limits, paired, with_means
 from refold.evaluate.sureness import Sureness
+from refold.settings.evaluate import Evaluate
 
 NAN = math.nan
 EMPTY = np.zeros((3, 4, 12), bool)

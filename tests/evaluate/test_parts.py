@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from refold.core.cases import Labels
 from refold.core.errors import RefoldError
-from refold.core.sections import Evaluate
 from refold.evaluate.__main__ import main
 from refold.evaluate.pair import pairs
 from refold.evaluate.parts import Part, parts
+from refold.imaging.dataset import Labels
+from refold.settings.evaluate import Evaluate
 from tests.evaluate.test_aggregate import aggregate, rows
 
 LABELS = Labels((0, 1, 2, 4), ("background", "core", "oedema", "enhancing"))

@@ -7,13 +7,14 @@ from scipy import stats
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss
 
-from refold.core import images, seals
+from refold.core import seals
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file
 from refold.evaluate.metrics import METRICS, REGISTRY, compute
 from refold.evaluate.pair import pairs
 from refold.evaluate.parts import Part
 from refold.evaluate.sureness import Sureness, entropies, expected_calibration_error, risk_coverage, selection
+from refold.imaging import images
 from tests.evaluate.conftest import AFFINE
 from tests.evaluate.test_aggregate import aggregate, rows
 

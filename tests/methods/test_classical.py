@@ -16,10 +16,10 @@ from refold.classical.place import Place
 from refold.classical.region_growing import grow
 from refold.classical.seeds import Appearance, best_setting, label_dice, mixed, seeds
 from refold.classical.watershed import flood
-from refold.core import intensity
 from refold.core.errors import RefoldError
-from refold.core.params import KINDS
-from refold.core.sections import Predict
+from refold.experiment.params import KINDS
+from refold.imaging import intensity
+from refold.settings.predict import Predict
 from tests import folds
 
 LEARNT = ("atlas", "graph_cut", "random_forest", "region_growing", "svm", "watershed")
@@ -157,20 +157,20 @@ def test_the_sample_takes_labels_alike_and_weights_make_up_for_it(tmp_path):
         sizes = sum(np.bincount(c.label[...].ravel(), minlength=3) for c in fold.training.values())
         for balance, expected in ((0.0, sizes / sizes.sum()), (1.0, np.full(3, 1 / 3))):
             settings = KINDS["random_forest"](samples=60, balance=balance, sigmas=[1.0])
-            x, y, weight = Sample.draw(fold, settings).of()
+            x, y, weight = Sample.draw(fold, settings.look()).of()
             assert np.bincount(y).tolist() == [60, 60, 60] and len(x) == 180
             assert weight.mean() == pytest.approx(1)
             np.testing.assert_allclose(np.bincount(y, weight) / weight.sum(), expected)
-        few = Sample.draw(fold, KINDS["random_forest"](samples=30_000, sigmas=[1.0])).of()[1]
+        few = Sample.draw(fold, KINDS["random_forest"](samples=30_000, sigmas=[1.0]).look()).of()[1]
         np.testing.assert_array_equal(np.bincount(few), np.minimum(sizes, 30_000))
 
 
 def test_some_cases_of_a_sample_are_what_they_alone_would_give(tmp_path):
     with folds.opened(tmp_path, 4, 0, shape=SHAPES[2]) as fold:
         settings = KINDS["random_forest"](samples=60, sigmas=[1.0])
-        some = Sample.draw(fold, settings).of(["case2", "case0"])
+        some = Sample.draw(fold, settings.look()).of(["case2", "case0"])
         two = dataclasses.replace(fold, training={n: fold.training[n] for n in ("case0", "case2")})
-        for found, alone in zip(some, Sample.draw(two, settings).of(), strict=True):
+        for found, alone in zip(some, Sample.draw(two, settings.look()).of(), strict=True):
             np.testing.assert_array_equal(found, alone)
 
 
@@ -267,7 +267,7 @@ def test_the_machine_answers_as_scikit_learns_and_has_learnt_from_all_cases(tmp_
         model = create("svm", samples=100)
         facts = model.fit(fold)
         learn, check = parted(fold, 0.25, 1)
-        voxels = Sample.draw(fold, model.settings)
+        voxels = Sample.draw(fold, model.look)
         (case,) = fold.validation.values()
         image = fold.image(case)
     raw = features(image, [1.0], True)
@@ -293,7 +293,7 @@ def test_a_label_that_only_the_choosing_cases_have_is_told(tmp_path):
             model = create("svm", samples=60)
             facts = model.fit(other)
             learn, check = parted(other, 0.25, 1)
-            voxels = Sample.draw(other, model.settings)
+            voxels = Sample.draw(other, model.look)
             image = fold.image(fold.training[only])
             p = model.predict_proba(image)
             np.testing.assert_allclose(p.sum(-1), 1, atol=1e-5)
@@ -314,12 +314,11 @@ def test_the_forest_of_the_field_is_grown_of_all_cases(tmp_path):
     with folds.opened(tmp_path, 8, 0, shape=SHAPES[2]) as fold:
         model = create("graph_cut")
         facts = model.fit(fold)
-        s = model.settings
-        learn, check = parted(fold, 0.25, s.seed)
-        voxels = Sample.draw(fold, s)
+        learn, check = parted(fold, 0.25, model.look.seed)
+        voxels = Sample.draw(fold, model.look)
 
         def grown(names):
-            return Forest.grow(*voxels.of(names), 3, s.trees, s.depth, s.leaf, s.seed)
+            return Forest.grow(*voxels.of(names), 3, model.trees, model.depth, model.leaf, model.look.seed)
 
         for name, values in model.forest.arrays().items():
             np.testing.assert_array_equal(values, grown(None).arrays()[name])
@@ -332,7 +331,7 @@ def test_the_forest_of_the_field_is_grown_of_all_cases(tmp_path):
                     for n, image in images.items()
                 ]
             )
-            for v in s.smoothness
+            for v in model.tried
         }
     assert facts["choosing_cases"] == check
     assert facts["choosing_dice"] == pytest.approx(max(dice.values()), abs=1e-6)

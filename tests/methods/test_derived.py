@@ -3,9 +3,10 @@
 import pytest
 
 from refold.core.errors import RefoldError
-from refold.core.params import validate
-from refold.core.sections import Predict, PredictChanges
-from refold.methods.base import Part
+from refold.experiment.reading import validate
+from refold.methods.derived import Part
+from refold.settings.changes import PredictChanges
+from refold.settings.predict import Predict
 
 UNET, OTSU = {"kind": "unet"}, {"kind": "threshold", "channel": 1}
 

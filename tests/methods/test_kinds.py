@@ -9,9 +9,10 @@ import pytest
 
 from refold import methods
 from refold.core.errors import RefoldError
-from refold.core.params import KINDS, Params, validate
-from refold.core.sections import Predict
+from refold.experiment.params import KINDS, Params
+from refold.experiment.reading import validate
 from refold.methods.base import About, Segmenter
+from refold.report import prose
 from tests import folds
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,9 +77,9 @@ def test_every_kind_can_be_written_about_and_has_a_page_of_parameters(kind):
         entry = settings()
         cited = []
         about = About(lambda *keys: cited.extend(keys) or " [1]", ["T1", "T2"], 3)
-        text = entry.words(about)
+        text = prose.words(entry, about)
         assert text.endswith(".") and len(text) > 30
-        assert set(cited) <= {*settings.references, "nnunet"}
+        assert set(cited) <= {*prose.references(settings), "nnunet"}
         assert (entry.file == "model.keras") == entry.network
 
 
@@ -90,7 +91,7 @@ def test_the_method_of_the_page_works(add, tmp_path):
     add("nearest_mean", dict(EXAMPLES)["nearest_mean"])
     settings = methods.kinds()["nearest_mean"]()
     with folds.opened(tmp_path / "data") as fold:
-        model = settings.create(Predict())
+        model = folds.create(settings)
         assert isinstance(model, Segmenter)
         facts = model.fit(fold)
         # labels are 0, 1 and 2 in noise, then z-scored: their means keep that order and distance
@@ -102,10 +103,10 @@ def test_the_method_of_the_page_works(add, tmp_path):
         np.testing.assert_allclose(p.sum(-1), 1, rtol=1e-5)
         assert (p.argmax(-1) == case.label[...]).mean() > 0.85
         model.save(tmp_path)
-        again = settings.create(Predict())
+        again = folds.create(settings)
         again.load(tmp_path, {})
         np.testing.assert_array_equal(again.predict_proba(image), p)
-    assert "T1" in settings.words(About(lambda *k: "", ["T1"], 3))
+    assert "T1" in prose.words(settings, About(lambda *k: "", ["T1"], 3))
 
 
 @pytest.mark.slow
@@ -116,16 +117,16 @@ def test_the_network_of_the_page_works(add, tmp_path, shape):
     patch = [16, 16, 8][: len(shape)]
     settings = methods.kinds()["tiny_net"](train={"epochs": 2, "samples_per_epoch": 8, "patch": patch})
     with folds.opened(tmp_path / "data", shape=shape) as fold:
-        model = settings.create(Predict())
+        model = folds.create(settings)
         facts = model.fit(fold)
         image = fold.image(fold.validation["case4"])
         p = model.predict_proba(image)
         model.save(tmp_path)
     assert p.shape == (*shape, 3) and model.history[1]["loss"] < model.history[0]["loss"]
-    again = settings.create(Predict())
+    again = folds.create(settings)
     again.load(tmp_path, {"training": facts})
     np.testing.assert_array_equal(again.predict_proba(image), p)
-    assert "plain network" in settings.words(About(lambda *k: "", ["T1"], 3))
+    assert "plain network" in prose.words(settings, About(lambda *k: "", ["T1"], 3))
 
 
 def test_changes_of_one_method_reach_its_training_alone():

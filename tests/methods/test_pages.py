@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from refold.core.params import KINDS, load
+from refold.experiment.params import KINDS
+from refold.experiment.reading import load
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLE = (ROOT / "docs/methods.md").read_text()

@@ -3,12 +3,15 @@
 import numpy as np
 import pytest
 
-from refold.core.cases import Description
 from refold.core.errors import RefoldError
 from refold.core.files import read_json
-from refold.core.params import KINDS
-from refold.core.sections import Augment, AugmentChanges, Predict, Train
+from refold.experiment.params import KINDS
+from refold.imaging.dataset import Description
 from refold.methods.network import Problem
+from refold.settings.augment import Augment
+from refold.settings.changes import AugmentChanges
+from refold.settings.predict import Predict
+from refold.settings.train import Train
 from refold.train.fold import open_fold
 from tests import folds
 
@@ -56,12 +59,12 @@ def settings_of(kind: str, **more):
     return KINDS[kind](**{**shared, **TINY.get(kind, {}), **more})
 
 
-def problem(kind: str, dimension: int = 3, channels: int = 2, priors=None, **train) -> Problem:
+def problem(kind: str, dimension: int = 3, channels: int = 2, priors=None, **how) -> Problem:
     size = (16,) * dimension
     entry = settings_of(kind)
     fingerprint = {"median": {"shape": list(size), "spacing": [1.0] * dimension}}
     plan = entry.plan(fingerprint, dimension, list(size))
-    return Problem(plan.strides, plan.patch, channels, 3, Train(**train), priors)
+    return Problem(plan.strides, plan.patch, channels, 3, priors, **how)
 
 
 def dimensions(kind: str) -> tuple[int, ...]:
@@ -127,7 +130,7 @@ def test_deep_supervision_gives_several_answers_finest_first(kind):
     fingerprint = {"median": {"shape": list(size), "spacing": [1.0, 1.0]}}
     entry = settings_of(kind, stages=4)
     plan = entry.plan(fingerprint, 2, list(size))
-    model = entry.build(Problem(plan.strides, plan.patch, 1, 3, Train(deep_supervision=True)))
+    model = entry.build(Problem(plan.strides, plan.patch, 1, 3, deep_supervision=True))
     found = [tuple(o.shape[1:]) for o in model(np.zeros((1, *size, 1), "float32"))]
     assert len(found) >= 2 and found[0] == (32, 32, 3) and sorted(found, reverse=True) == found
 
@@ -307,7 +310,7 @@ def test_saved_and_loaded_it_answers_the_same_and_has_the_same_bytes(kind, tmp_p
 
 
 def segmenter(kind: str, train: Train, **more) -> NetworkSegmenter:
-    return NetworkSegmenter(settings_of(kind, **more), train, STILL.on(Augment()), Predict())
+    return folds.create(settings_of(kind, **more), train, STILL.on(Augment()))
 
 
 @pytest.mark.slow
@@ -388,13 +391,13 @@ def test_mirror_axes_that_a_flat_network_has_not_are_told(tmp_path):
     settings = Train(epochs=1, patch=[16, 16], samples_per_epoch=2, warmup_epochs=0, validation_fraction=0)
     with folds.opened(tmp_path, 2, 0) as fold:
         flat = settings_of("unet", dimension=2)
-        first = NetworkSegmenter(flat, settings, STILL.on(Augment()), Predict())
+        first = folds.create(flat, settings, STILL.on(Augment()))
         facts = first.fit(fold)
         first.save(tmp_path)
         image = fold.image(fold.training["case0"])
     answers = {}
     for axes in ((), ("z",), ("x",), ("x", "z")):
-        s = NetworkSegmenter(flat, settings, Augment(), Predict(mirror_axes=list(axes)))
+        s = folds.create(flat, settings, predict=Predict(mirror_axes=list(axes)))
         s.load(tmp_path, {"training": facts})
         told = ["mirror_axes: z is no axis of a 2-D network: not averaged over"] if "z" in axes else []
         assert s.warnings == told
@@ -444,12 +447,12 @@ def test_a_killed_training_goes_on_exactly(kind, tmp_path, monkeypatch):
 
 def test_the_discriminator_learns_to_tell_and_the_network_to_deceive(tmp_path):
     """One step of each lowers its own loss, and the network's answers need no discriminator afterwards."""
-    from refold.networks.adversarial import AdversarialTrainer, _cross_entropy
+    from refold.networks.adversarial import _cross_entropy
 
     entry = settings_of("adversarial", adversarial_weight=1.0, discriminator_rate=0.01)
-    given = problem("adversarial", dimension=2, averaging=0)
+    given = problem("adversarial", dimension=2)
     model = entry.build(given)
-    trainer = AdversarialTrainer(entry, model, given.train, None, None, tmp_path / "c", "k", "n")
+    trainer = entry.trainer()(model, Train(averaging=0), None, None, tmp_path / "c", "k", "n")
     random = np.random.default_rng(0)
     image = tf.constant(random.normal(size=(2, 16, 16, 2)).astype("float32"))
     label = tf.constant(random.integers(0, 3, (2, 16, 16)).astype("uint8"))

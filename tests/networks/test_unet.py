@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from refold.core.errors import RefoldError
-from refold.core.sections import Augment, Loss, Predict, Train
 from refold.methods.network import Problem
 from refold.methods.unet import UNet
+from refold.settings.train import Loss, Train
 
 tf = pytest.importorskip("tensorflow")
 import keras  # noqa: E402
@@ -18,6 +18,7 @@ import keras  # noqa: E402
 from refold.networks.segmenter import NetworkSegmenter, save_network  # noqa: E402
 from refold.train.loop import Trainer  # noqa: E402
 from refold.train.score import Score  # noqa: E402
+from tests.folds import create  # noqa: E402
 
 STRIDES = ((1, 1, 1), (2, 2, 2), (2, 2, 2))
 
@@ -30,12 +31,14 @@ def deterministic():
 
 def segmenter(settings, augment=None, **method):
     method = {"features": 4, "stages": 3, **method}
-    return NetworkSegmenter(UNet(**method), settings, augment or Augment(), Predict())
+    return create(UNet(**method), settings, augment)
 
 
 def build(strides, channels, labels, priors=None, train=None, **method):
     patch = (16,) * len(strides[0])
-    return UNet(**method).build(Problem(tuple(map(tuple, strides)), patch, channels, labels, train or Train(), priors))
+    train = train or Train()
+    how = {"seed": train.seed, "initializer": train.initializer, "deep_supervision": train.deep_supervision}
+    return UNet(**method).build(Problem(tuple(map(tuple, strides)), patch, channels, labels, priors, **how))
 
 
 def weights(model):

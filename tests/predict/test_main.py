@@ -9,14 +9,18 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from refold.core import cases, geometry, images, seals, store
-from refold.core.cases import Case, Description, Labels
+from refold.core import paths, seals
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file
-from refold.core.params import KINDS, Params, Stamps, validate
-from refold.core.place import FILE, Place
-from refold.core.sections import Predict
+from refold.experiment.params import KINDS, Params
+from refold.experiment.reading import validate
+from refold.imaging import cases, geometry, images, store
+from refold.imaging.cases import Case
+from refold.imaging.dataset import Description, Labels
+from refold.imaging.place import FILE, Place
 from refold.predict import __main__ as predict
+from refold.settings.predict import Predict
+from refold.settings.stamps import Stamps
 from refold.train import __main__ as train
 
 NAMES = [f"case{i}" for i in range(6)]
@@ -62,13 +66,13 @@ def project(request, tmp_path, monkeypatch):
     labels = Labels(VALUES, ("background", "a", "b"))
     spacing = (1.0, 1.5, 2.0)[: len(shape)]
     cases.write([Case(n, n, (n,), n, 1, shape, spacing, "LPS", (1, 1, 1), n) for n in NAMES])
-    Description("t", "raw", len(shape), ("MR",), ("MR",), labels, "case").write(beside=[cases.CASES])
+    Description("t", "raw", len(shape), ("MR",), ("MR",), labels, "case").write(beside=[paths.CASES])
     stored = {n: {"sha256": sha256_file(store.path("data/preprocessed", n))} for n in NAMES}
     seals.write("data/fingerprint.json", {"normalisation": ["none"], "cases": stored})
     write_splits(
         [(["case0", "case1"], ["case2", "case3"]), (["case2", "case3"], ["case0", "case1"])], ["case4", "case5"]
     )
-    Stamps().write(validate({"methods": {"otsu": {"kind": "threshold"}}}))
+    Stamps().write(validate({"methods": {"otsu": {"kind": "threshold"}}}).frozen())
     return truths
 
 
@@ -107,8 +111,8 @@ def arguments(fold, **changes):
         "fold": fold,
         "models": None,
         "params": "results/.params",
-        "cases": cases.CASES,
-        "dataset": cases.DATASET,
+        "cases": paths.CASES,
+        "dataset": paths.DATASET,
         "fingerprint": "data/fingerprint.json",
         "preprocessed": "data/preprocessed",
         "splits": "results/splits.json",
@@ -155,7 +159,7 @@ def test_a_method_that_predicts_otherwise(project, monkeypatch):
     """The same model, made with the section `predict` as it changes it; read as plain values, without the checks."""
     other = {"kind": "prediction", "of": "otsu", "predict": {"overlap": 0.25, "mirror_axes": ["x"]}}
     methods = {"otsu": {"kind": "threshold"}, "other": other}
-    Stamps().write(Params.model_validate({"methods": methods, "predict": {"overlap": 0.75, "threads": 2}}))
+    Stamps().write(Params.model_validate({"methods": methods, "predict": {"overlap": 0.75, "threads": 2}}).frozen())
     trained(0)
     threshold, seen = KINDS["threshold"], []
     create = threshold.create
@@ -296,9 +300,9 @@ def test_no_holdout_says_what_to_set(project):
 @pytest.mark.parametrize("largest", [300, 65535])
 def test_large_label_values_are_kept(project, largest):
     """16-bit masks, also in PNG."""
-    description = seals.read(cases.DATASET)
+    description = seals.read(paths.DATASET)
     description["labels"][2]["value"] = largest
-    seals.write(cases.DATASET, description)
+    seals.write(paths.DATASET, description)
     trained(0)
     predict.run(arguments("0"))
     for entry in seals.read("results/predictions/otsu/fold-0/predictions.json")["cases"].values():
@@ -327,7 +331,7 @@ def elsewhere(project):
 def enter(**changes):
     entry = {"kind": "external", "folder": "other", "program": "nnU-Net", "values": list(OTHER), **changes}
     methods = {"otsu": {"kind": "threshold"}, "theirs": entry}
-    Stamps().write(validate({"dataset": {"name": "own", "source": "raw"}, "methods": methods}))
+    Stamps().write(validate({"dataset": {"name": "own", "source": "raw"}, "methods": methods}).frozen())
     Place("raw", folders={"theirs": "other"}).write()
 
 
@@ -351,7 +355,7 @@ def test_label_maps_of_another_program_are_predictions(project, elsewhere, fold,
         if image.dimension == 3:
             np.testing.assert_allclose(image.affine, affine_3d())
     assert "cannot know whether it was trained on the cases" in manifest["warnings"][0]
-    assert manifest["hashes"]["data"] == sha256_file(cases.CASES)
+    assert manifest["hashes"]["data"] == sha256_file(paths.CASES)
 
 
 @pytest.mark.parametrize("coloured", [False, True])
@@ -361,8 +365,8 @@ def test_pictures_of_another_program(project, elsewhere, coloured):
         pytest.skip("of pictures")
     table = np.array([[0, 0, 0], [200, 0, 10], [0, 90, 255]], np.uint8)
     if coloured:
-        about = seals.read(cases.DATASET)
-        seals.write(cases.DATASET, {**about, "colours": [["#000000"], ["#c8000a"], ["#005aff"]]})
+        about = seals.read(paths.DATASET)
+        seals.write(paths.DATASET, {**about, "colours": [["#000000"], ["#c8000a"], ["#005aff"]]})
     for case, path in ((c, next(predict.Path("other").rglob(f"{c}.png"))) for c in NAMES):
         truth = project[case].T
         Pillow.fromarray(table[truth] if coloured else np.array(OTHER, np.uint8)[truth]).save(path.with_suffix(".tif"))
@@ -433,7 +437,7 @@ def test_a_folder_without_label_maps_is_told(tmp_path, monkeypatch):
 
 
 def test_probabilities_stand_beside_the_label_maps(project):
-    Stamps().write(validate({"methods": {"otsu": {"kind": "atlas"}}}))
+    Stamps().write(validate({"methods": {"otsu": {"kind": "atlas"}}}).frozen())
     trained(0)
     predict.run(arguments("0"))
     folder = predict.Path("results/predictions/otsu/fold-0")
@@ -451,7 +455,9 @@ def test_probabilities_stand_beside_the_label_maps(project):
     (folder / "probabilities/old.nii.gz").write_bytes(b"of an earlier split")
     predict.run(arguments("0"))
     assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == first
-    Stamps().write(validate({"methods": {"otsu": {"kind": "atlas"}}, "predict": {"keep_probabilities": False}}))
+    Stamps().write(
+        validate({"methods": {"otsu": {"kind": "atlas"}}, "predict": {"keep_probabilities": False}}).frozen()
+    )
     predict.run(arguments("0"))
     assert not (folder / "probabilities").exists()
     assert not any("probabilities" in e for e in seals.read(folder / "predictions.json")["cases"].values())
@@ -470,7 +476,7 @@ def test_what_is_made_from_a_model_worth_nothing_says_so(project, monkeypatch):
         "both": {"kind": "ensemble", "members": ["otsu", "atlas"]},
         "tidy": {"kind": "postprocessing", "of": "otsu"},
     }
-    Stamps().write(validate({"methods": methods}))
+    Stamps().write(validate({"methods": methods}).frozen())
     for method in ("otsu", "atlas"):
         train.run(arguments(0, method=method))
 

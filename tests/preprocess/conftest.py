@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from refold.core import cases as table
+from refold.core import paths
 from refold.core.files import write_json
-from refold.core.params import validate
-from refold.core.place import FILE, Place
-from refold.core.sections import Preprocess
+from refold.experiment.reading import validate
+from refold.imaging import cases as table
+from refold.imaging.dataset import Description, Labels
+from refold.imaging.place import FILE, Place
 from refold.preprocess import cases, fingerprint
+from refold.settings.preprocess import Preprocess
 
 
 @dataclass
@@ -38,11 +40,11 @@ class Project:
         return sorted(self.rows, key=lambda c: c.case)
 
     @property
-    def description(self) -> table.Description:
+    def description(self) -> Description:
         dimension = len(self.rows[0].shape)
-        labels = table.Labels(self.values, self.names)
+        labels = Labels(self.values, self.names)
         channels = tuple(f"channel {i}" for i in range(len(self.modalities)))
-        return table.Description("test", str(self.raw), dimension, channels, self.modalities, labels, "case")
+        return Description("test", str(self.raw), dimension, channels, self.modalities, labels, "case")
 
     def add(self, case: str, image: np.ndarray, label: np.ndarray, affine: np.ndarray | None = None) -> table.Case:
         """Image (x, y[, z], channels) and label (x, y[, z]) in declared values; written as NIfTI or PNG."""
@@ -78,8 +80,8 @@ class Project:
 
     def stamp(self, **section) -> Path:
         """Files as the commands read them; the folder of the frozen parameters."""
-        table.write(self.rows, self.root / table.CASES)
-        self.description.write(self.root / table.DATASET, [self.root / table.CASES])
+        table.write(self.rows, self.root / paths.CASES)
+        self.description.write(self.root / paths.DATASET, [self.root / paths.CASES])
         Place(str(self.raw)).write(self.root / FILE)
         frozen = self.root / "results" / ".params"
         write_json(frozen / "preprocess.json", validate({"preprocess": section}).section("preprocess"))

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from refold.core import cases as table
-from refold.core import geometry, intensity, store
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file
-from refold.core.sections import Preprocess
+from refold.imaging import cases as table
+from refold.imaging import geometry, intensity, store
 from refold.preprocess import cases, fingerprint
+from refold.settings.preprocess import Preprocess
 
 WORKFLOW = Path(__file__).resolve().parents[2] / "workflow"
 LPS = np.array([[-1.0, 0, 0, 5], [0, -1, 0, 9], [0, 0, 2, -3], [0, 0, 0, 1]])

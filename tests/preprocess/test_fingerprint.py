@@ -6,9 +6,9 @@ import pytest
 
 from refold.core import seals
 from refold.core.errors import RefoldError
-from refold.core.plan import plan
-from refold.core.sections import Preprocess
+from refold.imaging.plan import plan
 from refold.preprocess import fingerprint
+from refold.settings.preprocess import Preprocess
 
 HIPPOCAMPUS = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "Task04_Hippocampus"
 

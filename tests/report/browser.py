@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.debian import Unavailable, install
+from refold.cli.debian import Unavailable, install
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 DESK, PHONE = (1280, 900), (375, 800)

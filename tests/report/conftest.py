@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from refold.core import cases as case_table
-from refold.core import images, seals
-from refold.core.cases import Case, Description, Labels
+from refold.core import seals
 from refold.core.files import sha256_file, write_csv, write_json
-from refold.core.params import Stamps, validate
-from refold.core.place import Place
+from refold.experiment.reading import validate
+from refold.imaging import cases as case_table
+from refold.imaging import images
+from refold.imaging.cases import Case
+from refold.imaging.dataset import Description, Labels
+from refold.imaging.place import Place
 from refold.report.inputs import Folders
+from refold.settings.stamps import Stamps
 
 METRICS = (
     "dice", "iou", "f1", "precision", "recall", "hd95", "hd95_penalised", "assd", "nsd", "volume", "volume_error",
@@ -184,7 +187,7 @@ def make(
     )
     made = Made(root, methods, run or list(range(folds)))
     f, d = made.folders, dimension
-    Stamps(f.params).write(params)
+    Stamps(f.params).write(params.frozen())
     spacing = (1.0, 1.2, 2.0) if d == 3 else (1.0, 1.0)
     shape = (size, size + 4, size - 6) if d == 3 else (2 * size, 2 * size + 8)
     affine = np.diag([-spacing[0], spacing[1], spacing[2], 1.0]) if d == 3 else np.eye(3)

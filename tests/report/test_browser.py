@@ -11,10 +11,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from refold.core import images
+from refold.cli.debian import Unavailable
 from refold.core.files import read_csv, sha256_file
+from refold.imaging import images
 from refold.report import inputs, page, pictures, viewer
-from tests.debian import Unavailable
 from tests.report import browser as harness
 from tests.report.browser import DESK, PHONE, Opened
 from tests.report.test_pictures import edges

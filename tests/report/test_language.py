@@ -15,13 +15,14 @@ from jinja2 import Environment, nodes
 
 from refold.core.files import read_csv
 from refold.core.language import Catalogue, _, joined, listed, plural, speaking
-from refold.core.params import KINDS, Params
-from refold.core.sections import Report, Section
+from refold.experiment.params import KINDS, Params
 from refold.report import inputs, language, page, tables, viewer, words
+from refold.settings.base import Section
+from refold.settings.report import Report
 from tests.report.test_page import VOID, parse
 
 LANGUAGES = [name for name in Report.model_fields["language"].annotation.__args__ if name != "en"]
-SOURCES = ("report", "methods", "compare", "core/language.py")
+SOURCES = ("report", "report/prose", "compare", "core/language.py")
 TEMPLATES = ("report/parts.html.j2", "report/report.html.j2", "compare/compare.html.j2")
 
 
@@ -298,9 +299,10 @@ def test_files_beside_the_report(volumes, tmp_path):
 
 def test_every_kind_of_method_speaks_it(volumes):
     """Also with settings that change its words; the plan comes from a card."""
-    from refold.core.params import validate
-    from refold.core.sections import Train
+    from refold.experiment.reading import validate
     from refold.methods.base import About
+    from refold.report import prose
+    from refold.settings.train import Train
 
     given = {
         "ensemble": {"members": ["a", "b"]},
@@ -316,7 +318,7 @@ def test_every_kind_of_method_speaks_it(volumes):
         for kind, model in KINDS.items():
             one = model.model_validate({"kind": kind, **given.get(kind, {})})
             for known in ({}, facts):
-                said = one.words(About(lambda *keys: "", ["T1", "T2"], 3, known, Train()))
+                said = prose.words(one, About(lambda *keys: "", ["T1", "T2"], 3, known, Train()))
                 assert re.search("[一-鿿]", said), kind
                 assert english(said, ["a", "b", "leaky ReLU", "another program"]) == [], kind
     assert settings and list(catalogue.lacking) == []

@@ -20,8 +20,8 @@ import pytest
 from refold.core import seals
 from refold.core.errors import RefoldError
 from refold.core.files import number, read_csv, read_json, sha256_file, sha256_json, write_csv
-from refold.core.images import read as read_image
-from refold.core.place import Place
+from refold.imaging.images import read as read_image
+from refold.imaging.place import Place
 from refold.report import inputs, page, tables
 
 VOID = {"meta", "br", "hr", "img", "input", "link", "image", "use", "path", "rect", "circle"}

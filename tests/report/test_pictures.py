@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from refold.core import images
-from refold.core.cases import Case, Description, Labels
 from refold.core.errors import RefoldError
-from refold.core.images import read as read_image
-from refold.core.images import write_label
+from refold.imaging import images
+from refold.imaging.cases import Case
+from refold.imaging.dataset import Description, Labels
+from refold.imaging.images import read as read_image
+from refold.imaging.images import write_label
 from refold.report import inputs
 from refold.report.inputs import Scored
 from refold.report.pictures import (

@@ -12,6 +12,8 @@ from rocrate.rocrate import ROCrate
 from refold.core import seals
 from refold.core.files import read_json, sha256_file, write_json
 from refold.report import cautions, inputs, page, provenance
+from refold.run import command
+from refold.settings.stamps import Stamps
 
 COMMIT = {
     "clean": False,
@@ -93,9 +95,8 @@ def test_every_rule_has_its_command(copy):
 def test_hash_of_a_section_is_that_of_the_tables(copy):
     """The same section, hashed where it is used and here."""
     from refold.core import hashes
-    from refold.core.params import Stamps
 
-    train = Stamps(copy.folders.params).read("train").section("train")
+    train = Stamps(copy.folders.params).frozen("train")
     assert written(copy)[0]["params"]["train"] == hashes.of_params({"train": train})["train"]
 
 
@@ -176,16 +177,14 @@ def test_folds_on_different_machines_are_a_caution(copy):
 
 
 def test_a_parameter_that_changes_while_the_report_is_written(copy, monkeypatch):
-    from refold.core import errors
-
-    monkeypatch.setattr(errors, "AT_END", [])
-    monkeypatch.setattr("refold.core.params.AT_END", errors.AT_END)
+    stamps = Stamps(copy.folders.params)
 
     def work():
-        experiment(copy)
+        inputs.read(copy.methods, copy.folds, copy.folders, frozen=stamps)
         path = copy.folders.params / "report.json"
         write_json(path, read_json(path) | {"title": "another"})
+        return command.Job(stamps)
 
     with pytest.raises(SystemExit) as end:
-        errors.run(work)
+        command.run(work)
     assert end.value.code == 1

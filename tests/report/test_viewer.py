@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from refold.core import images
 from refold.core.errors import RefoldError
-from refold.core.images import write_label
+from refold.imaging import images
+from refold.imaging.images import write_label
 from refold.report import inputs, page, pictures, viewer
 from tests.report.test_page import parse, render
 
@@ -245,7 +245,7 @@ def test_switched_off(volumes):
 
 
 def test_the_default_keeps_a_report_below_10_mb():
-    from refold.core.sections import Report
+    from refold.settings.report import Report
 
     # 260 hippocampi with 5 methods take 3.1 MB besides the viewer
     assert Report().viewer_mb + 3.1 < 10

@@ -10,10 +10,10 @@ from xml.etree import ElementTree
 import pytest
 
 from refold.core.language import plural
-from refold.core.params import validate
-from refold.core.sections import Loss
 from refold.evaluate.metrics import METRICS
+from refold.experiment.reading import validate
 from refold.report import cautions, figures, inputs, page, tables, words
+from refold.settings.train import Loss
 
 LOSSES = ["dice_loss", "generalised_dice", "focal", "tversky", "focal_tversky", "boundary", "cldice"]
 

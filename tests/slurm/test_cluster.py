@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tests.slurm import cluster
+from refold.cli import cluster
 
 
 @pytest.fixture(autouse=True)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from refold.cli.cluster import Cluster, Unavailable, command, until
 from tests.projects import Project
-from tests.slurm.cluster import Cluster, Unavailable, command, until
 from tests.workflow.runs import jobs_in
 
 HERE = Path(__file__).parent
@@ -46,7 +46,7 @@ def start(folder: Path, program: tuple[str, ...], *arguments: str) -> subprocess
 
 
 def start_on_slurm(folder: Path, *arguments: str) -> subprocess.Popen:
-    return start(folder, (str(HERE / "fast_snakemake.py"),), *PROFILE, *FAST, *arguments)
+    return start(folder, ("-m", "refold.cli.fast_snakemake"), *PROFILE, *FAST, *arguments)
 
 
 def ended(process: subprocess.Popen, folder: Path, seconds: float = 300) -> str:

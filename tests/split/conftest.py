@@ -2,8 +2,9 @@ import json
 
 import pytest
 
-from refold.core.cases import Case, Description, Labels
-from refold.core.sections import Split
+from refold.imaging.cases import Case
+from refold.imaging.dataset import Description, Labels
+from refold.settings.split import Split
 
 DESCRIPTION = Description(
     "toy", "data/raw/toy", 3, ("T1",), ("MR",), Labels((0, 1, 2), ("background", "organ", "lesion")), "pattern"

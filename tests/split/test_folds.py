@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refold.core.errors import RefoldError
-from refold.core.sections import Split
+from refold.settings.split import Split
 from refold.split import folds, planned
 
 from .conftest import DESCRIPTION, make_cases

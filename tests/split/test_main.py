@@ -2,10 +2,11 @@ import json
 
 import pytest
 
-from refold.core import cases as case_table
+from refold.core import paths
 from refold.core.errors import RefoldError
-from refold.core.place import Place
-from refold.core.sections import Split
+from refold.imaging import cases as case_table
+from refold.imaging.place import Place
+from refold.settings.split import Split
 from refold.split.__main__ import main
 
 from .conftest import make_cases
@@ -15,7 +16,7 @@ from .conftest import make_cases
 def project(tmp_path, monkeypatch, description):
     monkeypatch.chdir(tmp_path)
     case_table.write(make_cases([1] * 8 + [2] * 4))
-    description.write(beside=[case_table.CASES])
+    description.write(beside=[paths.CASES])
     (tmp_path / "results/.params").mkdir(parents=True)
 
     def stamp(**values):

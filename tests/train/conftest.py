@@ -2,7 +2,7 @@
 
 import pytest
 
-from refold.core.sections import Train
+from refold.settings.train import Train
 from tests import folds
 
 

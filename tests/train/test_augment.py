@@ -15,7 +15,7 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from refold.core import rng
-from refold.core.sections import Augment
+from refold.settings.augment import Augment
 from refold.train import augment
 from refold.train.augment import INTENSITY, Augmenter, Draw
 

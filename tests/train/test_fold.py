@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from refold.core import store
-from refold.core.cases import Description, Labels
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file
+from refold.imaging import store
+from refold.imaging.dataset import Description, Labels
 from refold.train.fold import inner_validation, open_fold
 
 PATIENTS = {f"p{i}_scan{s}": f"p{i}" for i in range(10) for s in (1, 2)}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from refold.core.sections import Loss
+from refold.settings.train import Loss
 
 tf = pytest.importorskip("tensorflow")
 from refold.train import losses  # noqa: E402

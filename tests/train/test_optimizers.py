@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from refold.core.sections import Train
+from refold.settings.train import Train
 
 tf = pytest.importorskip("tensorflow")
 

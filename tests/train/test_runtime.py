@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from refold.core import machine
 from refold.core.errors import RefoldError
-from refold.core.params import validate
+from refold.experiment.reading import validate
+from refold.run import machine
 from refold.train import runtime
 
 ROOT = Path(__file__).resolve().parents[2]

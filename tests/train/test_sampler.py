@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from refold.core.sections import Augment
+from refold.settings.augment import Augment
 from refold.train.augment import Augmenter
 from refold.train.sampler import Feed, Sampler
 

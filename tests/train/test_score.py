@@ -13,8 +13,9 @@ import pytest
 from refold import methods
 from refold.core import seals
 from refold.core.files import sha256_file
-from refold.core.sections import Predict
 from refold.methods.base import Segmenter
+from refold.settings.predict import Predict
+from refold.settings.train import Train
 from refold.train import score
 from refold.train.score import Score, measured, spread
 from tests import folds
@@ -127,8 +128,8 @@ def test_the_warning_is_in_the_log_and_in_the_card(tmp_path, monkeypatch, capsys
     from refold.train import __main__ as command
 
     entry = SimpleNamespace(
-        network=False, kind="atlas", file=Constant.file, create=lambda predict: Constant(1),
-        model_dump=lambda mode: {},
+        settings=SimpleNamespace(network=False, kind="atlas", file=Constant.file), train=Train(),
+        create=lambda predict: Constant(1),
     )  # fmt: skip
 
     @contextmanager
@@ -138,11 +139,12 @@ def test_the_warning_is_in_the_log_and_in_the_card(tmp_path, monkeypatch, capsys
             yield fold
 
     monkeypatch.setattr(command, "open_fold", opened)
-    monkeypatch.setattr(command, "Stamps", lambda path: SimpleNamespace(method=lambda name: entry))
+    monkeypatch.setattr(command, "Stamps", lambda path: SimpleNamespace(frozen=lambda name: {}))
+    monkeypatch.setattr(command, "thaw", lambda stamps, name: entry)
     seals.write(tmp_path / "file", {"folds": []})
     files = {"file": sha256_file(tmp_path / "file")}
     description = SimpleNamespace(labels=SimpleNamespace(foreground=("ball", "cube")), files=files)
-    monkeypatch.setattr(command.cases.Description, "read", staticmethod(lambda path: description))
+    monkeypatch.setattr(command.Description, "read", staticmethod(lambda path: description))
     given = dict.fromkeys(("cases", "dataset", "fingerprint", "splits"), str(tmp_path / "file"))
     places = {"checkpoints": str(tmp_path / "c"), "out": str(tmp_path / "m"), "params": "", "preprocessed": ""}
     command.run(argparse.Namespace(method="a", fold=0, **places, **given))

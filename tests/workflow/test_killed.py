@@ -12,7 +12,8 @@ import time
 import numpy as np
 import pytest
 
-from refold.core.params import Stamps, load
+from refold.experiment.reading import load
+from refold.settings.stamps import Stamps
 from tests.workflow.runs import (
     contents,
     differences,
@@ -223,7 +224,7 @@ def test_a_training_killed_in_any_epoch_ends_with_the_same_weights(whole, tmp_pa
     params = load("params.yaml")
     params = params.model_copy(update={"train": params.train.model_copy(update={"epochs": 40, **settings})})
     stamps = tmp_path / "stamps"
-    Stamps(stamps).write(params)
+    Stamps(stamps).write(params.frozen())
     once, killed = tmp_path / "once", tmp_path / "killed"
     once.mkdir(), killed.mkdir()
     subprocess.run(train(whole, once, stamps), check=True, capture_output=True)

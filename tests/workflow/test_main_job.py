@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from refold.core import images
+from refold.imaging import images
 from tests.workflow.runs import edit, project, snakemake, wanted
 
 pytestmark = pytest.mark.slow

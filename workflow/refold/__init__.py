@@ -1,6 +1,6 @@
 """refold: reproducible k-fold experiments in medical image segmentation."""
 
-from refold.core import machine
+from refold.run import machine
 
 __version__ = "0.1.0"
 

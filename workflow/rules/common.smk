@@ -10,19 +10,21 @@ from snakemake.settings.types import ExecMode
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
-from refold.core import params as _params
 from refold.cli import originals, stages
-from refold.core import git, jobs, place, queue, runlog, runs, sources
-from refold.core.errors import RefoldError, no_room
+from refold.core.errors import RefoldError
 from refold.core.files import sha256_file
 from refold.data import layout
 from refold.evaluate import parts
+from refold.experiment import reading
+from refold.imaging import place
 from refold.methods.external import External
+from refold.run import git, graph, jobs, runlog, runs, slurm
+from refold.run.command import no_room
 from refold.split import planned
 
 jobs.prepare()
 
-PHASES = stages.PHASES
+PHASES = graph.PHASES
 STARTED = time.time()
 MAIN = workflow.exec_mode == ExecMode.DEFAULT
 
@@ -50,7 +52,8 @@ def checked(read):
         raise WorkflowError(str(told))
 
 
-P = checked(_params.load)
+P = checked(reading.load)
+KINDS = {m.kind for m in P.methods.values()}
 FOR_DVC = "only_phase" in config and MAIN  # nobody else asks for one phase alone
 if FOR_DVC:
     checked(stages.complete)
@@ -66,7 +69,7 @@ if MAIN:
         if isinstance(entry, External):
             checked(lambda: entry.check(name))
     LOOKS = checked(lambda: originals.look(P, TESTED))
-    checked(lambda: runs.enter(P, lambda: originals.freeze(P, LOOKS)))
+    checked(lambda: runs.enter(P.frozen(), lambda: originals.freeze(P, LOOKS)))
     originals.tell(LOOKS)
 METHODS = list(P.methods)
 TRAINED = [name for name, entry in P.methods.items() if entry.trained]
@@ -99,7 +102,7 @@ def stamps(*sections):
 
 def code(phase):
     """Source files of a phase and all that they import: code is an input too."""
-    return stages.code(phase)
+    return graph.code(phase, KINDS)
 
 
 def as_word(text):
@@ -108,8 +111,8 @@ def as_word(text):
 
 def code_of(phase):
     """The same for the kinds of one method alone: another method's code is none of its business."""
-    return lambda wildcards: stages.code(
-        phase, *(P.methods[m].kind for m in ANSWERS[wildcards.method].entries)
+    return lambda wildcards: graph.code(
+        phase, {P.methods[m].kind for m in ANSWERS[wildcards.method].entries}
     )
 
 
@@ -196,8 +199,8 @@ def artifacts(phase):
                 fold=TESTED,
                 kind=["csv", "json"],
             ),
-            *stages.EVALUATED,
-            stages.METRICS,
+            *graph.EVALUATED,
+            graph.METRICS,
         ],
         "report": expand(
             "results/{name}",

@@ -39,7 +39,7 @@ rule tables:
             kind=["csv", "json"],
         ),
     output:
-        [appendix(path, "Tables") for path in (*stages.EVALUATED, stages.METRICS)],
+        [appendix(path, "Tables") for path in (*graph.EVALUATED, graph.METRICS)],
     log:
         "logs/evaluate/tables.log",
     benchmark:

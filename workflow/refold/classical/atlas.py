@@ -9,8 +9,8 @@ import numpy as np
 
 from refold.classical import arrays
 from refold.classical.place import Align, Place
-from refold.methods.base import Segmenter
 from refold.train.fold import Fold
+from refold.train.segmenter import Segmenter
 
 KIND = "atlas"
 

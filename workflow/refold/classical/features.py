@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
@@ -12,9 +11,6 @@ from skimage.feature import hessian_matrix_eigvals
 
 from refold.core import rng
 from refold.train.fold import Fold
-
-if TYPE_CHECKING:
-    from refold.methods.voxels import Voxels
 
 
 def features(image: np.ndarray, sigmas: Sequence[float], position: bool) -> np.ndarray:
@@ -47,6 +43,25 @@ def features(image: np.ndarray, sigmas: Sequence[float], position: bool) -> np.n
 
 
 @dataclass(frozen=True)
+class Look:
+    """Which voxels teach a classifier, and what of them it sees.
+
+    samples: voxels of each training case. balance: see `Sample`. sigmas: scales of the features, in voxels. position:
+    whether the place in the image is a feature. seed: of the sample and of the classifier.
+    """
+
+    samples: int = 2000
+    balance: float = 0.5
+    sigmas: Sequence[float] = (1.0, 2.0, 4.0)
+    position: bool = True
+    seed: int = 1
+
+    def features(self, image: np.ndarray) -> np.ndarray:
+        """`features` of an image by these settings."""
+        return features(image, self.sigmas, self.position)
+
+
+@dataclass(frozen=True)
 class Sample:
     """Voxels drawn from the training cases.
 
@@ -60,8 +75,8 @@ class Sample:
     balance: float
 
     @classmethod
-    def draw(cls, fold: Fold, settings: Voxels) -> Sample:
-        """Of each training case ``settings.samples`` voxels, as many of each label that it has, as far as there are.
+    def draw(cls, fold: Fold, look: Look) -> Sample:
+        """Of each training case ``look.samples`` voxels, as many of each label that it has, as far as there are.
 
         The draw is a function of seed, fold and case.
         """
@@ -69,16 +84,16 @@ class Sample:
         for name, case in sorted(fold.training.items()):
             label = case.label[...].ravel().astype(np.intp)
             sizes = np.bincount(label, minlength=fold.labels)
-            generator = rng.generator(settings.seed, "voxels", fold.fold, name)
-            each = max(1, settings.samples // int((sizes > 0).sum()))
+            generator = rng.generator(look.seed, "voxels", fold.fold, name)
+            each = max(1, look.samples // int((sizes > 0).sum()))
             rows = []
             for i in np.flatnonzero(sizes):
                 where = np.flatnonzero(label == i)
                 rows.append(generator.choice(where, min(each, len(where)), replace=False))
             rows = np.sort(np.concatenate(rows))
-            x = features(fold.image(case), settings.sigmas, settings.position)[rows]
+            x = look.features(fold.image(case))[rows]
             cases[name] = x, label[rows], sizes
-        return cls(cases, settings.balance)
+        return cls(cases, look.balance)
 
     def of(self, names: Iterable[str] | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Those of some cases, or of all: features (n, count), label indices (n,), weights (n,) of mean 1."""

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from refold.classical import arrays
-from refold.classical.features import Sample, features, parted
+from refold.classical.features import Look, Sample, parted
 from refold.classical.forest import Forest
 from refold.classical.seeds import best_setting, mixed
-from refold.methods.base import Segmenter
 from refold.train.fold import Fold
-
-if TYPE_CHECKING:
-    from refold.methods.graph_cut import GraphCut
+from refold.train.segmenter import Segmenter
 
 KIND = "graph_cut"
 LEAST = 1e-3  # a probability below it says no more than this one
@@ -101,20 +99,36 @@ class GraphCutSegmenter(Segmenter):
 
     file = arrays.FILE
 
-    def __init__(self, settings: GraphCut):
+    def __init__(
+        self,
+        look: Look | None = None,
+        trees: int = 30,
+        depth: int = 12,
+        leaf: int = 5,
+        smoothness: Sequence[float] = (0.25, 0.5, 1.0, 2.0),
+        contrast: float = 0.5,
+    ):
+        """A method that is not yet fitted.
+
+        Args:
+            look: the voxels and their features.
+            trees, depth, leaf: see `Forest.grow`.
+            smoothness: weights of the pairs, of which `fit` chooses one.
+            contrast: see `neighbours`.
+        """
         super().__init__()
-        self.settings = settings
+        self.look, self.trees, self.depth, self.leaf = look or Look(), trees, depth, leaf
+        self.tried, self.contrast = smoothness, contrast
         self.forest: Forest | None = None
         self.smoothness = 0.0
         self.choosing_dice = 0.0
 
     def fit(self, fold: Fold) -> dict[str, Any]:
-        s = self.settings
-        learn, check = parted(fold, 0.25, s.seed)
-        voxels = Sample.draw(fold, s)
+        learn, check = parted(fold, 0.25, self.look.seed)
+        voxels = Sample.draw(fold, self.look)
 
         def grown(names: list[str] | None = None) -> Forest:
-            return Forest.grow(*voxels.of(names), fold.labels, s.trees, s.depth, s.leaf, s.seed)
+            return Forest.grow(*voxels.of(names), fold.labels, self.trees, self.depth, self.leaf, self.look.seed)
 
         self.forest = grown(learn)
 
@@ -123,7 +137,7 @@ class GraphCutSegmenter(Segmenter):
 
         choosing = ((prepared(fold.image(fold.training[n])), fold.training[n].label[...]) for n in check)
         self.smoothness, self.choosing_dice, self.score = best_setting(
-            s.smoothness,
+            self.tried,
             lambda parts, smoothness: self._cut(*parts, smoothness),
             choosing,
             fold.labels,
@@ -133,11 +147,11 @@ class GraphCutSegmenter(Segmenter):
         return {"smoothness": self.smoothness, "choosing_dice": round(self.choosing_dice, 6), "choosing_cases": check}
 
     def _forest(self, image: np.ndarray) -> np.ndarray:
-        p = self.forest.predict(features(image, self.settings.sigmas, self.settings.position))
+        p = self.forest.predict(self.look.features(image))
         return p.reshape(*image.shape[:-1], -1)
 
     def _cut(self, image: np.ndarray, p: np.ndarray, smoothness: float) -> np.ndarray:
-        first, second, weight = neighbours(image, self.settings.contrast)
+        first, second, weight = neighbours(image, self.contrast)
         costs = -np.log(np.maximum(p, LEAST)).reshape(-1, p.shape[-1])
         return cut(costs, (first, second, smoothness * weight)).reshape(image.shape[:-1])
 

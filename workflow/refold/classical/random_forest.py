@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from refold.classical import arrays
-from refold.classical.features import Sample, features
+from refold.classical.features import Look, Sample
 from refold.classical.forest import Forest
-from refold.methods.base import Segmenter
 from refold.train.fold import Fold
-
-if TYPE_CHECKING:
-    from refold.methods.random_forest import RandomForest
+from refold.train.segmenter import Segmenter
 
 KIND = "random_forest"
 
@@ -24,20 +21,20 @@ class RandomForestSegmenter(Segmenter):
 
     file = arrays.FILE
 
-    def __init__(self, settings: RandomForest):
+    def __init__(self, look: Look | None = None, trees: int = 30, depth: int = 12, leaf: int = 5):
+        """``look``: the voxels and their features. trees, depth, leaf: see `Forest.grow`."""
         super().__init__()
-        self.settings = settings
+        self.look, self.trees, self.depth, self.leaf = look or Look(), trees, depth, leaf
         self.forest: Forest | None = None
 
     def fit(self, fold: Fold) -> dict[str, Any]:
-        s = self.settings
-        voxels = Sample.draw(fold, s).of()
-        self.forest = Forest.grow(*voxels, fold.labels, s.trees, s.depth, s.leaf, s.seed)
+        voxels = Sample.draw(fold, self.look).of()
+        self.forest = Forest.grow(*voxels, fold.labels, self.trees, self.depth, self.leaf, self.look.seed)
         return {"voxels": len(voxels[0]), "nodes": len(self.forest.feature)}
 
     def predict_proba(self, image: np.ndarray) -> np.ndarray:
         """(x, y[, z], labels) float32: the mean of the trees' probabilities."""
-        p = self.forest.predict(features(image, self.settings.sigmas, self.settings.position))
+        p = self.forest.predict(self.look.features(image))
         return p.reshape(*image.shape[:-1], -1).astype(np.float32)
 
     def save(self, folder: Path) -> None:

@@ -11,8 +11,8 @@ from scipy import ndimage
 
 from refold.classical import arrays
 from refold.classical.seeds import Appearance, best_setting, mixed, seeds
-from refold.methods.base import Segmenter
 from refold.train.fold import Fold
+from refold.train.segmenter import Segmenter
 
 KIND = "region_growing"
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from refold.classical import arrays
-from refold.classical.features import Sample, features, parted
+from refold.classical.features import Look, Sample, parted
 from refold.core.errors import RefoldError
-from refold.methods.base import Segmenter
 from refold.train.fold import Fold
-
-if TYPE_CHECKING:
-    from refold.methods.svm import SVM
+from refold.train.segmenter import Segmenter
 
 KIND = "svm"
 CHUNK = 16_384  # voxels asked at once
@@ -33,19 +30,26 @@ class SVMSegmenter(Segmenter):
 
     file = arrays.FILE
 
-    def __init__(self, settings: SVM):
+    def __init__(self, look: Look | None = None, cost: float = 1.0, gamma: float = 1.0, landmarks: int = 300):
+        """A method that is not yet fitted.
+
+        Args:
+            look: the voxels and their features.
+            cost: what a voxel on the wrong side costs (C).
+            gamma: sharpness of the kernel, over the number of features.
+            landmarks: voxels in the place of all support vectors.
+        """
         super().__init__()
-        self.settings = settings
+        self.look, self.cost, self.gamma, self.landmarks = look or Look(), cost, gamma, landmarks
         self.model: dict[str, np.ndarray] = {}
 
     def fit(self, fold: Fold) -> dict[str, Any]:
         """Raises `RefoldError` where fewer than two labels have voxels to learn from."""
         from sklearn.linear_model import LogisticRegression
 
-        s = self.settings
         names = fold.description.labels.names
-        learn, check = parted(fold, 0.25, s.seed)
-        voxels = Sample.draw(fold, s)
+        learn, check = parted(fold, 0.25, self.look.seed)
+        voxels = Sample.draw(fold, self.look)
         x, y, weight = voxels.of(learn)
         taught = np.unique(y)
         if len(taught) < 2:
@@ -88,13 +92,13 @@ class SVMSegmenter(Segmenter):
         from sklearn.kernel_approximation import Nystroem
         from sklearn.svm import LinearSVC
 
-        s = self.settings
+        seed = self.look.seed
         mean, spread = x.mean(0, dtype=np.float64), x.std(0, dtype=np.float64)
         spread[spread == 0] = 1
         x = (x - mean) / spread
-        gamma = s.gamma / x.shape[1]
-        kernel = Nystroem("rbf", gamma=gamma, n_components=min(s.landmarks, len(x)), random_state=s.seed)
-        machine = LinearSVC(C=s.cost, dual=False, random_state=s.seed, max_iter=5000)
+        gamma = self.gamma / x.shape[1]
+        kernel = Nystroem("rbf", gamma=gamma, n_components=min(self.landmarks, len(x)), random_state=seed)
+        machine = LinearSVC(C=self.cost, dual=False, random_state=seed, max_iter=5000)
         machine.fit(kernel.fit_transform(x), y, weight)
         return {
             "mean": mean,
@@ -116,7 +120,7 @@ class SVMSegmenter(Segmenter):
 
     def predict_proba(self, image: np.ndarray) -> np.ndarray:
         """(x, y[, z], labels) float32."""
-        x = features(image, self.settings.sigmas, self.settings.position)
+        x = self.look.features(image)
         parts = []
         for i in range(0, len(x), CHUNK):
             logits = self._values(x[i : i + CHUNK]) @ self.model["mixing"].T + self.model["shift"]

@@ -15,9 +15,9 @@ from skimage.filters import threshold_multiotsu
 
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, write_json
-from refold.methods.base import Segmenter
 from refold.train.fold import Fold
 from refold.train.score import Score
+from refold.train.segmenter import Segmenter
 
 BINS = 256
 BINS_OF_FIVE = 128  # the search takes BINS ** (classes - 1) / (classes - 1)! steps

@@ -12,8 +12,8 @@ from skimage.segmentation import watershed
 
 from refold.classical import arrays
 from refold.classical.seeds import Appearance, best_setting, mixed, seeds
-from refold.methods.base import Segmenter
 from refold.train.fold import Fold
+from refold.train.segmenter import Segmenter
 
 KIND = "watershed"
 

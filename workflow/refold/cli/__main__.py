@@ -7,8 +7,9 @@ import os
 import sys
 from pathlib import Path
 
-from refold.core import errors, sources
+from refold.core import sources
 from refold.core.errors import RefoldError
+from refold.run import command
 
 
 def project(start: Path) -> Path:
@@ -76,7 +77,7 @@ def run(arguments: list[str] | None = None) -> None:
         sys.exit(0 if good else 1)
     elif a.verb == "stages":
         from refold.cli import stages
-        from refold.core.params import load
+        from refold.experiment.reading import load
 
         params = load()
         stages.complete()
@@ -106,7 +107,7 @@ def run(arguments: list[str] | None = None) -> None:
 
 
 def main() -> None:
-    errors.run(run)
+    command.run(run)
 
 
 if __name__ == "__main__":

@@ -16,10 +16,8 @@ from refold.cli import tools
 from refold.core import log, seals
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file
-from refold.report import provenance
+from refold.core.paths import CRATE, FINGERPRINT, HASHES, PROVENANCE, SPLITS
 
-FINGERPRINT, SPLITS, HASHES = "data/fingerprint.json", "results/splits.json", "results/metrics/hashes.json"
-PROVENANCE, CRATE = f"results/{provenance.PROVENANCE}", f"results/{provenance.CRATE}"
 # by their whole paths: a raw data set has a dataset.json of its own
 SEALED = (
     "data/dataset.json", "data/checks.json", FINGERPRINT, "data/preprocessed/shard-*.json", SPLITS,
@@ -83,7 +81,7 @@ def _within(path: str, value: dict[str, Any]) -> Iterator[Link]:
                 if about:
                     yield link(folder / about["file"], about["sha256"], path)
     elif path == FINGERPRINT:
-        from refold.core import store  # h5py takes a while
+        from refold.imaging import store
 
         # an older list of a shard fits its own files, brought back with it
         for case, about in value["cases"].items():
@@ -152,7 +150,7 @@ def look(outputs: Iterable[tools.Output]) -> Looked:
             wrong[path] = str(seals.altered(path, f"it lacks {error}"))
 
     for path in there:
-        key = seals.KEY if _is_sealed(path) else provenance.SEAL if path == CRATE else None
+        key = seals.KEY if _is_sealed(path) else seals.IN_CRATE if path == CRATE else None
         if key is None:
             continue
         try:

@@ -14,9 +14,12 @@ from refold.cli import chain, originals, stages, tools
 from refold.core import hashes, seals, sources
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file, sha256_json, write_text
-from refold.core.params import Params, Stamps, load
 from refold.data import layout
-from refold.report import provenance
+from refold.experiment.params import Params
+from refold.experiment.reading import load
+from refold.methods import kinds
+from refold.run import graph
+from refold.settings.stamps import Stamps
 
 LOCK = "dvc.lock"
 ASIDE = Path(".dvc/tmp/refold")  # dvc.lock as it was, while a record is being made
@@ -53,7 +56,7 @@ def record(clean: bool = False) -> str:
             f"`refold record --clean`\n{shown}"
         )
     with _put_back(Path(LOCK)):
-        done = tools.commit(stages.PHASES)
+        done = tools.commit(graph.PHASES)
         if done.returncode:
             raise RefoldError("not recorded: `dvc commit` failed, see above")
         if _inputs() != before:
@@ -63,8 +66,8 @@ def record(clean: bool = False) -> str:
             )
         if wrong := _differing():
             raise RefoldError(f"not recorded: DVC still differs, in {', '.join(wrong)}; see `dvc status`")
-    count = sum(1 for phase in stages.PHASES for _ in stages.OUTS[phase])
-    return f"recorded: {count} outs of {len(stages.PHASES)} phases are in {LOCK}; keep them with `git commit`"
+    count = sum(1 for phase in graph.PHASES for _ in graph.OUTS[phase])
+    return f"recorded: {count} outs of {len(graph.PHASES)} phases are in {LOCK}; keep them with `git commit`"
 
 
 def sync() -> str:
@@ -123,14 +126,15 @@ def _ready() -> Params:
 
 def _inputs() -> dict[str, str]:
     """Hashes of the parameters, the stages and all source code."""
-    names = {"params.yaml", stages.FILE, "Snakefile", *(f for phase in stages.PHASES for f in stages.code(phase))}
+    code = [f for phase in graph.PHASES for f in graph.code(phase, kinds())]
+    names = {"params.yaml", stages.FILE, "Snakefile", *code}
     root = sources.ROOT.parent
     return {f: sha256_file(p) for f in sorted(names) if (p := root / f).is_file()}
 
 
 def _differing() -> dict[str, list]:
     """What DVC finds changed of the phases; stages of the user's own are the user's."""
-    return {name: found for name, found in tools.differing().items() if name in stages.PHASES}
+    return {name: found for name, found in tools.differing().items() if name in graph.PHASES}
 
 
 @contextmanager
@@ -172,7 +176,7 @@ def verify_hashes(params: Params) -> None:
         "split": sha256_file("results/splits.json"),
     }
     wanted |= {
-        f"code.{kind}": hashes.of_code(stages.code("train", kind), sources.ROOT.parent) for kind in behind["code"]
+        f"code.{kind}": hashes.of_code(graph.own_code("train", [kind]), sources.ROOT.parent) for kind in behind["code"]
     }
     found = {f"{group}.{k}": v for group in ("params", "code") for k, v in behind[group].items()}
     found |= {k: behind.get(k) for k in ("data", "split")}
@@ -185,7 +189,8 @@ def verify_hashes(params: Params) -> None:
     frozen = Stamps()
     names = [*(n for n in Params.model_fields if n != "methods"), *(f"methods.{n}" for n in params.methods)]
     wanted = {f"params.{name}": sha256_json(frozen.frozen(name)) for name in names}
-    wanted |= {f"code.{phase}": digest for phase, digest in provenance.code(params).items()}
+    code = graph.code_hashes({m.kind for m in params.methods.values()})
+    wanted |= {f"code.{phase}": digest for phase, digest in code.items()}
     found = {f"{group}.{k}": v for group in ("params", "code") for k, v in told[group].items()}
     if wrong := sorted(name for name in wanted.keys() | found if found.get(name) != wanted.get(name)):
         raise RefoldError(
@@ -210,7 +215,7 @@ def strays(outputs: Iterable[tools.Output], params: Params) -> list[Path]:
     outputs = list(outputs)
     known = {Path(o.path) for o in outputs} | _listed(outputs)
     raw = layout.root(params.dataset)
-    roots = [Path(r) for phase in stages.PHASES for r in stages.OUTS[phase]]
+    roots = [Path(r) for phase in graph.PHASES for r in graph.OUTS[phase]]
     return [
         path
         for root in roots

@@ -16,18 +16,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from refold.core import cases as table
-from refold.core import log, seals, sources
-from refold.core.cases import Case, Description
+from refold.core import log, paths, seals, sources
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file, write_json
-from refold.core.life import FOLDER
-from refold.core.params import Params
-from refold.core.place import Place
-from refold.core.sections import Dataset, Split
-from refold.core.seen import ARCHIVE, RAW, Seen, of_method, stored
 from refold.data import layout, listing
+from refold.experiment.params import Params
+from refold.imaging import cases as table
+from refold.imaging.cases import Case
+from refold.imaging.dataset import Description
+from refold.imaging.place import Place
 from refold.methods.external import External, find
+from refold.run.life import FOLDER
+from refold.run.seen import ARCHIVE, RAW, Seen, of_method, stored
+from refold.settings.dataset import Dataset
+from refold.settings.split import Split
 from refold.split import planned
 
 STAMPS = Path("results/.data")
@@ -94,7 +96,7 @@ def look(params: Params, folds: Iterable[str | int], thorough: bool = False) -> 
 def _of_dataset(dataset: Dataset, thorough: bool) -> tuple[Look, Look]:
     """Of what the catalogue reads; and of what gives rise to warnings alone, which makes no case another one."""
     found = None
-    made, root = (table.CASES, table.DATASET), layout.root(dataset)
+    made, root = (paths.CASES, paths.DATASET), layout.root(dataset)
     if not all(map(os.path.isfile, made)):
         data = Look(DATA, (), made)
     elif not (root / "dataset.json").is_file():
@@ -106,13 +108,13 @@ def _of_dataset(dataset: Dataset, thorough: bool) -> tuple[Look, Look]:
         except RefoldError as error:
             data = Look(DATA, (str(error),), made)
     differs = ()
-    if found and not data.differs and os.path.isfile(table.CHECKS):
+    if found and not data.differs and os.path.isfile(paths.CHECKS):
         try:
-            if seals.read(table.CHECKS).get("listing") != listing.digest(listing.problems(found)):
-                differs = (f"{root}: its dataset.json or folders make other warnings than {table.CHECKS} has",)
+            if seals.read(paths.CHECKS).get("listing") != listing.digest(listing.problems(found)):
+                differs = (f"{root}: its dataset.json or folders make other warnings than {paths.CHECKS} has",)
         except RefoldError as error:
             differs = (str(error),)
-    return data, Look(LISTING, differs, (table.CHECKS,))
+    return data, Look(LISTING, differs, (paths.CHECKS,))
 
 
 def _of_cases(now: layout.Layout, thorough: bool) -> list[str]:

@@ -11,15 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from refold.cli import clones, stages, trees
+from refold.cli import clones, cluster, trees
 from refold.cli.clones import say
-from refold.core import sources
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file, write_text
-from refold.core.params import load
 from refold.data import layout
+from refold.experiment.reading import load
+from refold.run import graph
 
 LOGS = Path("logs/reproduce")
 SHOWN = 12  # characters of a hash in the table
@@ -119,7 +118,7 @@ def _outs(project: Path) -> list[str]:
     """Every file and folder that is an out of a phase."""
     params = load(project / "params.yaml")
     raw = [f"{layout.RAW}/{params.dataset.name}"] if layout.kind(params.dataset) != "folder" else []
-    return [*raw, *(out for phase in stages.PHASES for out in stages.OUTS[phase]), stages.METRICS]
+    return [*raw, *(out for phase in graph.PHASES for out in graph.OUTS[phase]), graph.METRICS]
 
 
 def _clone(seed: Path, folder: Path) -> Path:
@@ -189,20 +188,9 @@ def _slurm(project: Path, log: Path) -> None:
         _command(project, log, *start, "--profile", "profiles/slurm")
 
 
-def _of_the_tests() -> Any:
-    """The module that starts a Slurm for the tests."""
-    root = str(sources.ROOT.parent)
-    sys.path.insert(0, root)
-    try:
-        from tests.slurm import cluster
-    finally:
-        sys.path.remove(root)
-    return cluster
-
-
 @contextmanager
 def _cluster() -> Iterator[tuple[str, ...]]:
-    """The command to start Snakemake with where a Slurm answers; one of the tests' own where there is none.
+    """The command to start Snakemake with where a Slurm answers; one of our own where there is none.
 
     Raises:
         LeftOut: neither is possible.
@@ -214,10 +202,6 @@ def _cluster() -> Iterator[tuple[str, ...]]:
                 return
         except subprocess.TimeoutExpired:
             pass
-    tests = sources.ROOT.parent / "tests" / "slurm"
-    if not (tests / "cluster.py").is_file():
-        raise LeftOut("no Slurm answers here (sinfo), and there is no tests/slurm to start one")
-    cluster = _of_the_tests()
     own = cluster.Cluster()
     try:
         own.__enter__()
@@ -226,7 +210,7 @@ def _cluster() -> Iterator[tuple[str, ...]]:
     try:
         # it keeps no accounts, and a small experiment would spend its time waiting between two looks at the queue
         quick = ("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "1")
-        yield (sys.executable, str(tests / "fast_snakemake.py"), *quick)
+        yield (sys.executable, "-m", "refold.cli.fast_snakemake", *quick)
     finally:
         own.__exit__(None, None, None)
 

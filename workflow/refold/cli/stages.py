@@ -11,68 +11,16 @@ from typing import Any
 
 import yaml
 
-from refold import methods
-from refold.core import sources, yamlfile
 from refold.core.errors import RefoldError
 from refold.core.files import write_text
-from refold.core.params import Params
 from refold.data import layout
+from refold.experiment import yamlfile
+from refold.experiment.params import Params
 from refold.methods.external import External
+from refold.run import graph
 from refold.split import planned
 
 FILE = "dvc.yaml"
-PHASES = ("data", "preprocess", "split", "train", "predict", "evaluate", "report")
-
-SECTIONS = {
-    "data": ["dataset"],
-    "preprocess": ["preprocess"],
-    "split": ["split"],
-    # `methods` and `split` also say which models there are
-    "train": ["train", "augment", "methods", "split"],
-    "predict": ["predict", "methods", "split"],
-    "evaluate": ["evaluate", "methods", "split"],
-    "report": [
-        "dataset", "preprocess", "split", "train", "augment", "methods", "predict", "evaluate", "report",
-    ],
-}  # fmt: skip
-
-RAW = "<raw data>"
-TABLES = ["data/cases.csv", "data/dataset.json"]
-# what all folds together give, but for METRICS
-EVALUATED = [
-    f"results/metrics/{name}"
-    for name in (
-        "agreement.csv", "calibration.csv", "cases.csv", "comparisons.csv", "counts.csv", "hashes.json", "lesions.csv",
-        "ranks.csv", "summary.csv", "uncertainty.csv", "variance.csv",
-    )
-]  # fmt: skip
-READS = {
-    "data": [],
-    "preprocess": [*TABLES, RAW],
-    "split": TABLES,
-    "train": [*TABLES, "data/fingerprint.json", "data/preprocessed", "results/splits.json"],
-    "predict": [
-        "data/dataset.json", "data/fingerprint.json", "data/preprocessed", "results/models", "results/splits.json",
-    ],
-    "evaluate": [*TABLES, "results/predictions", "results/splits.json", RAW],
-    "report": [
-        *TABLES, "data/checks.json", "data/fingerprint.json", "results/metrics/folds", *EVALUATED,
-        "results/metrics/metrics.json", "results/models", "results/predictions", "results/splits.json", RAW,
-    ],
-}  # fmt: skip
-
-METRICS = "results/metrics/metrics.json"
-OUTS = {
-    "data": ["data/cases.csv", "data/checks.json", "data/dataset.json"],
-    "preprocess": ["data/fingerprint.json", "data/preprocessed"],
-    "split": ["results/splits.json"],
-    "train": ["results/models"],
-    "predict": ["results/predictions"],
-    # one by one: metrics.json is a metric, and an out may not lie within another
-    "evaluate": ["results/metrics/folds", *EVALUATED],
-    "report": ["results/provenance.json", "results/report", "results/ro-crate-metadata.json"],
-}  # fmt: skip
-
 PLOTS = [
     {
         "Learning curves": {
@@ -111,20 +59,9 @@ HEADER = """\
 """
 
 
-def code(phase: str, *kinds: str) -> list[str]:
-    """Source files that a phase imports; of the report, which tells code and commands of all phases, those of all.
-
-    Args:
-        phase: its name.
-        kinds: of `train` and `predict`, the kinds of methods that a job uses; none: of all.
-    """
-    if phase in ("train", "predict"):
-        every = (name for name, kind in methods.kinds().items() if kind.trained or phase == "predict")
-        return sources.closure(f"refold.{phase}.__main__", *map(methods.module, kinds or every))
-    if phase != "report":
-        return sources.closure(f"refold.{phase}.__main__")
-    rules = [str(p.relative_to(sources.ROOT.parent)) for p in (sources.ROOT / "rules").glob("*.smk")]
-    return sorted({*rules, *(f for p in PHASES[:-1] for f in code(p)), *sources.closure("refold.report.__main__")})
+def kinds(params: Params, phase: str) -> set[str]:
+    """The kinds of methods whose code a phase uses: another kind's code is none of its business."""
+    return {m.kind for m in params.methods.values() if m.trained or phase != "train"}
 
 
 def tested(params: Params) -> list[int | str]:
@@ -150,13 +87,6 @@ def complete(file: str | Path = "params.yaml") -> None:
         raise RefoldError(f"{file} has no dataset.name, which dvc.yaml names; write `name: phantom` under dataset")
 
 
-def owner(path: str, name: str = "") -> str | None:
-    """The phase among whose outs ``path`` is; ``name`` is the data set's. None: nobody's."""
-    roots = {phase: [*outs, *([METRICS] if phase == "evaluate" else [])] for phase, outs in OUTS.items()}
-    roots["data"] = [*roots["data"], f"{layout.RAW}/{name}"] if name else roots["data"]
-    return next((p for p, all_ in roots.items() if any(path == r or path.startswith(f"{r}/") for r in all_)), None)
-
-
 def stages(params: Params) -> dict[str, dict[str, Any]]:
     """The stages of an experiment.
 
@@ -177,9 +107,9 @@ def stages(params: Params) -> dict[str, dict[str, Any]]:
     # names in place of paths, so that `dvc exp run -S dataset.name=...` watches and keeps the right folder
     raw = layout.RAW + "/${dataset.name}" if fetched else "${dataset.source}"
     found = {}
-    for phase in PHASES:
+    for phase in graph.PHASES:
         # a folder read in place may be moved: for what comes after the data phase, cases.csv stands with its hashes
-        reads = [raw if d == RAW else d for d in READS[phase] if fetched or d != RAW]
+        reads = [raw if d == graph.RAW else d for d in graph.READS[phase] if fetched or d != graph.RAW]
         if phase == "data":
             reads += ["${dataset.source}"] if dataset.source else []
             reads += ["${dataset.patient_table}"] if dataset.patient_table else []
@@ -189,12 +119,12 @@ def stages(params: Params) -> dict[str, dict[str, Any]]:
             reads += ["data/cases.csv", *(f"${{{key}}}" for key in folders)]
         stage: dict[str, Any] = {
             "cmd": f"snakemake --config only_phase={phase} -- {phase}",
-            "deps": [*sorted(reads), *code(phase)],
-            "params": SECTIONS[phase],
-            "outs": sorted([*OUTS[phase], *([raw] if phase == "data" and fetched else [])]),
+            "deps": [*sorted(reads), *graph.code(phase, kinds(params, phase))],
+            "params": graph.SECTIONS[phase],
+            "outs": sorted([*graph.OUTS[phase], *([raw] if phase == "data" and fetched else [])]),
         }
         if phase == "evaluate":
-            stage["metrics"] = [METRICS]
+            stage["metrics"] = [graph.METRICS]
         found[phase] = stage
     return found
 
@@ -238,7 +168,7 @@ def write(params: Params, file: str | Path = FILE) -> list[str]:
     path = Path(file)
     if not path.is_file():
         write_text(path, text(params))
-        return list(PHASES)
+        return list(graph.PHASES)
     changed = differing(params, path)
     kept = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     mine = {k for plot in PLOTS for k in plot}
@@ -246,7 +176,7 @@ def write(params: Params, file: str | Path = FILE) -> list[str]:
     if isinstance(own_plots, dict):
         own_plots = [{k: v} for k, v in own_plots.items()]
     whole = {
-        "stages": {**stages(params), **{k: v for k, v in (kept.get("stages") or {}).items() if k not in PHASES}},
+        "stages": {**stages(params), **{k: v for k, v in (kept.get("stages") or {}).items() if k not in graph.PHASES}},
         "plots": [*PLOTS, *(p for p in own_plots if not (isinstance(p, dict) and mine & set(p)))],
         "artifacts": {**(kept.get("artifacts") or {}), **ARTIFACTS},
     }

@@ -9,8 +9,10 @@ from pathlib import Path
 import yaml
 
 from refold.cli import chain, handover, originals, stages, tools
-from refold.core.params import Params, load
 from refold.data import layout
+from refold.experiment.params import Params
+from refold.experiment.reading import load
+from refold.run import graph
 
 UNRECORDED = "not on record"
 BY_TIME = "looked at: sizes and times of files; `refold status --thorough` reads them all"
@@ -53,8 +55,8 @@ def phases(params: Params, outputs: list[tools.Output], thorough: bool = False) 
     lock = Path(handover.LOCK)
     known = (yaml.safe_load(lock.read_text(encoding="utf-8")) or {}).get("stages", {}) if lock.is_file() else {}
     found = []
-    for name in stages.PHASES:
-        mine = [o for o in outputs if stages.owner(o.path, params.dataset.name) == name]
+    for name in graph.PHASES:
+        mine = [o for o in outputs if graph.owner(o.path, params.dataset.name) == name]
         found.append(
             Phase(
                 name,
@@ -105,7 +107,7 @@ def advice(
         return "`refold record`: the results are fresh, but DVC does not have them"
     if clean:
         return "`refold sync`: the results are those on record, but Snakemake does not know it"
-    outs = [r for phase in stages.PHASES for r in (*stages.OUTS[phase], stages.METRICS, layout.RAW)]
+    outs = [r for phase in graph.PHASES for r in (*graph.OUTS[phase], graph.METRICS, layout.RAW)]
     only_outs = all(d.startswith(tuple(outs)) for p in found for d in p.differences)
     if only_outs and all(p.recorded for p in found):
         return (

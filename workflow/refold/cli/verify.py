@@ -17,12 +17,13 @@ from typing import Any
 
 import yaml
 
-from refold.cli import clones, stages, tools, trees
+from refold.cli import clones, tools, trees
 from refold.cli.clones import say
 from refold.cli.trees import Comparison
-from refold.core import yamlfile
 from refold.core.errors import RefoldError
 from refold.data import layout
+from refold.experiment import yamlfile
+from refold.run import graph
 
 LOCK, PARAMS = "dvc.lock", "params.yaml"
 LOGS = Path("logs/verify")
@@ -75,16 +76,16 @@ def verify(
         _link(first, outside)
         _must_be_clean(first, wanted, outside, env)
 
-        again = QUICK if quick else stages.PHASES
+        again = QUICK if quick else graph.PHASES
         raw = [o for o in outs["data"] if o.startswith(f"{layout.RAW}/")]
-        kept = [o for phase in stages.PHASES if phase not in again for o in outs[phase]] or raw
+        kept = [o for phase in graph.PHASES if phase not in again for o in outs[phase]] or raw
         clones.use_cache(second)
         # data of the user's own that DVC tracks
         own = clones.run("git", "ls-files", "--", "*.dvc", folder=second).stdout.splitlines()
         if kept or own:
             clones.checkout(second, [*kept, *own], env)
         _link(second, outside)
-        _mark(second, kept, raw if not quick else [p for p in stages.PHASES if p not in again])
+        _mark(second, kept, raw if not quick else [p for p in graph.PHASES if p not in again])
         _again(second, cores, env)
 
         compared = [o for phase in again for o in outs[phase] if o not in raw]
@@ -108,11 +109,11 @@ def recorded_outs(folder: Path, name: str = "HEAD") -> dict[str, list[str]]:
         ) from None
     except (yaml.YAMLError, TypeError, KeyError) as error:
         raise RefoldError(f"{LOCK} of commit {name[:10]} cannot be read: {error}") from None
-    if missing := [phase for phase in stages.PHASES if phase not in lock]:
+    if missing := [phase for phase in graph.PHASES if phase not in lock]:
         raise RefoldError(
             f"{LOCK} of commit {name[:10]} lacks {', '.join(missing)}; finish the run, `refold record`, `git commit`"
         )
-    return {phase: [o["path"] for o in lock[phase].get("outs", [])] for phase in stages.PHASES}
+    return {phase: [o["path"] for o in lock[phase].get("outs", [])] for phase in graph.PHASES}
 
 
 def external(params: Path) -> list[Path]:
@@ -146,7 +147,7 @@ def _link(clone: Path, paths: list[Path]) -> None:
 def _must_be_clean(clone: Path, name: str, outside: list[Path], env: Mapping[str, str]) -> None:
     """Raises `RefoldError` unless the record was made with this commit's parameters, data and code."""
     more = {"DVC_SITE_CACHE_DIR": env["DVC_SITE_CACHE_DIR"]}
-    done = clones.run(sys.executable, "-m", "dvc", "status", "--json", *stages.PHASES, folder=clone, **more)
+    done = clones.run(sys.executable, "-m", "dvc", "status", "--json", *graph.PHASES, folder=clone, **more)
     wrong = json.loads(done.stdout.strip().splitlines()[-1])
     if wrong:
         told = "\n".join(f"  {phase}: {'; '.join(tools.reasons(found))}" for phase, found in wrong.items())

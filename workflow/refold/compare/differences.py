@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from refold.compare.inputs import Run
-from refold.core.params import Params
+from refold.experiment.params import Params
 from refold.report.inputs import shown
 from refold.report.tables import NOT_DEFINED, flat
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import string
-import tempfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,15 +12,18 @@ import pandas as pd
 from pydantic import ValidationError
 
 from refold.compare.places import HASHES, PARAMS, SCORES, Folder, Place
-from refold.core import cases as case_table
-from refold.core import seals, yamlfile
+from refold.core import seals
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file
 from refold.core.hashes import of_params
-from refold.core.params import Params, Stamps, validate, without_places
-from refold.core.sections import Evaluate
 from refold.evaluate.fold import COLUMNS
+from refold.experiment import yamlfile
+from refold.experiment.params import Params, without_places
+from refold.experiment.reading import validate
+from refold.imaging import cases as case_table
+from refold.imaging.dataset import Description
 from refold.report.inputs import CV, HOLDOUT
+from refold.settings.evaluate import Evaluate
 
 MARKS = string.ascii_uppercase
 SECTIONS = {name for name in Params.model_fields if name != "methods"}
@@ -43,7 +45,7 @@ class Run:
     scores: pd.DataFrame
     hashes: dict[str, Any]
     cases: dict[str, case_table.Case] | None
-    description: case_table.Description | None
+    description: Description | None
     splits: dict[str, Any] | None
     params: dict[str, Any] | None
     written: dict[str, Any] | None
@@ -136,9 +138,7 @@ def _belongs(place: Place, path: str, hashes: dict[str, Any], key: str) -> Path 
 
 def _frozen(values: Any, name: str) -> dict[str, Any]:
     """Sections of params.yaml as jobs see them, defaults filled in. Raises `RefoldError` where they do not validate."""
-    with tempfile.TemporaryDirectory() as folder:
-        Stamps(folder).write(validate(values, name))
-        return {p.name.removesuffix(".json"): read_json(p) for p in sorted(Path(folder).glob("*.json"))}
+    return dict(sorted(validate(values, name).frozen().items()))
 
 
 def _params(place: Place) -> tuple[dict[str, Any] | None, dict[str, Any] | None, bool]:
@@ -188,11 +188,11 @@ def _unchanged(place: Place, path: str, digest: str | None, where: str, unsealed
             raise RefoldError(f"{place.given}: {str(error).replace(str(found), path)}") from None
 
 
-def _description(place: Place, unsealed: list[str]) -> case_table.Description | None:
+def _description(place: Place, unsealed: list[str]) -> Description | None:
     path = "data/dataset.json"
     try:
         found = _json(place, path, unsealed)
-        return None if found is None else case_table.Description.of(found)
+        return None if found is None else Description.of(found)
     except (AttributeError, KeyError, TypeError) as error:
         raise RefoldError(f"{place.given}: {path} is damaged ({error!r}); run the data phase there again") from None
 

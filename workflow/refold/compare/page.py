@@ -10,18 +10,18 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from refold.cli import stages
 from refold.compare import differences, figures, inputs, pairs, pictures, places, tables, words
 from refold.compare.inputs import Run
 from refold.compare.pairs import Pair
 from refold.core.errors import RefoldError
 from refold.core.files import write_text
 from refold.core.language import _, speaking
-from refold.core.sections import Evaluate
 from refold.report import language
 from refold.report.cautions import Caution
 from refold.report.inputs import MEAN
 from refold.report.words import alpha
+from refold.run import graph
+from refold.settings.evaluate import Evaluate
 
 HERE = Path(__file__).parent
 REPORT = HERE.parent / "report"
@@ -174,7 +174,7 @@ def destination(out: str | None, found: list[places.Place], here: Path) -> Path:
     if path.suffix.lower() != ".html" or path.is_dir():
         raise RefoldError(f"--out {out}: a file that ends in .html is wanted; the tables go beside it")
     inside = path.resolve()
-    kept = [o for outs in stages.OUTS.values() for o in outs] + ["data/raw", stages.METRICS]
+    kept = [o for outs in graph.OUTS.values() for o in outs] + ["data/raw", graph.METRICS]
     for name in kept:
         whole = Path(name).resolve()
         if inside == whole or inside.is_relative_to(whole):

@@ -10,13 +10,13 @@ import pandas as pd
 
 from refold.compare.inputs import Run
 from refold.core.errors import RefoldError
-from refold.core.explain import nearest
-from refold.core.sections import Evaluate
 from refold.evaluate.aggregate import frame, over_repeats
 from refold.evaluate.metrics import METRICS
 from refold.evaluate.paired import COMPARED, better, comparable, paired, states
 from refold.evaluate.statistics import holm
 from refold.report.inputs import CV, HOLDOUT, MEAN
+from refold.settings.base import nearest
+from refold.settings.evaluate import Evaluate
 
 # keys of section evaluate, and the metrics that mean something else where they differ
 DEFINES = {"nsd_tolerance": ("nsd",), "lesion_iou": ("lesion_f1", "panoptic_quality")}

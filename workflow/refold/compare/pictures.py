@@ -11,11 +11,12 @@ import numpy as np
 from refold.compare import words
 from refold.compare.inputs import Run
 from refold.compare.pairs import Change, Pair
-from refold.core import cases as case_table
-from refold.core import images, log, seals
+from refold.core import log, seals
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file
 from refold.core.language import _
+from refold.imaging import cases as case_table
+from refold.imaging import images
 from refold.report.pictures import CHANNELS, Plane, planes, raw, turned
 
 

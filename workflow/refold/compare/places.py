@@ -15,11 +15,12 @@ from typing import Any
 import yaml
 
 from refold.cli import clones, tools
-from refold.core import place, yamlfile
-from refold.core.cases import Case
 from refold.core.errors import RefoldError
 from refold.core.files import read_json
 from refold.data import layout
+from refold.experiment import yamlfile
+from refold.imaging import place
+from refold.imaging.cases import Case
 
 SCORES, HASHES = "results/metrics/cases.csv", "results/metrics/hashes.json"
 NEEDED = (SCORES, HASHES)

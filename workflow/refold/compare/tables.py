@@ -10,9 +10,9 @@ from refold.compare import words
 from refold.compare.differences import Keys
 from refold.compare.inputs import Run
 from refold.compare.pairs import Pair
-from refold.core import lengths
 from refold.core.files import write_csv
 from refold.core.language import _, joined, plural
+from refold.imaging import lengths
 from refold.report.cautions import Caution
 from refold.report.inputs import MEAN
 from refold.report.tables import (

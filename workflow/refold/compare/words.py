@@ -10,11 +10,11 @@ from refold.compare.inputs import Run
 from refold.compare.pairs import DEFINES, Change, Pair, shared
 from refold.compare.places import COMMIT, EXPERIMENT
 from refold.core.language import N_, _, joined, listed, plural
-from refold.core.sections import Evaluate
 from refold.report.cautions import Caution, few_patients
 from refold.report.inputs import CV, HOLDOUT, MEAN
 from refold.report.tables import METRICS, NOT_DEFINED, label_name, shown, verdict, winner
 from refold.report.words import percent
+from refold.settings.evaluate import Evaluate
 
 SHOWN = 6  # changed files named
 KEYS = {  # of section evaluate, that say how differences are tested

@@ -17,6 +17,7 @@ from refold.core.errors import RefoldError
 from refold.core.files import sha256_file, write_text
 
 KEY = "seal"
+IN_CRATE = "value"  # the key in ro-crate-metadata.json, whose keys a standard gives
 EMPTY = "0" * 64
 
 # who makes a file, by the end of its path

@@ -8,6 +8,9 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+# They begin and end a job and find out what it rests on; what it writes does not depend on them, and no job is due
+# when they change.
+HARNESS = frozenset({"refold.core.sources", "refold.run.command", "refold.run.life"})
 
 
 def _path(module: str) -> Path | None:
@@ -26,6 +29,11 @@ def _statements(node: ast.AST) -> Iterator[ast.stmt]:
         for child in getattr(node, part, ()):
             yield child
             yield from _statements(child)
+
+
+def kind(name: str) -> str:
+    """The module of a kind of methods."""
+    return f"refold.methods.{name}"
 
 
 @cache
@@ -50,12 +58,12 @@ def _imports(module: str) -> frozenset[str]:
 def closure(*modules: str) -> list[str]:
     """Files of all refold modules that ``modules`` import, directly or not, relative to the project root, sorted.
 
-    Imports inside functions count as well: they run too.
+    Imports inside functions count as well: they run too. `HARNESS` does not count, nor what it alone imports.
     """
     todo, seen = list(modules), set()
     while todo:
         module = todo.pop()
-        if not module or module in seen or _path(module) is None:
+        if not module or module in seen or module in HARNESS or _path(module) is None:
             continue
         seen.add(module)
         # a package's __init__ runs before its modules

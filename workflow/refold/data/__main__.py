@@ -6,12 +6,15 @@ import argparse
 import signal
 import sys
 
-from refold.core import cases, errors, place, seen
-from refold.core.params import Stamps
+from refold.core import paths
 from refold.data import layout
+from refold.imaging import place
+from refold.run import command, seen
+from refold.settings.dataset import Dataset
+from refold.settings.stamps import Stamps
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: list[str] | None = None) -> command.Job:
     """Run one verb of the `data` phase."""
     parser = argparse.ArgumentParser(prog="python -m refold.data", description="Fetch and check a data set.")
     verbs = parser.add_subparsers(dest="verb", required=True)
@@ -22,14 +25,15 @@ def main(argv: list[str] | None = None) -> None:
         verb.add_argument("--params", default="results/.params", help="folder of the frozen parameters")
         verb.add_argument("--place", default=place.FILE, help="file that tells where the data set lies")
         verb.add_argument("--raw", default=layout.RAW, help="folder of the data sets fetched")
-    check.add_argument("--cases", default=cases.CASES, help="table of cases, written")
+    check.add_argument("--cases", default=paths.CASES, help="table of cases, written")
     for verb in (check, warn):
-        verb.add_argument("--dataset", default=cases.DATASET, help="description of the data set, written by catalogue")
-        verb.add_argument("--checks", default=cases.CHECKS, help="warnings, written; empty: not by this verb")
+        verb.add_argument("--dataset", default=paths.DATASET, help="description of the data set, written by catalogue")
+        verb.add_argument("--checks", default=paths.CHECKS, help="warnings, written; empty: not by this verb")
     check.add_argument("--log-checks", default="logs/data/checks.json", help="errors and warnings, written on errors")
     check.add_argument("--processes", type=int, default=1, help="processes; no result depends on it")
     options = parser.parse_args(argv)
-    dataset = place.Place.read(options.place).dataset(Stamps(options.params).read("dataset").dataset)
+    stamps = Stamps(options.params)
+    dataset = place.Place.read(options.place).dataset(stamps.read(Dataset))
     if options.verb == "fetch":
         from refold.data.fetch import fetch as run
 
@@ -57,9 +61,10 @@ def main(argv: list[str] | None = None) -> None:
             options.processes,
             seen.RAW,
         )
+    return command.Job(stamps)
 
 
 if __name__ == "__main__":
     # a terminated job tidies up as a failed one does
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    errors.run(main)
+    command.run(main)

@@ -18,11 +18,14 @@ from pathlib import Path
 
 import numpy as np
 
-from refold.core import cases, files, grid, images, life, log, pictures, seen
+from refold.core import files, log, paths
 from refold.core.errors import RefoldError
-from refold.core.sections import Dataset
 from refold.data import layout, listing
 from refold.data.problems import Problem, table
+from refold.imaging import cases, grid, images, pictures
+from refold.imaging.dataset import Description, Labels, Rule
+from refold.run import life, seen
+from refold.settings.dataset import Dataset
 
 LOG_FILE = "logs/data/checks.json"
 SFORM_QFORM = 0.1  # of the voxel size, at the corner where they are furthest apart
@@ -53,16 +56,16 @@ class Result:
 def catalogue(
     dataset: Dataset,
     raw: str | Path = layout.RAW,
-    cases_path: str | Path = cases.CASES,
-    dataset_path: str | Path = cases.DATASET,
-    checks_path: str | Path | None = cases.CHECKS,
+    cases_path: str | Path = paths.CASES,
+    dataset_path: str | Path = paths.DATASET,
+    checks_path: str | Path | None = paths.CHECKS,
     log_path: str | Path = LOG_FILE,
     processes: int = 1,
     notes_path: str | Path | None = None,
 ) -> list[cases.Case]:
     """Check a data set and write its table of cases, its description and the warnings.
 
-    The outcome does not depend on ``processes``. ``notes_path``: keeps which files were read (`refold.core.seen`).
+    The outcome does not depend on ``processes``. ``notes_path``: keeps which files were read (`refold.run.seen`).
     ``checks_path``: None where another job writes the warnings, with `listing`.
 
     Raises:
@@ -92,7 +95,7 @@ def catalogue(
         )
     rows = [r.case for r in results]
     if warnings:
-        log.get().warning(f"{_count(len(warnings), 'warning')}, kept in {cases.CHECKS}\n{table(warnings, most=20)}")
+        log.get().warning(f"{_count(len(warnings), 'warning')}, kept in {paths.CHECKS}\n{table(warnings, most=20)}")
     cases.write(rows, cases_path)
     found.description.write(dataset_path, [cases_path], [p.json() for p in read])
     if checks_path:
@@ -135,7 +138,7 @@ def _check_all(found: layout.Layout, processes: int) -> list[Result]:
 # ---------------------------------------------------------------- one case
 
 
-def check_case(root: Path, description: cases.Description, entry: layout.Entry) -> Result:
+def check_case(root: Path, description: Description, entry: layout.Entry) -> Result:
     """Read the files of one case once and note every problem with them."""
     result = Result(entry)
     paths = (*entry.images, entry.label)
@@ -218,7 +221,7 @@ def _other_end(root: Path, path: str) -> str:
     return next((f"; {p} does" for p in near if (root / p).is_file()), "")
 
 
-def _read(root: Path, path: str, label: bool, rule: cases.Rule, result: Result) -> images.Image | None:
+def _read(root: Path, path: str, label: bool, rule: Rule, result: Result) -> images.Image | None:
     logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)  # what it says of headers is checked here
     if (root / path).stat().st_size == 0:
         result.note("unreadable", path, "the file is empty (0 bytes)")
@@ -398,7 +401,7 @@ def _image(volume: images.Image, path: str, digest, result: Result) -> list[tupl
     return constant
 
 
-def _label(volume: images.Image, labels: cases.Labels, result: Result) -> tuple[int, ...] | None:
+def _label(volume: images.Image, labels: Labels, result: Result) -> tuple[int, ...] | None:
     """Count the voxels of each declared label; None if the label holds anything else."""
     path, data = result.entry.label, volume.data
     real: dict[float, int] = defaultdict(int)
@@ -448,7 +451,7 @@ def _label(volume: images.Image, labels: cases.Labels, result: Result) -> tuple[
     return voxels
 
 
-def _strewn(data: np.ndarray, strange: dict[int, int], real: dict[float, int], labels: cases.Labels) -> bool:
+def _strewn(data: np.ndarray, strange: dict[int, int], real: dict[float, int], labels: Labels) -> bool:
     """Whether undeclared values lie between the declared ones as compression or interpolation leaves them.
 
     Such values seldom lie beside their own like along every axis. Objects with a number each, or labels that were
@@ -540,8 +543,8 @@ def _kinds(results: list[Result]) -> list[Problem]:
             for path, about in all_:
                 if text := getattr(about, told):
                     groups[text].append(path)
-            for text, paths in sorted(groups.items()):
-                note(check, f"{text} is left out" if told == "left_out" else text, paths, len(all_), noun)
+            for text, where in sorted(groups.items()):
+                note(check, f"{text} is left out" if told == "left_out" else text, where, len(all_), noun)
         if turned := [p for p, a in all_ if a.orientation != 1]:
             note("turned", "a tag says that the picture is to be turned", turned, len(all_), noun)
         kinds: dict[str, list[str]] = defaultdict(list)

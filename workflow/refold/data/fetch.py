@@ -17,8 +17,8 @@ import requests
 from refold.core import log
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file, write_json
-from refold.core.sections import Dataset
 from refold.data import archives, layout
+from refold.settings.dataset import Dataset
 
 BASE_URL = "https://msd-for-monai.s3-us-west-2.amazonaws.com/"
 BASE_VARIABLE = "REFOLD_MSD_URL"

@@ -15,17 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from refold.core import names
-from refold.core.cases import Description, Labels
 from refold.core.errors import RefoldError
-from refold.core.explain import nearest
-from refold.core.sections import NAME, Dataset
 from refold.data.problems import CHECKS, Problem
+from refold.imaging.dataset import Description, Labels
+from refold.settings import names
+from refold.settings.base import NAME, nearest
+from refold.settings.dataset import Dataset
 
 RAW = "data/raw"
 UNPACKED = ".unpacked.json"  # in raw/<name>: from which archive; hidden, so it is taken for no file of the data set
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
-NIFTI = (".nii.gz", ".nii")  # as in core.images, which would import numpy
+NIFTI = (".nii.gz", ".nii")  # as in imaging.images, which would import numpy
 JPEG = (".jpg", ".jpeg")
 PICTURE = (".png", ".tif", ".tiff", *JPEG)
 PHANTOM_PATTERN = r"^(patient\d+)"

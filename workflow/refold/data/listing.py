@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from refold.core import cases, seals
+from refold.core import paths, seals
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_json
-from refold.core.sections import Dataset
 from refold.data import layout
 from refold.data.problems import Problem
+from refold.settings.dataset import Dataset
 
 
 def problems(found: layout.Layout) -> tuple[Problem, ...]:
@@ -29,7 +29,7 @@ def digest(told: Iterable[Problem]) -> str:
     )
 
 
-def write(found: layout.Layout, dataset_path: str | Path = cases.DATASET, path: str | Path = cases.CHECKS) -> None:
+def write(found: layout.Layout, dataset_path: str | Path = paths.DATASET, path: str | Path = paths.CHECKS) -> None:
     """Write all warnings: these, and those that the catalogue found in the files and keeps in ``dataset_path``.
 
     Raises:

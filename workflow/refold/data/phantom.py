@@ -17,9 +17,9 @@ from scipy.spatial.transform import Rotation
 from refold.core import log
 from refold.core.errors import RefoldError
 from refold.core.files import write_json
-from refold.core.images import write_image, write_label
 from refold.core.rng import generator
-from refold.core.sections import Phantom
+from refold.imaging.images import write_image, write_label
+from refold.settings.dataset import Phantom
 
 CHANNELS = ("T1", "FLAIR")
 LABELS = ("background", "organ", "lesion")

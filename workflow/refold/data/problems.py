@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from refold.core import names
+from refold.settings import names
 
 # name -> (level, what to do)
 CHECKS: dict[str, tuple[Literal["error", "warning"], str]] = {

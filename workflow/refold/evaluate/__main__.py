@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from refold.core import cases as case_table
-from refold.core import errors, place
-from refold.core.params import Stamps
+from refold.core import paths
+from refold.imaging import place
+from refold.run import command
+from refold.settings.evaluate import Evaluate
+from refold.settings.stamps import Stamps
 
 
 def _count(text: str) -> int:
@@ -16,7 +18,7 @@ def _count(text: str) -> int:
     return value
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: list[str] | None = None) -> command.Job | None:
     parser = argparse.ArgumentParser(prog="python -m refold.evaluate", description=__doc__)
     parser.add_argument("--params", default="results/.params", help="frozen parameters (default: %(default)s)")
     verbs = parser.add_subparsers(dest="verb", required=True)
@@ -24,8 +26,8 @@ def main(argv: list[str] | None = None) -> None:
     fold = verbs.add_parser("fold", help="metrics of one fold of one method")
     fold.add_argument("--method", required=True)
     fold.add_argument("--fold", required=True, help="a number, or holdout")
-    fold.add_argument("--cases", default=case_table.CASES, help="default: %(default)s")
-    fold.add_argument("--dataset", default=case_table.DATASET, help="default: %(default)s")
+    fold.add_argument("--cases", default=paths.CASES, help="default: %(default)s")
+    fold.add_argument("--dataset", default=paths.DATASET, help="default: %(default)s")
     fold.add_argument("--place", default=place.FILE, help="where the raw files lie (default: %(default)s)")
     fold.add_argument("--splits", default="results/splits.json", help="default: %(default)s")
     fold.add_argument("--predictions", default="results/predictions", help="default: %(default)s")
@@ -50,20 +52,21 @@ def main(argv: list[str] | None = None) -> None:
 
         if text := incomplete.run(args.methods, args.folds, Stamps(args.params), args.input, args.output):
             print(text)
-        return
+        return None
     stamps = Stamps(args.params)
     if args.verb == "fold":
         from refold.evaluate.fold import run
 
         run(
-            args.method, args.fold, stamps.read("evaluate").evaluate, args.cases, args.dataset, args.splits,
+            args.method, args.fold, stamps.read(Evaluate), args.cases, args.dataset, args.splits,
             args.predictions, args.output, args.processes, args.place,
         )  # fmt: skip
     else:
         from refold.evaluate.aggregate import run
 
         run(args.methods, args.folds, stamps, args.input, args.output, args.splits)
+    return command.Job(stamps)
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    command.run(main)

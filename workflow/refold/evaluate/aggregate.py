@@ -16,14 +16,14 @@ import pandas as pd
 from refold.core import log, seals
 from refold.core.errors import RefoldError
 from refold.core.files import number, read_csv, sha256_file, sha256_json, significant, write_csv, write_json
-from refold.core.params import Stamps
-from refold.core.sections import Evaluate
 from refold.evaluate import agreement, counts, sureness, variance
 from refold.evaluate.fold import COLUMNS, HOLDOUT
 from refold.evaluate.metrics import METRICS, REGISTRY, VOLUMES
 from refold.evaluate.paired import COMPARED, better, comparable, limits, paired, with_means
 from refold.evaluate.parts import MEAN
 from refold.evaluate.statistics import by_patient, holm, interval, ranks
+from refold.settings.evaluate import Evaluate
+from refold.settings.stamps import Stamps
 
 ALL, CV = "all", "cross-validation"
 STATES = ("both_empty", "false_positive", "missed")
@@ -329,7 +329,7 @@ def run(
         RefoldError: a fold is missing or comes from another run than the others, or of another split than the file.
     """
     output = Path(output)
-    evaluate = stamps.read("evaluate").evaluate
+    evaluate = stamps.read(Evaluate)
     found = read(Path(folder), methods, folds, evaluate)
     if found[0].about["hashes"]["split"] != sha256_file(split_file):
         first = found[0].file.with_suffix(".json")

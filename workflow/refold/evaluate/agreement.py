@@ -11,9 +11,9 @@ import pandas as pd
 from scipy import stats
 
 from refold.core.files import significant
-from refold.core.sections import Evaluate
 from refold.evaluate.parts import MEAN
 from refold.evaluate.statistics import by_patient, interval, standard_error
+from refold.settings.evaluate import Evaluate
 
 COLUMNS = (
     "set", "method", "label", "n", "patients", "bias", "bias_low", "bias_high", "sd",

@@ -13,15 +13,17 @@ from typing import Any
 
 import numpy as np
 
-from refold.core import cases as case_table
-from refold.core import images, lengths, life, log, place, seals
-from refold.core.cases import Labels
+from refold.core import log, paths, seals
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file, sha256_json, significant, write_csv
-from refold.core.sections import AUTO_LENGTHS, Evaluate
 from refold.evaluate.metrics import VOLUMES, compute
 from refold.evaluate.pair import Pair, pairs
 from refold.evaluate.parts import Part, parts
+from refold.imaging import cases as case_table
+from refold.imaging import images, lengths, place
+from refold.imaging.dataset import Labels, Rule
+from refold.run import life
+from refold.settings.evaluate import AUTO_LENGTHS, Evaluate
 
 HOLDOUT = "holdout"
 COLUMNS = ("method", "fold", "case", "patient", "label", "metric", "value")
@@ -43,7 +45,7 @@ class Task:
     row: case_table.Case
     root: str
     labels: Labels
-    rule: case_table.Rule
+    rule: Rule
     parts: tuple[Part, ...]
     evaluate: Evaluate
 
@@ -149,8 +151,8 @@ def run(
     method: str,
     fold: str,
     evaluate: Evaluate,
-    case_file: str | Path = case_table.CASES,
-    dataset_file: str | Path = case_table.DATASET,
+    case_file: str | Path = paths.CASES,
+    dataset_file: str | Path = paths.DATASET,
     split_file: str | Path = "results/splits.json",
     predictions: str | Path = "results/predictions",
     output: str | Path = "results/metrics/folds",
@@ -169,7 +171,7 @@ def run(
         RefoldError: a prediction is missing, altered, on another grid or of another split; names the file.
     """
     splits = seals.read(split_file)
-    known, description = case_table.load(case_file, dataset_file, place_file)
+    known, description = case_table.load(case_file, dataset_file, place.Place.read(place_file).root)
     wanted = tested(splits, fold, split_file)
     folder = Path(predictions) / method / f"fold-{fold}"
     listing = folder / "predictions.json"

@@ -11,9 +11,11 @@ from pathlib import Path
 from refold.core import hashes, log, seals, sources
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file, sha256_json, write_json
-from refold.core.params import Stamps
 from refold.evaluate import aggregate, ranking
-from refold.methods import module
+from refold.methods.derived import answer
+from refold.methods.frozen import settings, thaw_all
+from refold.settings.evaluate import Evaluate
+from refold.settings.stamps import Stamps
 
 FOLDER = Path("results/incomplete")
 FAILED = "failed.json"  # the methods that have no row, and why
@@ -25,21 +27,20 @@ def lacking(method: str, folds: list[str], stamps: Stamps, folder: Path) -> str 
     Raises:
         RefoldError: no parameters are frozen, or the data's tables are missing: nothing has run yet.
     """
-    params = stamps.methods(method)
-    answer = params.answer(method)
-    predict, evaluate = (stamps.read(s).section(s) for s in ("predict", "evaluate"))
-    kinds = {params.methods[m.method].kind for m in answer.models}
+    methods = settings(thaw_all(stamps, method))
+    how = answer(methods, method)
+    kinds = {methods[m.method].kind for m in how.models}
     root = sources.ROOT.parent
     wanted = {
         "data": sha256_file("data/cases.csv"),
         "preprocess": sha256_file("data/fingerprint.json"),
         "split": sha256_file("results/splits.json"),
-        "evaluate": sha256_json(evaluate),
+        "evaluate": sha256_json(stamps.frozen("evaluate")),
         "params": {
-            **{f"methods.{m}": sha256_json(params.frozen_method(m)) for m in answer.entries},
-            "predict": sha256_json(predict),
+            **{f"methods.{m}": sha256_json(stamps.frozen(f"methods.{m}")) for m in how.entries},
+            "predict": sha256_json(stamps.frozen("predict")),
         },
-        "code": {k: hashes.of_code(sources.closure("refold.train.__main__", module(k)), root) for k in kinds},
+        "code": {k: hashes.of_code(sources.closure("refold.train.__main__", sources.kind(k)), root) for k in kinds},
     }
     for fold in folds:
         file = folder / method / f"fold-{fold}.json"
@@ -66,7 +67,7 @@ def run(
     whole = [m for m in methods if reasons[m] is None]
     if not whole:
         return None
-    evaluate = stamps.read("evaluate").evaluate
+    evaluate = stamps.read(Evaluate)
     aggregate.run(whole, folds, stamps, folder, output)
     failed = {m: why for m, why in reasons.items() if why is not None}
     write_json(output / FAILED, failed)

@@ -10,12 +10,12 @@ import numpy as np
 from scipy.ndimage import find_objects
 
 from refold.core.errors import RefoldError
-from refold.core.grid import spatial, squeezed
-from refold.core.images import STEPS
 from refold.evaluate.lesions import Matched, match
 from refold.evaluate.parts import Part
 from refold.evaluate.sureness import Sureness
 from refold.evaluate.surfaces import Distances, distances
+from refold.imaging.grid import spatial, squeezed
+from refold.imaging.images import STEPS
 
 Box = tuple[slice, ...]
 

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from refold.core.sections import Evaluate
 from refold.evaluate.metrics import METRICS, REGISTRY
 from refold.evaluate.parts import MEAN
 from refold.evaluate.statistics import by_patient, direction, interval, permutation, wilcoxon
+from refold.settings.evaluate import Evaluate
 
 COMPARED = (
     "dice", "iou", "precision", "recall", "nsd", "hd95_penalised", "assd", "lesion_f1", "panoptic_quality",

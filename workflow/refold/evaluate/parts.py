@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from refold.core import names
-from refold.core.cases import Labels
 from refold.core.errors import RefoldError
-from refold.core.sections import Evaluate
+from refold.imaging.dataset import Labels
+from refold.settings import names
+from refold.settings.evaluate import Evaluate
 
 MEAN = "mean"  # the word for the mean over the labels, in every table
 

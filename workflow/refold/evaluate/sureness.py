@@ -1,6 +1,6 @@
 """What probabilities say: are they right as often as they claim, and do they know which cases are bad?
 
-Everything is worked out from histograms of the 8-bit probabilities (`refold.core.images.STEPS`), so exactly.
+Everything is worked out from histograms of the 8-bit probabilities (`refold.imaging.images.STEPS`), so exactly.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from refold.core.images import STEPS
+from refold.imaging.images import STEPS
 
 BINS = 10
 LEVELS = np.arange(STEPS + 1) / STEPS

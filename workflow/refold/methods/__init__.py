@@ -12,7 +12,7 @@ from functools import cache
 from refold.core.errors import RefoldError
 from refold.methods.base import Settings
 
-HELPERS = {"base", "network", "seeded", "voxels"}
+HELPERS = {"base", "derived", "frozen", "network", "seeded", "voxels"}
 
 
 @cache
@@ -46,8 +46,3 @@ def kinds() -> dict[str, type[Settings]]:
             raise RefoldError(f"{where}: {own[0].__name__} needs the method {' and '.join(missing)}")
         found[name] = own[0]
     return found
-
-
-def module(kind: str) -> str:
-    """The module of a kind, for those who look what it imports."""
-    return f"{__name__}.{kind}"

@@ -6,9 +6,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from refold.core.language import _
-from refold.core.sections import Predict
-from refold.methods.base import About, Classical, Segmenter
+from refold.methods.base import Classical, Segmenter
+from refold.settings.predict import Predict
 
 
 class Atlas(Classical):
@@ -27,12 +26,3 @@ class Atlas(Classical):
         from refold.classical.atlas import AtlasSegmenter
 
         return AtlasSegmenter(self.nodes, self.align)
-
-    def words(self, about: About) -> str:
-        how = {"image": _("stretched to one size"), "centre": _("laid upon each other by their middles")}[self.align]
-        return _(
-            "The label maps of the fold's training cases were {how} and averaged on {nodes} points an axis; each voxel "
-            "got the label that was most frequent at its place, whatever the image showed.",
-            how=how,
-            nodes=self.nodes,
-        )

@@ -6,9 +6,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from refold.core.language import N_, _
-from refold.methods.base import About
-from refold.methods.network import Network, Problem
+from refold.methods.network import Network
+from refold.networks.problem import Problem
 
 Width = Annotated[int, Field(ge=1, le=2048)]
 
@@ -16,11 +15,6 @@ Width = Annotated[int, Field(ge=1, le=2048)]
 class CNN(Network):
     """A plain convolutional network without skips: two convolutions with max pooling, a dense layer, upsampling."""
 
-    title: ClassVar[str] = N_("plain convolutional network")
-    references: ClassVar[dict[str, str]] = {
-        "fcn": "Long J, Shelhamer E, Darrell T. Fully convolutional networks for semantic segmentation. CVPR 2015."
-    }
-    sources: ClassVar[tuple[str, ...]] = ("fcn",)
     fewest_stages: ClassVar[int] = 3
 
     kind: Literal["cnn"] = Field("cnn", description="Plain CNN.")
@@ -34,12 +28,4 @@ class CNN(Network):
     def build(self, problem: Problem):
         from refold.networks.cnn import cnn
 
-        return cnn(self, problem)
-
-    def details(self, about: About) -> list[str]:
-        one, two = self.features
-        return [
-            _("two stages of convolution, ReLU and max pooling ({one} and {two} feature maps)", one=one, two=two),
-            _("a dense layer of {units} units as a convolution of size 1", units=self.dense),
-            _("upsampling by transposed convolutions"),
-        ]
+        return cnn(problem, self.features, self.dense)

@@ -7,23 +7,14 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from refold.core.errors import RefoldError
-from refold.core.language import N_, _
-from refold.core.plan import Plan
-from refold.methods.base import About
-from refold.methods.network import Problem, Staged
+from refold.imaging.plan import Plan
+from refold.methods.network import Staged
+from refold.networks.problem import Problem
 
 
 class ConvLSTMUNet(Staged):
     """A 2-D U-Net over the slices of a volume, joined by convolutional LSTMs across them, both ways (Shi 2015)."""
 
-    title: ClassVar[str] = N_("U-Net over slices")
-    references: ClassVar[dict[str, str]] = {
-        "convlstm": "Shi X et al. Convolutional LSTM network: a machine learning approach for precipitation "
-        "nowcasting. NeurIPS 2015.",
-        "recurrent": "Chen J, Yang L, Zhang Y, Alber M, Chen DZ. Combining fully convolutional and recurrent neural "
-        "networks for 3D biomedical image segmentation. NeurIPS 2016.",
-    }
-    sources: ClassVar[tuple[str, ...]] = ("convlstm", "recurrent")
     whole: ClassVar[tuple[int, ...]] = (2,)  # the recurrent layer goes from slice to slice
 
     kind: Literal["convlstm_unet"] = Field("convlstm_unet", description="U-Net with ConvLSTM across slices.")
@@ -37,13 +28,9 @@ class ConvLSTMUNet(Staged):
     def build(self, problem: Problem):
         from refold.networks.convlstm_unet import convlstm_unet
 
-        return convlstm_unet(self, problem)
+        return convlstm_unet(problem, self.maps(problem), self.normalisation)
 
     def layers(self) -> dict[str, type]:
         from refold.networks.convlstm_unet import SliceLSTM
 
         return {"SliceLSTM": SliceLSTM}
-
-    def details(self, about: About) -> list[str]:
-        across = _("convolutional LSTMs across the slices, in both directions, at the coarsest")
-        return [*super().details(about), across]

@@ -6,21 +6,14 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 
-from refold.core.language import N_, _, joined
-from refold.core.sections import distinct
-from refold.methods.base import About
-from refold.methods.network import Problem, Staged
+from refold.methods.network import Staged
+from refold.networks.problem import Problem
+from refold.settings.base import distinct
 
 
 class DeepLab(Staged):
     """DeepLabV3+ (Chen 2018): convolutions of several dilations side by side see several scales at once."""
 
-    title: ClassVar[str] = N_("DeepLabV3+")
-    references: ClassVar[dict[str, str]] = {
-        "deeplab": "Chen L-C, Zhu Y, Papandreou G, Schroff F, Adam H. Encoder-decoder with atrous separable "
-        "convolution for semantic image segmentation. ECCV 2018."
-    }
-    sources: ClassVar[tuple[str, ...]] = ("deeplab",)
     fewest_stages: ClassVar[int] = 3
 
     kind: Literal["deeplab"] = Field("deeplab", description="DeepLabV3+.")
@@ -45,8 +38,4 @@ class DeepLab(Staged):
     def build(self, problem: Problem):
         from refold.networks.deeplab import deeplab
 
-        return deeplab(self, problem)
-
-    def details(self, about: About) -> list[str]:
-        steps = joined(map(str, self.dilations))
-        return [*super().details(about), _("an atrous pyramid of dilations {steps} with image pooling", steps=steps)]
+        return deeplab(problem, self.maps(problem), self.dilations, self.normalisation)

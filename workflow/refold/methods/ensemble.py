@@ -7,9 +7,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from refold.core.errors import RefoldError
-from refold.core.language import _, listed
-from refold.core.sections import distinct
-from refold.methods.base import About, Answer, Derived, entries
+from refold.methods.derived import Answer, Derived, entries
+from refold.settings.base import distinct
 
 
 class Ensemble(Derived):
@@ -37,6 +36,3 @@ class Ensemble(Derived):
         if twice := next((model for model in models if models.count(model) > 1), None):
             raise RefoldError(f"{twice.method} would be counted twice; an ensemble of ensembles names each method once")
         return Answer(tuple(models), entries(name, parts))
-
-    def words(self, about: About) -> str:
-        return _("The label probabilities of {each} on the same fold were averaged.", each=listed(self.members))

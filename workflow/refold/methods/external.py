@@ -9,8 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from refold.core.errors import RefoldError
-from refold.core.language import _
-from refold.methods.base import About, Settings
+from refold.methods.base import Settings
 
 ENDINGS = {2: (".png", ".tif", ".tiff"), 3: (".nii.gz", ".nii")}  # by the data's dimension
 
@@ -63,9 +62,3 @@ class External(Settings):
         if self.values is not None and len(self.values) != labels:
             return [("values", f"{len(self.values)} values; {data} has {labels} labels, the background among them")]
         return []
-
-    def words(self, about: About) -> str:
-        return _(
-            "The label maps of {program} were read as they were; on which cases it was trained could not be checked.",
-            program=self.program,
-        )

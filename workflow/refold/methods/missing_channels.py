@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from refold.core.language import _, joined
-from refold.core.sections import distinct
-from refold.methods.base import About, Answer, Derived, entries, no_channel
+from refold.methods.base import no_channel
+from refold.methods.derived import Answer, Derived, entries
+from refold.settings.base import distinct
 
 
 class MissingChannels(Derived):
@@ -28,13 +28,6 @@ class MissingChannels(Derived):
     def answer(self, name: str, parts: list[Answer]) -> Answer:
         models = tuple(replace(m, missing=m.missing | frozenset(self.channels)) for m in parts[0].models)
         return Answer(models, entries(name, parts), parts[0].postprocessing)
-
-    def words(self, about: About) -> str:
-        return _(
-            "The models of {method} answered for images without channel {missing} (0 after normalisation).",
-            method=self.of,
-            missing=joined(about.channel(c) for c in self.channels),
-        )
 
     def unsuited(self, data: str, channels: int, labels: int) -> list[tuple[str, str]]:
         faults = [("channels", fault) for c in self.channels if (fault := no_channel(c, data, channels))]

@@ -4,39 +4,20 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from refold.core.language import N_, _, joined, listed
-from refold.core.plan import Plan, plan
-from refold.core.sections import Augment, AugmentChanges, Predict, Train, TrainChanges
-from refold.methods.base import About, Segmenter, Settings
+from refold.imaging.plan import Plan, plan
+from refold.methods.base import Segmenter, Settings
+from refold.networks.problem import Problem
+from refold.settings.augment import Augment
+from refold.settings.changes import AugmentChanges, TrainChanges
+from refold.settings.predict import Predict
+from refold.settings.train import Train
 
 if TYPE_CHECKING:
     import keras
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What a network is built for.
-
-    strides: pooling before each stage and axis, the first all ones; their number is that of the stages. patch: voxels
-    of a training patch. labels: with the background. priors: share of the training voxels that each label has. train:
-    the method's training settings (seed, initializer, deep supervision).
-    """
-
-    strides: tuple[tuple[int, ...], ...]
-    patch: tuple[int, ...]
-    channels: int
-    labels: int
-    train: Train = field(default_factory=Train)
-    priors: tuple[float, ...] | None = None
-
-    @property
-    def dimension(self) -> int:
-        return len(self.patch)
 
 
 class Network(Settings):
@@ -44,8 +25,6 @@ class Network(Settings):
 
     network: ClassVar[bool] = True
     file: ClassVar[str] = "model.keras"
-    title: ClassVar[str] = N_("network")  # in the report: "A 3-D <title> with ..."
-    sources: ClassVar[tuple[str, ...]] = ()  # keys of its references
     fewest_stages: ClassVar[int] = 2
     whole: ClassVar[tuple[int, ...]] = ()  # axes that it does not pool
     deep_supervision: ClassVar[bool] = False  # whether `build` gives logits of several resolutions
@@ -85,35 +64,21 @@ class Network(Settings):
         """Layers of its own that a saved model names."""
         return {}
 
-    def create(self, predict: Predict) -> Segmenter:
+    def segmenter(self, train: Train, augment: Augment, predict: Predict) -> Segmenter:
+        """The network, not yet trained; ``train`` and ``augment`` as they hold for it."""
         from refold.networks.segmenter import NetworkSegmenter
 
-        return NetworkSegmenter(self, self.train.on(Train()), self.augment.on(Augment()), predict)
-
-    def words(self, about: About) -> str:
-        dimension = about.dimension if self.dimension == "auto" else self.dimension
-        plan = about.facts.get("plan")
-        text = _("A {dimension}-D {network}", dimension=dimension, network=_(self.title))
-        text += about.cite(*self.sources) if self.sources else ""
-        parts = []
-        if plan:
-            patch = " x ".join(map(str, plan["patch"]))
-            sizes = _("{stages} resolutions, a patch of {patch} voxels", stages=len(plan["strides"]), patch=patch)
-            if self.planned_stages == "auto" and about.train.patch == "auto":
-                cite = about.cite("nnunet")
-                sizes = _("{sizes} (planned from the fingerprint by nnU-Net's rule{cite})", sizes=sizes, cite=cite)
-            parts.append(sizes)
-        elif self.planned_stages != "auto":
-            parts.append(_("{stages} resolutions", stages=self.planned_stages))
-        parts += self.details(about)
-        if parts:
-            text = _("{network} with {parts}", network=text, parts=joined(parts))
-        count = about.facts.get("parameters")
-        return _("{network}; {count:,} parameters.", network=text, count=count) if count else _("{text}.", text=text)
-
-    def details(self, about: About) -> list[str]:
-        """What else the report tells of it, as parts of a list."""
-        return []
+        return NetworkSegmenter(
+            self.build,
+            train,
+            augment,
+            predict,
+            dimension=self.dimension,
+            plan=self.plan,
+            fewest_stages=self.fewest_stages,
+            layers=self.layers(),
+            trainer=self.trainer(),
+        )
 
 
 class Staged(Network):
@@ -137,29 +102,15 @@ class Staged(Network):
     def planned_stages(self) -> Literal["auto"] | int:
         return self.stages if self.widths is None else len(self.widths)
 
+    def maps(self, problem: Problem) -> list[int]:
+        """Feature maps of each stage."""
+        return [self.width(stage) for stage in range(len(problem.strides))]
+
     def width(self, stage: int) -> int:
         """Feature maps of a stage."""
         if self.widths is not None:
             return self.widths[stage]
         return min(self.features * 2**stage, self.max_features)
-
-    def details(self, about: About) -> list[str]:
-        norm = {
-            "instance": _("instance normalisation"),
-            "group": _("group normalisation"),
-            "none": _("no normalisation"),
-        }
-        return [self.maps(), norm[self.normalisation]]
-
-    def maps(self) -> str:
-        """The number of feature maps, in words."""
-        if self.widths is not None:
-            return _("{widths} feature maps", widths=listed(map(str, self.widths)))
-        return _(
-            "{first} feature maps at the first, doubled at each to at most {most}",
-            first=self.features,
-            most=self.max_features,
-        )
 
     def faults(self) -> list[tuple[str, str]]:
         found = []

@@ -6,9 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from refold.core.language import _, joined
-from refold.core.sections import distinct
-from refold.methods.base import About, Answer, Derived, entries
+from refold.methods.derived import Answer, Derived, entries
+from refold.settings.base import distinct
 
 AUTO_VOXELS = (5, 20, 100)
 
@@ -48,21 +47,3 @@ class Postprocessing(Derived):
         if not (self.largest_component or self.fill_holes or self.min_size):
             return [("min_size", "empty, and the other operations are off; leave one to be tried")]
         return []
-
-    def words(self, about: About) -> str:
-        tried = [_("the largest component alone")] if self.largest_component else []
-        tried += [_("holes filled")] if self.fill_holes else []
-        if self.min_size == "auto":
-            sizes = joined(f"{n}" for n in AUTO_VOXELS)
-            tried.append(_("components under {sizes} voxels removed", sizes=sizes))
-        elif self.min_size:
-            sizes, unit = joined(f"{s:g}" for s in self.min_size), "mm³" if about.dimension == 3 else "mm²"
-            tried.append(_("components under {sizes} {unit} removed", sizes=sizes, unit=unit))
-        return _(
-            "The label maps of {method} were postprocessed: for each fold and label, {tried}, or any of these "
-            "together, were kept where they raised the mean Dice by {gain:g} or more on predictions of training-side "
-            "cases (the inner validation, if any).",
-            method=self.of,
-            tried=_("; ").join(tried),
-            gain=self.min_gain,
-        )

@@ -7,16 +7,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from refold.core.language import _, joined, listed
-from refold.core.sections import PredictChanges
-from refold.methods.base import About, Answer, Derived, entries
-
-
-def in_tiles(tile: str | list[int]) -> str:
-    """``predict.tile`` in the report's words, where it is not ``whole``."""
-    if tile == "auto":
-        return _("in tiles of the patch's size or, where little larger, whole")
-    return _("in tiles of {size} voxels", size=" x ".join(map(str, tile)))
+from refold.methods.derived import Answer, Derived, entries
+from refold.settings.changes import PredictChanges
 
 
 class Prediction(Derived):
@@ -39,15 +31,3 @@ class Prediction(Derived):
             allowed = ", ".join(PredictChanges.model_fields)
             return [("predict", f"says nothing, so that it would be {self.of} again; give one of {allowed}")]
         return []
-
-    def words(self, about: About) -> str:
-        given, how = self.predict.model_dump(), []
-        if (tile := given.get("tile")) is not None:
-            how.append(_("each case whole") if tile == "whole" else in_tiles(tile))
-        if (overlap := given.get("overlap")) is not None:
-            how.append(_("with tiles that overlap by {overlap}", overlap=f"{overlap:.0%}"))
-        if (axes := given.get("mirror_axes")) is not None:
-            how.append(
-                _("averaged over mirror images along {axes}", axes=listed(axes)) if axes else _("without mirror images")
-            )
-        return _("The models of {method} predicted otherwise: {how}.", method=self.of, how=joined(how))

@@ -6,8 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from refold.core.language import _
-from refold.methods.base import About, Classical, no_channel
+from refold.methods.base import Classical, no_channel
 
 
 class Seeded(Classical):
@@ -19,14 +18,6 @@ class Seeded(Classical):
     certainty: float = Field(
         0.9, gt=0.5, lt=1, description="Probability by intensity and place from which on a voxel is a seed."
     )
-
-    def described(self, about: About) -> str:
-        """How the seeds came about, in words."""
-        return _(
-            "Seeds were the voxels whose label had a probability of {certainty:g} or more by naive Bayes, from the "
-            "histograms of all channels and the places of the labels in the fold's training cases",
-            certainty=self.certainty,
-        )
 
     def unsuited(self, data: str, channels: int, labels: int) -> list[tuple[str, str]]:
         fault = no_channel(self.channel, data, channels)

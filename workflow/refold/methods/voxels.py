@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
-from refold.core.language import _, joined
-from refold.core.sections import LibrarySeed, Probability, distinct
-from refold.methods.base import About, Classical
+from refold.methods.base import Classical
+from refold.settings.base import LibrarySeed, Probability, distinct
+
+if TYPE_CHECKING:
+    from refold.classical.features import Look
 
 Sigma = Annotated[float, Field(gt=0, le=50)]
 
@@ -28,20 +30,11 @@ class Voxels(Classical):
     position: bool = Field(True, description="Whether the place in the image is a feature.")
     seed: LibrarySeed = Field(1, description="Seed of the sample and of the classifier.")
 
-    def described(self, about: About) -> str:
-        """The features and the sample, in words."""
-        looks = _(
-            "intensity, Gaussian-smoothed intensity, gradient magnitude and Hessian eigenvalues at scales of {scales} "
-            "voxels in each channel",
-            scales=joined(f"{s:g}" for s in self.sigmas),
-        )
-        return _(
-            "{features}, learnt from {samples} voxels a training case (balance {balance:g}, seed {seed})",
-            features=_("{features} and the place in the image", features=looks) if self.position else looks,
-            samples=self.samples,
-            balance=self.balance,
-            seed=self.seed,
-        )
+    def look(self) -> Look:
+        """The same, as the classifiers take it."""
+        from refold.classical.features import Look
+
+        return Look(self.samples, self.balance, self.sigmas, self.position, self.seed)
 
 
 class Forested(Voxels):

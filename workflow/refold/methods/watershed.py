@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from refold.core.language import _, joined
-from refold.core.sections import Predict, distinct
-from refold.methods.base import About, Segmenter
+from refold.methods.base import Segmenter
 from refold.methods.seeded import Seeded
 from refold.methods.voxels import Sigma
+from refold.settings.base import distinct
+from refold.settings.predict import Predict
 
 
 class Watershed(Seeded):
     """Edges as walls: a watershed of the gradient (Meyer 1994) from automatic seeds of every label."""
-
-    references: ClassVar[dict[str, str]] = {
-        "watershed": "Meyer F. Topographic distance and watershed lines. Signal Processing 38, 113-125, 1994."
-    }
 
     kind: Literal["watershed"] = Field("watershed", description="Edges and watershed from automatic seeds.")
     sigmas: Annotated[list[Sigma], Field(min_length=1, max_length=10), AfterValidator(distinct)] = Field(
@@ -31,14 +27,3 @@ class Watershed(Seeded):
         from refold.classical.watershed import WatershedSegmenter
 
         return WatershedSegmenter(self.channel, self.certainty, self.sigmas)
-
-    def words(self, about: About) -> str:
-        return _(
-            "{seeds}, the background included. From them the gradient magnitude of channel {channel} was flooded by a "
-            "watershed{cite}; the Gaussian's standard deviation, of {tried} voxels, was chosen on the fold's training "
-            "cases.",
-            seeds=self.described(about),
-            channel=about.channel(self.channel),
-            cite=about.cite("watershed"),
-            tried=joined(f"{s:g}" for s in self.sigmas),
-        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -9,24 +10,24 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from refold.methods.adversarial import Adversarial
-from refold.methods.network import Problem
-from refold.networks.layers import Maker
+from refold.networks.layers import Maker, Normalisation
+from refold.networks.problem import Problem
+from refold.settings.train import Train
 from refold.train.loop import Trainer
 
 
-def generator(settings: Adversarial, problem: Problem) -> keras.Model:
-    """The plain U-Net that answers; the discriminator exists in training alone."""
-    make, strides = Maker(problem, settings.normalisation), problem.strides
+def generator(problem: Problem, widths: Sequence[int], normalisation: Normalisation = "instance") -> keras.Model:
+    """The plain U-Net that predicts; the discriminator exists in training alone."""
+    make, strides = Maker(problem, normalisation), problem.strides
     image = x = make.input()
     skips = []
     for i, stride in enumerate(strides):
-        x = make.block(x, settings.width(i), stride, f"down{i}")
+        x = make.block(x, widths[i], stride, f"down{i}")
         skips.append(x)
     for i in range(len(strides) - 2, -1, -1):
-        x = make.up(settings.width(i), strides[i + 1], name=f"up{i}")(x)
+        x = make.up(widths[i], strides[i + 1], name=f"up{i}")(x)
         x = layers.Concatenate(name=f"join{i}")([skips[i], x])
-        x = make.block(x, settings.width(i), (1,) * problem.dimension, f"dec{i}")
+        x = make.block(x, widths[i], (1,) * problem.dimension, f"dec{i}")
     return keras.Model(image, make.head()(x), name="adversarial")
 
 
@@ -50,24 +51,24 @@ def discriminator(features: int, dimension: int, channels: int, labels: int, see
 class AdversarialTrainer(Trainer):
     """Each step first improves the network against the discriminator as it stands, then the discriminator."""
 
-    def __init__(self, method: Adversarial, network: keras.Model, settings: Any, *more: Any):
+    def __init__(
+        self, network: keras.Model, settings: Train, *more: Any, weight: float = 0.05, features: int = 8,
+        rate: float = 1e-3,
+    ):  # fmt: skip
+        """``weight``: of deceiving the discriminator. features, rate: its first maps, its learning rate (Adam)."""
         super().__init__(network, settings, *more)
-        self.method, self.labels = method, network.output_shape[-1]
+        self.weight, self.labels = weight, network.output_shape[-1]
         self.critic = discriminator(
-            method.discriminator_features,
-            len(network.input_shape) - 2,
-            network.input_shape[-1],
-            self.labels,
-            settings.seed,
+            features, len(network.input_shape) - 2, network.input_shape[-1], self.labels, settings.seed
         )
-        self.critic_optimizer = keras.optimizers.Adam(method.discriminator_rate, beta_1=0.5)
+        self.critic_optimizer = keras.optimizers.Adam(rate, beta_1=0.5)
         self.critic_optimizer.build(self.critic.trainable_variables)
 
     def _extra_loss(self, image: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         """How far the discriminator is from taking the answer for the truth."""
         answer = tf.nn.softmax(tf.cast(logits, tf.float32))
         verdict = self.critic(tf.concat([tf.cast(image, tf.float32), answer], -1), training=True)
-        return self.method.adversarial_weight * _cross_entropy(verdict, 1.0)
+        return self.weight * _cross_entropy(verdict, 1.0)
 
     def _after_step(self, image: tf.Tensor, label: tf.Tensor, logits: tf.Tensor) -> None:
         """Teach the discriminator the truth and the answer that was given."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 from keras import layers
 
-from refold.methods.attention_unet import AttentionUNet
-from refold.methods.network import Problem
-from refold.networks.layers import Maker
+from refold.networks.layers import Maker, Normalisation
+from refold.networks.problem import Problem
 
 
 def gate(make: Maker, skip, signal, name: str):
@@ -27,20 +28,20 @@ def gate(make: Maker, skip, signal, name: str):
     return layers.Multiply(name=name)([skip, weight])
 
 
-def attention_unet(settings: AttentionUNet, problem: Problem) -> keras.Model:
+def attention_unet(problem: Problem, widths: Sequence[int], normalisation: Normalisation = "instance") -> keras.Model:
     """The U-Net of `refold.networks.unet` with a `gate` on each skip; input and outputs as there."""
-    make, strides = Maker(problem, settings.normalisation), problem.strides
+    make, strides = Maker(problem, normalisation), problem.strides
     image = x = make.input()
     skips = []
     for i, stride in enumerate(strides):
-        x = make.block(x, settings.width(i), stride, f"down{i}")
+        x = make.block(x, widths[i], stride, f"down{i}")
         skips.append(x)
     outputs = []
     for i in range(len(strides) - 2, -1, -1):
-        x = make.up(settings.width(i), strides[i + 1], name=f"up{i}")(x)
+        x = make.up(widths[i], strides[i + 1], name=f"up{i}")(x)
         x = layers.Concatenate(name=f"join{i}")([gate(make, skips[i], x, f"gate{i}"), x])
-        x = make.block(x, settings.width(i), (1,) * problem.dimension, f"dec{i}")
-        if i == 0 or (problem.train.deep_supervision and i < len(strides) - 2):
+        x = make.block(x, widths[i], (1,) * problem.dimension, f"dec{i}")
+        if i == 0 or (problem.deep_supervision and i < len(strides) - 2):
             outputs.append(make.head(f"logits{i}")(x))
     outputs.reverse()
     return keras.Model(image, outputs if len(outputs) > 1 else outputs[0], name="attention_unet")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 from keras import layers
 
-from refold.methods.convlstm_unet import ConvLSTMUNet
-from refold.methods.network import Problem
-from refold.networks.layers import Maker
+from refold.networks.layers import Maker, Normalisation
+from refold.networks.problem import Problem
 
 
 class SliceLSTM(layers.Layer):
@@ -63,13 +63,13 @@ class SliceLSTM(layers.Layer):
         return {**super().get_config(), "width": self.width, "backwards": self.backwards, "seed": self.seed}
 
 
-def convlstm_unet(settings: ConvLSTMUNet, problem: Problem) -> keras.Model:
+def convlstm_unet(problem: Problem, widths: Sequence[int], normalisation: Normalisation = "instance") -> keras.Model:
     """Slices through a 2-D U-Net; at its coarsest stage they see each other (Chen et al. 2016).
 
     Input (batch, x, y, z, channels), any number of slices; x and y as the strides divide. Convolutions are 3 x 3 x 1.
     """
-    make, strides = Maker(problem, settings.normalisation), problem.strides
-    plain = settings.normalisation == "none"
+    make, strides = Maker(problem, normalisation), problem.strides
+    plain = normalisation == "none"
 
     def block(x, width: int, stride, name: str):
         for i, step in enumerate((stride, 1), start=1):
@@ -81,13 +81,13 @@ def convlstm_unet(settings: ConvLSTMUNet, problem: Problem) -> keras.Model:
     image = x = make.input()
     skips = []
     for i, stride in enumerate(strides):
-        x = block(x, settings.width(i), stride, f"down{i}")
+        x = block(x, widths[i], stride, f"down{i}")
         skips.append(x)
-    width = settings.width(len(strides) - 1) // 2 or 1
+    width = widths[len(strides) - 1] // 2 or 1
     both = [SliceLSTM(width, way == "up", make.seed(), name=f"lstm_{way}")(x) for way in ("down", "up")]
     x = layers.Concatenate(name="both_ways")([x, *both])
     for i in range(len(strides) - 2, -1, -1):
-        x = make.up(settings.width(i), strides[i + 1], name=f"up{i}")(x)
+        x = make.up(widths[i], strides[i + 1], name=f"up{i}")(x)
         x = layers.Concatenate(name=f"join{i}")([skips[i], x])
-        x = block(x, settings.width(i), (1, 1, 1), f"dec{i}")
+        x = block(x, widths[i], (1, 1, 1), f"dec{i}")
     return keras.Model(image, make.head()(x), name="convlstm_unet")

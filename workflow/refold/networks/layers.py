@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import count
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from refold.methods.network import Problem
+from refold.networks.problem import Problem
+
+Normalisation = Literal["instance", "group", "none"]
 
 
 class GroupNormalization(layers.GroupNormalization):
@@ -57,9 +59,9 @@ class Maker:
         normalisation: ``instance``, ``group`` (8 groups) or ``none``.
     """
 
-    def __init__(self, problem: Problem, normalisation: str = "instance"):
+    def __init__(self, problem: Problem, normalisation: Normalisation = "instance"):
         self.problem, self.normalisation = problem, normalisation
-        self._seeds = count(problem.train.seed * 10_007)
+        self._seeds = count(problem.seed * 10_007)
 
     @property
     def dimension(self) -> int:
@@ -71,7 +73,7 @@ class Maker:
 
     def initial(self) -> keras.initializers.Initializer:
         """The initializer of the next layer's weights."""
-        kind, seed = self.problem.train.initializer, self.seed()
+        kind, seed = self.problem.initializer, self.seed()
         if kind == "he":
             return keras.initializers.HeNormal(seed=seed)
         if kind == "glorot":
@@ -115,7 +117,7 @@ class Maker:
 
     def dropout(self, rate: float, name: str = "dropout") -> layers.Layer:
         kind = layers.SpatialDropout3D if self.dimension == 3 else layers.SpatialDropout2D
-        return kind(rate, seed=self.problem.train.seed, name=name)
+        return kind(rate, seed=self.problem.seed, name=name)
 
     def head(self, name: str = "logits0") -> layers.Layer:
         """Logits by a convolution of size 1, in float32.

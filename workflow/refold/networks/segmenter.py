@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import tempfile
 import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -15,17 +16,19 @@ import tensorflow as tf
 from refold.core import log
 from refold.core.errors import RefoldError
 from refold.core.files import atomic
-from refold.core.images import AXES
-from refold.core.plan import Plan
-from refold.core.sections import Augment, Predict, Train
-from refold.methods.base import Segmenter
-from refold.methods.network import Network, Problem
+from refold.imaging.plan import Plan, plan
 from refold.networks.layers import GroupNormalization
+from refold.networks.problem import Problem
+from refold.settings.augment import Augment
+from refold.settings.predict import Predict
+from refold.settings.train import Train
 from refold.train import inference
-from refold.train.augment import Augmenter
+from refold.train.augment import AXES, Augmenter
 from refold.train.fold import Fold
+from refold.train.loop import Trainer
 from refold.train.sampler import Sampler
 from refold.train.score import Score
+from refold.train.segmenter import Segmenter
 
 # what Keras raises for an archive that is none, or whose configuration it cannot use
 UNREADABLE = (
@@ -37,9 +40,35 @@ UNREADABLE = (
 class NetworkSegmenter(Segmenter):
     file = "model.keras"
 
-    def __init__(self, settings: Network, train: Train, augment: Augment, predict: Predict):
+    def __init__(
+        self,
+        build: Callable[[Problem], keras.Model],
+        train: Train | None = None,
+        augment: Augment | None = None,
+        predict: Predict | None = None,
+        *,
+        dimension: Literal["auto", 2, 3] = "auto",
+        plan: Callable[..., Plan] = plan,
+        fewest_stages: int = 2,
+        layers: Mapping[str, type] | None = None,
+        trainer: Callable[..., Trainer] = Trainer,
+    ):
+        """A network that is not yet trained.
+
+        Args:
+            build: makes it: (batch, x, y[, z], channels) to logits (batch, x, y[, z], labels), or with deep supervision
+                a list of them, finest first.
+            train, augment, predict: how it is trained, its patches are changed, and it predicts; None: by default.
+            dimension: 2: slice by slice across z; 3: volumes; `auto`: the data's.
+            plan: gives patch and pooling by fingerprint, dimension and `train.patch`.
+            fewest_stages: with which it can be built.
+            layers: of its own, by the names in a saved model.
+            trainer: makes its trainer.
+        """
         super().__init__()
-        self.settings, self.train, self.augment, self.predict = settings, train, augment, predict
+        self.build, self.dimension, self.planned, self.fewest_stages = build, dimension, plan, fewest_stages
+        self.train, self.augment, self.predict = train or Train(), augment or Augment(), predict or Predict()
+        self.layers, self.trainer = dict(layers or {}), trainer
         self.network: keras.Model | None = None
         self.plan: Plan | None = None
         self.labels = 0
@@ -48,7 +77,7 @@ class NetworkSegmenter(Segmenter):
     # ---- learning
 
     def fit(self, fold: Fold) -> dict[str, Any]:
-        dimension = self.settings.dimension if self.settings.dimension != "auto" else fold.description.dimension
+        dimension = self.dimension if self.dimension != "auto" else fold.description.dimension
         self.labels = fold.labels
         try:
             self._build(fold, dimension)
@@ -74,7 +103,7 @@ class NetworkSegmenter(Segmenter):
             f"{self.network.count_params():,} weights, {self.train.epochs} epochs of {sampler.steps} steps"
         )
         validate = (lambda: self._validate(fold)) if fold.validation else None
-        trainer = self.settings.trainer()(self.network, self.train, sampler, validate, fold.checkpoint, fold.key, name)
+        trainer = self.trainer(self.network, self.train, sampler, validate, fold.checkpoint, fold.key, name)
         trainer.run()
         self.history = trainer.history
         kept = trainer.best[1] if trainer.best else trainer.epoch  # whose weights the network holds now
@@ -90,8 +119,8 @@ class NetworkSegmenter(Segmenter):
         }
 
     def _build(self, fold: Fold, dimension: int) -> None:
-        self.plan = self.settings.plan(fold.fingerprint, dimension, self.train.patch)
-        if self.plan.stages < self.settings.fewest_stages:
+        self.plan = self.planned(fold.fingerprint, dimension, self.train.patch)
+        if self.plan.stages < self.fewest_stages:
             raise RefoldError(
                 f"train.patch: {list(self.plan.patch)} cannot be pooled: an axis needs 8 voxels; "
                 "give a larger patch, or a finer preprocess.spacing"
@@ -112,10 +141,12 @@ class NetworkSegmenter(Segmenter):
             self.plan.patch,
             len(fold.description.channels),
             fold.labels,
-            self.train,
             tuple(fold.priors()),
+            self.train.seed,
+            self.train.initializer,
+            self.train.deep_supervision,
         )
-        self.network = self.settings.build(problem)
+        self.network = self.build(problem)
 
     def _validate(self, fold: Fold) -> tuple[float, list[float], dict[str, Any]]:
         """Cross-entropy, mean Dice by foreground label, and `Score` over the inner validation, without mirroring."""
@@ -174,7 +205,7 @@ class NetworkSegmenter(Segmenter):
     def load(self, folder: Path, card: dict[str, Any]) -> None:
         path = folder / self.file
         try:
-            own = {"GroupNormalization": GroupNormalization, **self.settings.layers()}
+            own = {"GroupNormalization": GroupNormalization, **self.layers}
             self.network = keras.models.load_model(path, own, compile=False)
         except UNREADABLE as error:
             told = f"{type(error).__name__}: {error}".splitlines()[0]

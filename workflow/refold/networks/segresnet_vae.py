@@ -9,9 +9,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from refold.methods.network import Problem
-from refold.methods.segresnet_vae import SegResNetVAE
-from refold.networks.layers import Maker, residual
+from refold.networks.layers import Maker, Normalisation, residual
+from refold.networks.problem import Problem
 
 
 class VAE(layers.Layer):
@@ -80,20 +79,26 @@ class VAE(layers.Layer):
         return {**super().get_config(), **self.settings}
 
 
-def segresnet_vae(settings: SegResNetVAE, problem: Problem) -> keras.Model:
+def segresnet_vae(
+    problem: Problem,
+    widths: Sequence[int],
+    latent: int = 16,
+    vae_weight: float = 0.1,
+    normalisation: Normalisation = "instance",
+) -> keras.Model:
     """A residual U-Net whose skips are added, regularised by `VAE`; input and output as of `refold.networks.unet`."""
-    make, strides = Maker(problem, settings.normalisation), problem.strides
+    make, strides = Maker(problem, normalisation), problem.strides
     image = x = make.input()
     skips, same = [], (1,) * problem.dimension
     for i, stride in enumerate(strides):
-        x = residual(make, x, settings.width(i), stride, f"down{i}")
+        x = residual(make, x, widths[i], stride, f"down{i}")
         skips.append(x)
     scale = np.prod(strides, axis=0).tolist()
-    if settings.vae_weight:
-        numbers = settings.latent, settings.vae_weight, scale, problem.channels, settings.width(0), problem.train.seed
+    if vae_weight:
+        numbers = latent, vae_weight, scale, problem.channels, widths[0], problem.seed
         x = VAE(*numbers, name="vae")([x, image])
     for i in range(len(strides) - 2, -1, -1):
-        x = make.up(settings.width(i), strides[i + 1], name=f"up{i}")(x)
+        x = make.up(widths[i], strides[i + 1], name=f"up{i}")(x)
         x = layers.Add(name=f"join{i}")([skips[i], x])
-        x = residual(make, x, settings.width(i), same, f"dec{i}")
+        x = residual(make, x, widths[i], same, f"dec{i}")
     return keras.Model(image, make.head()(x), name="segresnet_vae")

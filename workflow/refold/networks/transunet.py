@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import layers, ops
 
 from refold.core.errors import RefoldError
-from refold.methods.network import Problem
-from refold.methods.transunet import TransUNet
-from refold.networks.layers import Maker
+from refold.networks.layers import Maker, Normalisation
+from refold.networks.problem import Problem
 
 
 class Transformer(layers.Layer):
@@ -72,34 +72,41 @@ class Transformer(layers.Layer):
         return {**super().get_config(), **self.settings}
 
 
-def transunet(settings: TransUNet, problem: Problem) -> keras.Model:
+def transunet(
+    problem: Problem,
+    widths: Sequence[int],
+    blocks: int = 2,
+    heads: int = 4,
+    expansion: int = 2,
+    normalisation: Normalisation = "instance",
+) -> keras.Model:
     """A U-Net with `Transformer` blocks between encoder and decoder (Chen et al. 2021); in and out as the U-Net.
 
     Raises:
         RefoldError: the coarsest stage's width is no multiple of the heads.
     """
-    make, strides = Maker(problem, settings.normalisation), problem.strides
-    width = settings.width(len(strides) - 1)
-    if width % settings.heads:
+    make, strides = Maker(problem, normalisation), problem.strides
+    width = widths[len(strides) - 1]
+    if width % heads:
         raise RefoldError(
-            f"heads: the coarsest of {len(strides)} stages has {width} maps, which {settings.heads} heads cannot share;"
+            f"heads: the coarsest of {len(strides)} stages has {width} maps, which {heads} heads cannot share;"
             " give a number of heads that divides it"
         )
     image = x = make.input()
     skips = []
     for i, stride in enumerate(strides):
-        x = make.block(x, settings.width(i), stride, f"down{i}")
+        x = make.block(x, widths[i], stride, f"down{i}")
         skips.append(x)
-    for b in range(settings.blocks):
-        hidden = settings.expansion * width
-        seed = problem.train.seed * 10_007 + 6_000 + 10 * b
-        x = Transformer(width, settings.heads, hidden, problem.dimension, seed, name=f"transformer{b + 1}")(x)
+    for b in range(blocks):
+        hidden = expansion * width
+        seed = problem.seed * 10_007 + 6_000 + 10 * b
+        x = Transformer(width, heads, hidden, problem.dimension, seed, name=f"transformer{b + 1}")(x)
     outputs = []
     for i in range(len(strides) - 2, -1, -1):
-        x = make.up(settings.width(i), strides[i + 1], name=f"up{i}")(x)
+        x = make.up(widths[i], strides[i + 1], name=f"up{i}")(x)
         x = layers.Concatenate(name=f"join{i}")([skips[i], x])
-        x = make.block(x, settings.width(i), (1,) * problem.dimension, f"dec{i}")
-        if i == 0 or (problem.train.deep_supervision and i < len(strides) - 2):
+        x = make.block(x, widths[i], (1,) * problem.dimension, f"dec{i}")
+        if i == 0 or (problem.deep_supervision and i < len(strides) - 2):
             outputs.append(make.head(f"logits{i}")(x))
     outputs.reverse()
     return keras.Model(image, outputs if len(outputs) > 1 else outputs[0], name="transunet")

@@ -8,24 +8,29 @@ from typing import Any
 
 import numpy as np
 
-from refold.core import cases, errors, geometry, images, log, machine, place, seals, seen, store
+from refold.core import log, paths, seals, sources
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file, sha256_json
-from refold.core.intensity import Statistics
-from refold.core.params import Params, Stamps
-from refold.core.sections import Predict
-from refold.methods import module
-from refold.methods.base import Part, Settings, no_channel
+from refold.imaging import cases, geometry, images, place, store
+from refold.imaging.dataset import Description
+from refold.imaging.intensity import Statistics
+from refold.imaging.record import Record
+from refold.methods.base import no_channel
+from refold.methods.derived import Answer, Part, answer
 from refold.methods.external import External
+from refold.methods.frozen import Entry, settings, thaw_all
 from refold.predict import external, postprocess
 from refold.predict.models import Model, mean_probabilities
+from refold.run import command, machine, seen
+from refold.settings.predict import Predict
+from refold.settings.stamps import Stamps
 from refold.train.score import Score
 
 HOLDOUT = "holdout"
 PROBABILITIES = "probabilities"  # folder beside the label maps
 
 
-def main() -> None:
+def main() -> command.Job:
     parser = argparse.ArgumentParser(prog="python -m refold.predict", description=__doc__)
     parser.add_argument("--method", required=True)
     parser.add_argument(
@@ -33,20 +38,20 @@ def main() -> None:
     )
     parser.add_argument("--models", nargs="+", help="files of the models; default results/models/<method>/fold-<k>")
     parser.add_argument("--params", default="results/.params", help="folder of the frozen sections")
-    parser.add_argument("--cases", default=cases.CASES)
-    parser.add_argument("--dataset", default=cases.DATASET)
+    parser.add_argument("--cases", default=paths.CASES)
+    parser.add_argument("--dataset", default=paths.DATASET)
     parser.add_argument("--fingerprint", default="data/fingerprint.json")
     parser.add_argument("--preprocessed", default="data/preprocessed")
     parser.add_argument("--splits", default="results/splits.json")
     parser.add_argument("--place", default=place.FILE, help="tells where another program's label maps lie")
     parser.add_argument("--out", help="folder of the predictions; default results/predictions/<method>/fold-<k>")
-    run(parser.parse_args())
+    return run(parser.parse_args())
 
 
 class Output:
     """The folder of a fold's predictions; what is half done in it has no manifest."""
 
-    def __init__(self, folder: Path, description: cases.Description):
+    def __init__(self, folder: Path, description: Description):
         self.folder, self.description = folder, description
         self._ending = ".nii.gz" if description.dimension == 3 else ".png"
         self._values, self._rule = np.array(description.labels.values), description.rule()
@@ -57,14 +62,14 @@ class Output:
         (self.folder / "predictions.json").unlink(missing_ok=True)
         self.folder.mkdir(parents=True, exist_ok=True)
 
-    def write(self, case: str, indices: np.ndarray, record: geometry.Record) -> dict[str, Any]:
+    def write(self, case: str, indices: np.ndarray, record: Record) -> dict[str, Any]:
         """Write the label indices (x, y[, z]) of a case; its entry in the manifest."""
         path = self.folder / f"{case}{self._ending}"
         values, affine = self._values[indices].astype(self._kind), np.array(record.raw_affine)
         images.write_label(path, values[..., 0] if record.flat else values, affine, self._rule)
         return {"file": path.name, "sha256": sha256_file(path)}
 
-    def answer(self, case: str, probabilities: np.ndarray, record: geometry.Record) -> tuple[np.ndarray, dict]:
+    def answer(self, case: str, probabilities: np.ndarray, record: Record) -> tuple[np.ndarray, dict]:
         """The label indices (x, y[, z]) on the case's own grid, and the entry of the probabilities, which it writes."""
         path = self.folder / PROBABILITIES / f"{case}{images.PROBABILITY_SUFFIX[self.description.dimension]}"
         labels = len(self._values) - 1
@@ -86,7 +91,7 @@ class Output:
         seals.write(self.folder / "predictions.json", about)
 
 
-def _load(folder: Path, part: Part, entry: Settings, predict: Predict, split: str) -> Model:
+def _load(folder: Path, part: Part, entry: Entry, predict: Predict, split: str) -> Model:
     card = seals.read(folder / "card.json")
     if card["method"] != part.method:
         raise RefoldError(f"{folder / 'card.json'} is of method {card['method']!r}, not {part.method!r}; train again")
@@ -120,11 +125,11 @@ def _wanted(splits: dict[str, Any], fold: str, cards: list[dict[str, Any]]) -> l
     return sorted(wanted)
 
 
-def _folders(params: Params, method: str, fold: str, given: list[str] | None) -> list[tuple[Path, Part]]:
+def _folders(answer: Answer, method: str, fold: str, given: list[str] | None) -> list[tuple[Path, Part]]:
     """(folder of a model, how it answers) for all models that answer."""
     files = [Path(f) for f in given or []]
     found = []
-    for part in params.answer(method).models:
+    for part in answer.models:
         mine = {f.parent for f in files if f.parent.parent.name == part.method}
         if not given:
             mine = {Path(f"results/models/{part.method}/fold-{fold}")}
@@ -134,9 +139,9 @@ def _folders(params: Params, method: str, fold: str, given: list[str] | None) ->
     return found
 
 
-def _setup(params: Params, method: str, predict: Predict) -> dict[str, Any]:
+def _setup(networks: bool, predict: Predict) -> dict[str, Any]:
     """TensorFlow set up where a network answers; the facts of this machine."""
-    if not params.asks_networks(method):
+    if not networks:
         return machine.facts()
     from refold.train.runtime import configure, device
 
@@ -167,23 +172,24 @@ def _checked(models: list[Model], method: str, fingerprint: str) -> dict[str, An
     return {**shared, **merged}
 
 
-def run(a: argparse.Namespace) -> None:
+def run(a: argparse.Namespace) -> command.Job:
     stamps = Stamps(a.params)
-    params, predict = stamps.methods(a.method), stamps.read("predict").predict
-    answer = params.answer(a.method)
-    errors.USED.extend(module(params.methods[name].kind) for name in answer.entries)
-    splits, description = seals.read(a.splits), cases.Description.read(a.dataset)
+    entries, predict = thaw_all(stamps, a.method), stamps.read(Predict)
+    methods = settings(entries)
+    how = answer(methods, a.method)
+    job = command.Job(stamps, [sources.kind(methods[name].kind) for name in how.entries])
+    splits, description = seals.read(a.splits), Description.read(a.dataset)
     output = Output(Path(a.out or f"results/predictions/{a.method}/fold-{a.fold}"), description)
-    if isinstance(entry := params.methods[a.method], External):
-        _take_over(a, entry, params, splits, output)
-        return
-    wanted_models = _folders(params, a.method, a.fold, a.models)
-    here = _setup(params, a.method, predict)
+    if isinstance(entry := methods[a.method], External):
+        _take_over(a, entry, stamps, splits, output)
+        return job
+    wanted_models = _folders(how, a.method, a.fold, a.models)
+    here = _setup(any(methods[part.method].network for part in how.models), predict)
     doubts = machine.doubts(here["instructions"], "predict.instructions")
     for text in doubts:
         log.get().warning(text)
     split = sha256_file(a.splits)
-    models = [_load(f, part, params.methods[part.method], predict, split) for f, part in wanted_models]
+    models = [_load(f, part, entries[part.method], predict, split) for f, part in wanted_models]
     for model in models:
         if beyond := [c for c in model.missing if c >= len(description.channels)]:
             raise RefoldError(f"methods.{a.method}: {no_channel(beyond[0], 'the data set', len(description.channels))}")
@@ -191,8 +197,8 @@ def run(a: argparse.Namespace) -> None:
             raise RefoldError(f"methods.{a.method}: no channel would be left of {model.method}; leave one out")
     hashes = _checked(models, a.method, a.fingerprint)
     hashes["params"] |= {
-        **{f"methods.{n}": sha256_json(params.frozen_method(n)) for n in answer.entries},
-        "predict": sha256_json(predict.model_dump(mode="json")),
+        **{f"methods.{n}": sha256_json(stamps.frozen(f"methods.{n}")) for n in how.entries},
+        "predict": sha256_json(stamps.frozen("predict")),
     }
     fingerprint = seals.read(a.fingerprint)
     wanted = _wanted(splits, a.fold, [m.card for m in models])
@@ -201,9 +207,9 @@ def run(a: argparse.Namespace) -> None:
         return store.open(a.preprocessed, case, fingerprint["cases"][case]["sha256"])
 
     # of methods that only decide, the mean of several decisions would look like a probability
-    keep = predict.keep_probabilities and not any(params.methods[m.method].decides for m in models)
+    keep = predict.keep_probabilities and not any(methods[m.method].decides for m in models)
     output.begin()
-    chosen, warnings = postprocess.choose(params, answer, models, stored_case, description.labels)
+    chosen, warnings = postprocess.choose(methods, how, models, stored_case, description.labels)
     for model in models:
         if model.method != a.method:  # the report shows its own card's warnings beside a method
             name = f"{model.method} fold {model.card['fold']}"
@@ -222,7 +228,7 @@ def run(a: argparse.Namespace) -> None:
         for choice in chosen:
             indices = choice.apply(indices, record.raw_spacing)
         done[case] = output.write(case, indices, record) | more
-    alone = len(answer.models) == 1
+    alone = len(how.models) == 1
     output.end(
         a.method,
         a.fold,
@@ -238,6 +244,7 @@ def run(a: argparse.Namespace) -> None:
         postprocessing=[c.to_json(description.labels) for c in chosen],
         warnings=[*doubts, *warnings],
     )
+    return job
 
 
 def _told(models: list[Model], case: str | None = None) -> list[Any]:
@@ -250,11 +257,11 @@ def _told(models: list[Model], case: str | None = None) -> list[Any]:
     return [{"case": case, "message": text} for text in told] if case else told
 
 
-def _take_over(a: argparse.Namespace, entry: External, params: Params, splits: dict[str, Any], output: Output) -> None:
+def _take_over(a: argparse.Namespace, entry: External, stamps: Stamps, splits: dict[str, Any], output: Output) -> None:
     """Another program's label maps as predictions."""
     fingerprint = seals.read(a.fingerprint)
 
-    def record_of(case: str) -> geometry.Record:
+    def record_of(case: str) -> Record:
         with store.open(a.preprocessed, case, fingerprint["cases"][case]["sha256"]) as stored:
             return stored.record
 
@@ -278,7 +285,7 @@ def _take_over(a: argparse.Namespace, entry: External, params: Params, splits: d
             "split": sha256_file(a.splits),
             "preprocess": sha256_file(a.fingerprint),
             "code": {},
-            "params": {f"methods.{a.method}": sha256_json(params.frozen_method(a.method))},
+            "params": {f"methods.{a.method}": sha256_json(stamps.frozen(f"methods.{a.method}"))},
             "models": read,
         },
         machine=machine.facts(),
@@ -288,4 +295,4 @@ def _take_over(a: argparse.Namespace, entry: External, params: Params, splits: d
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    command.run(main)

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from refold.core import images, log
-from refold.core.cases import PLAIN, Description, Rule
+from refold.core import log
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_json
-from refold.core.geometry import Record
-from refold.core.seen import Seen
+from refold.imaging import images
+from refold.imaging.dataset import PLAIN, Description, Rule
+from refold.imaging.record import Record
 from refold.methods.external import ENDINGS, External, find
+from refold.run.seen import Seen
 
 
 def read(path: Path, record: Record, known: Sequence[int], rule: Rule = PLAIN) -> np.ndarray:

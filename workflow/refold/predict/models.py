@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from refold.core import intensity
-from refold.core.intensity import Statistics
-from refold.methods.base import Segmenter
+from refold.imaging import intensity
+from refold.imaging.intensity import Statistics
+from refold.train.segmenter import Segmenter
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,11 +12,11 @@ import numpy as np
 from scipy import ndimage
 
 from refold.core import log
-from refold.core.cases import Labels
-from refold.core.grid import filled
-from refold.core.params import Params
-from refold.core.store import Stored
-from refold.methods.base import Answer
+from refold.imaging.dataset import Labels
+from refold.imaging.grid import filled
+from refold.imaging.store import Stored
+from refold.methods.base import Settings
+from refold.methods.derived import Answer
 from refold.methods.postprocessing import AUTO_VOXELS, Postprocessing
 from refold.predict.models import Model, mean_probabilities
 from refold.train.score import Score
@@ -164,7 +164,7 @@ def training_side(models: Sequence[Model]) -> tuple[list[str], bool]:
 
 
 def choose(
-    params: Params,
+    methods: Mapping[str, Settings],
     answer: Answer,
     models: Sequence[Model],
     opened: Callable[[str], AbstractContextManager[Stored]],
@@ -173,7 +173,7 @@ def choose(
     """The postprocessing of a method, chosen fold by fold where several folds' models answer together.
 
     Args:
-        params: holds the method and its parts.
+        methods: settings of the method and of those that it is made from.
         answer: of the method.
         models: that answer; each fold's choose on that fold's own training side.
         opened: opens a preprocessed case.
@@ -204,7 +204,7 @@ def choose(
         cases += names
     found = []
     for method in answer.postprocessing:
-        settings = params.methods[method]
+        settings = methods[method]
         operations, scores = best(pairs, len(labels), settings)
         found.append(Choice(method, operations, tuple(cases), scores))
         pairs = [(apply(a, operations, voxel), t, voxel) for a, t, voxel in pairs]

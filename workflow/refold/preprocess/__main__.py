@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import argparse
 
-from refold.core import cases as table
-from refold.core import errors, params, place, store
+from refold.core import paths
+from refold.imaging import cases as table
+from refold.imaging import place, store
 from refold.preprocess import cases, fingerprint
+from refold.run import command
+from refold.settings.preprocess import Preprocess
+from refold.settings.stamps import Stamps
 
 
-def main() -> None:
+def main() -> command.Job:
     parser = argparse.ArgumentParser(prog="refold.preprocess", description=__doc__)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--params", default="results/.params", help="folder of the frozen parameters")
-    common.add_argument("--cases", default=table.CASES, help="table of cases")
-    common.add_argument("--dataset", default=table.DATASET, help="description of the data set")
+    common.add_argument("--cases", default=paths.CASES, help="table of cases")
+    common.add_argument("--dataset", default=paths.DATASET, help="description of the data set")
     common.add_argument("--folder", default=store.FOLDER, help="where the preprocessed cases lie")
     verbs = parser.add_subparsers(dest="verb", required=True)
     shard = verbs.add_parser("cases", parents=[common], help="preprocess the cases of one shard")
@@ -24,13 +28,16 @@ def main() -> None:
     whole.add_argument("--out", default=fingerprint.FINGERPRINT, help="file written")
     args = parser.parse_args()
 
-    section = params.Stamps(args.params).read("preprocess").preprocess
-    known, description = table.load(args.cases, args.dataset, args.place if args.verb == "cases" else None)
+    stamps = Stamps(args.params)
+    section = stamps.read(Preprocess)
+    root = place.Place.read(args.place).root if args.verb == "cases" else ""
+    known, description = table.load(args.cases, args.dataset, root)
     if args.verb == "cases":
         cases.run(known, description, section, args.shard, args.folder)
     else:
         fingerprint.run(known, description, section, args.folder, args.out)
+    return command.Job(stamps)
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    command.run(main)

@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from refold.core import geometry, images, intensity, log, seals, store
-from refold.core.cases import Case, Description, verify
+from refold.core import log, seals
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file
-from refold.core.grid import filled, mm
 from refold.core.rng import generator
-from refold.core.sections import Preprocess
+from refold.imaging import geometry, images, intensity, store
+from refold.imaging.cases import Case, verify
+from refold.imaging.dataset import Description
+from refold.imaging.grid import filled, mm
+from refold.settings.preprocess import Preprocess
 
 SAMPLE = 10_000  # most foreground coordinates a label, and most foreground intensities, kept of a case
 FEWEST = 256  # and the fewest, where there are so many

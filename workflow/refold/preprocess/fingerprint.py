@@ -7,14 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from refold.core import log, seals, store
-from refold.core.cases import Case, Description
+from refold.core import log, seals
 from refold.core.errors import RefoldError
-from refold.core.grid import mm
-from refold.core.intensity import one_intensity
-from refold.core.plan import plan
-from refold.core.sections import Preprocess
+from refold.imaging import store
+from refold.imaging.cases import Case
+from refold.imaging.dataset import Description
+from refold.imaging.grid import mm
+from refold.imaging.intensity import one_intensity
+from refold.imaging.plan import plan
 from refold.preprocess.cases import read_manifests, tidy
+from refold.settings.preprocess import Preprocess
 
 FINGERPRINT = "data/fingerprint.json"
 LARGEST = 2.0  # stored bytes over raw float32 bytes above which the user is warned

@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from refold.core import errors, log, place
+from refold.core import log
 from refold.core.files import read_json, write_text
 from refold.evaluate import incomplete
+from refold.imaging import place
 from refold.report import inputs, page, plots, provenance
+from refold.run import command
+from refold.settings.stamps import Stamps
 
 
-def main() -> None:
+def main() -> command.Job:
     parser = argparse.ArgumentParser(prog="refold.report", description=__doc__)
     parser.add_argument("--methods", nargs="+", required=True, metavar="NAME", help="methods shown, in this order")
     parser.add_argument("--folds", nargs="+", type=int, required=True, metavar="K", help="folds that were run")
@@ -32,16 +35,18 @@ def main() -> None:
     failed = read_json(args.incomplete / incomplete.FAILED) if args.incomplete else {}
     methods = [m for m in args.methods if m not in failed]
     folders = inputs.Folders(args.data, args.results, args.params, args.incomplete, args.place)
-    experiment = inputs.read(methods, args.folds, folders, failed)
+    stamps = Stamps(args.params)
+    experiment = inputs.read(methods, args.folds, folders, failed, stamps)
     facts = provenance.gather(experiment)
     if args.incomplete:
         write_text(args.incomplete / args.out.name, page.render(experiment, facts).html)
-        return
+        return command.Job(stamps)
     page.write(experiment, args.out, facts)
     plots.write(experiment, args.out.parent)
     provenance.write(experiment, facts, args.out)
     log.get().info("wrote %s (%.1f MB)", args.out, args.out.stat().st_size / 1e6)
+    return command.Job(stamps)
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    command.run(main)

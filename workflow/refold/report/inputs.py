@@ -10,12 +10,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from refold.core import cases as case_table
-from refold.core import lengths, place, seals
+from refold.core import seals
 from refold.core.errors import RefoldError
 from refold.core.files import read_csv, read_json, sha256_file, sha256_json
-from refold.core.params import Params, Stamps
-from refold.core.sections import Section
+from refold.experiment.params import Params
+from refold.imaging import cases as case_table
+from refold.imaging import lengths, place
+from refold.imaging.dataset import Description
+from refold.imaging.place import Place
+from refold.settings.base import Section
+from refold.settings.stamps import Stamps
 
 ALL = "all"
 MEAN = "mean"
@@ -119,7 +123,7 @@ class Experiment:
     """
 
     folders: Folders
-    description: case_table.Description
+    description: Description
     cases: dict[str, case_table.Case]
     splits: dict[str, Any]
     split_hash: str
@@ -277,11 +281,10 @@ def _scored(path: Path, methods: list[str], folds: list[str], regions: Collectio
     ]
 
 
-def _params(folder: Path, methods: list[str]) -> tuple[Params, dict[str, Any]]:
+def _params(frozen: Stamps, methods: list[str]) -> tuple[Params, dict[str, Any]]:
     """The frozen parameters as a model, and the stamps as they are: {section or ``methods.<name>``: content}."""
     names = [n for n in Params.model_fields if n != "methods"]
     names[names.index("predict") : names.index("predict")] = [f"methods.{m}" for m in methods]
-    frozen = Stamps(folder)
     stamps = {name: frozen.frozen(name) for name in names}
     sections = {n: v for n, v in stamps.items() if not n.startswith("methods.")}
     return Params.model_validate(sections | {"methods": {m: stamps[f"methods.{m}"] for m in methods}}), stamps
@@ -349,7 +352,11 @@ def _check_complete(
 
 
 def read(
-    methods: list[str], folds: list[int], folders: Folders | None = None, failed: dict[str, str] | None = None
+    methods: list[str],
+    folds: list[int],
+    folders: Folders | None = None,
+    failed: dict[str, str] | None = None,
+    frozen: Stamps | None = None,
 ) -> Experiment:
     """Read an experiment.
 
@@ -358,6 +365,7 @@ def read(
         folds: the folds that were run.
         folders: where the inputs lie.
         failed: other methods, which have no tables, and why.
+        frozen: the parameters, which keep what was read of them; None: those in ``folders``.
 
     Raises:
         RefoldError: a file is missing (named), damaged, or two files do not belong together: the table of cases lacks
@@ -365,7 +373,7 @@ def read(
     """
     folders = folders or Folders()
     data, metrics_folder = folders.data, folders.tables
-    known, description = case_table.load(data / "cases.csv", data / "dataset.json", folders.place)
+    known, description = case_table.load(data / "cases.csv", data / "dataset.json", Place.read(folders.place).root)
     cases = {c.case: c for c in known}
     split_file = folders.results / "splits.json"
     splits = seals.read(split_file)
@@ -378,7 +386,7 @@ def read(
     _check_split(splits, {c.case: c.patient for c in cases.values()}, split_file)
     names = [str(f) for f in sorted(folds)] + ([HOLDOUT] if splits.get("holdout") else [])
 
-    params, stamps = _params(folders.params, [*methods, *(failed or {})])
+    params, stamps = _params(frozen or Stamps(folders.params), [*methods, *(failed or {})])
 
     hashes = seals.read(metrics_folder / "hashes.json")
 

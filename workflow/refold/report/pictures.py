@@ -15,12 +15,13 @@ from pathlib import Path
 
 import numpy as np
 
-from refold.core import images
-from refold.core.cases import Case, Description, Labels
 from refold.core.errors import RefoldError
-from refold.core.grid import spatial
-from refold.core.intensity import modes as modes_of
 from refold.core.language import N_, _
+from refold.imaging import images
+from refold.imaging.cases import Case
+from refold.imaging.dataset import Description, Labels
+from refold.imaging.grid import spatial
+from refold.imaging.intensity import modes as modes_of
 from refold.report.inputs import Experiment, Scored
 
 LARGEST = 320  # pixels along the longer side of an embedded plane

@@ -1,7 +1,7 @@
 """Where the results come from: ``results/provenance.json``, the same as an RO-Crate, and the report's section.
 
 Nothing here differs between runs that give the same results: no date but the commit's, no host, no path of a machine.
-What differs stands in ``logs/provenance.log`` (`refold.core.runlog`).
+What differs stands in ``logs/provenance.log`` (`refold.run.runlog`).
 """
 
 from __future__ import annotations
@@ -17,14 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import refold
-from refold import methods
-from refold.core import git, hashes, machine, seals, sources
+from refold.core import seals, sources
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file, sha256_json
 from refold.core.language import N_, _, joined, plural
-from refold.core.params import Params
 from refold.report import tables
 from refold.report.inputs import HOLDOUT, Experiment
+from refold.run import git, graph, machine
 
 PHASES = (
     N_("data"), N_("preprocess"), N_("split"), N_("train"), N_("predict"), N_("evaluate"), N_("report"),
@@ -39,7 +38,7 @@ NEVER = "1970-01-01"  # stands for a date that is not known
 DATA = ("cases.csv", "checks.json", "dataset.json", "fingerprint.json")
 PROVENANCE, CRATE = "provenance.json", "ro-crate-metadata.json"
 # the crate's own hash: JSON-LD has a place for it among its entities, not beside them
-SEALED, SEAL = "sha256 of this file with zeros in place of this value", "value"
+SEALED = "sha256 of this file with zeros in place of this value"
 
 
 # ---------------------------------------------------------------- facts
@@ -51,7 +50,7 @@ def gather(e: Experiment) -> dict[str, Any]:
     metrics = e.folders.tables
     data = {name: sha256_file(e.folders.data / name) for name in DATA}
     return {
-        "code": code(e.params),
+        "code": graph.code_hashes({m.kind for m in e.params.methods.values()}),
         "commands": {"everything": AGAIN, "jobs": commands()},
         "data": data,
         "experiment": {"dataset": e.description.name, "methods": e.methods, "title": e.params.report.title},
@@ -72,13 +71,6 @@ def gather(e: Experiment) -> dict[str, Any]:
         "threads": {"predict": e.params.predict.threads, "train": e.params.train.threads},
         "versions": dict(versions(e)),
     }
-
-
-def code(params: Params) -> dict[str, str]:
-    """Hash of the source files of each phase; of training and prediction, for the kinds of methods that there are."""
-    kinds = [methods.module(kind) for kind in sorted({m.kind for m in params.methods.values()})]
-    files = {p: sources.closure(f"refold.{p}.__main__", *(kinds if p in ("train", "predict") else [])) for p in PHASES}
-    return {p: hashes.of_code(names, sources.ROOT.parent) for p, names in files.items()}
 
 
 def _source(path: Path) -> dict[str, Any]:
@@ -342,7 +334,7 @@ def crate(e: Experiment, facts: dict[str, Any], report: Path) -> dict[str, Any]:
         ContextEntity(
             made,
             "#seal",
-            properties={"@type": "PropertyValue", "propertyID": SEALED, SEAL: seals.EMPTY},
+            properties={"@type": "PropertyValue", "propertyID": SEALED, seals.IN_CRATE: seals.EMPTY},
         )
     )
     return made.metadata.generate()
@@ -351,4 +343,4 @@ def crate(e: Experiment, facts: dict[str, Any], report: Path) -> dict[str, Any]:
 def write(e: Experiment, facts: dict[str, Any], report: Path) -> None:
     """Write ``provenance.json`` and ``ro-crate-metadata.json`` into the folder of the results, after the report."""
     seals.write(e.folders.results / PROVENANCE, facts)
-    seals.write(e.folders.results / CRATE, crate(e, facts, report), SEAL)
+    seals.write(e.folders.results / CRATE, crate(e, facts, report), seals.IN_CRATE)

@@ -9,8 +9,8 @@ from functools import cached_property
 from statistics import median
 from typing import Any
 
-from refold.core import params as model
 from refold.core.language import N_, _, joined, listed, plural
+from refold.experiment import params as model
 from refold.report import inputs
 from refold.report.inputs import ALL, CV, HOLDOUT, MEAN, Experiment
 

@@ -19,8 +19,8 @@ import numpy as np
 from markupsafe import Markup
 
 from refold.core import log
-from refold.core.grid import mm
 from refold.core.language import N_, _, joined
+from refold.imaging.grid import mm
 from refold.report import pictures, tables, words
 from refold.report.inputs import HOLDOUT, Experiment, Scored
 

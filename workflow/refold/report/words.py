@@ -7,13 +7,16 @@ import re
 from typing import Any
 
 from refold.core.language import N_, _, joined, listed, plural
-from refold.core.params import KINDS, Params
-from refold.core.sections import MSD_TASKS, Augment, Loss, Train
 from refold.evaluate import statistics
+from refold.experiment.params import KINDS, Params
 from refold.methods.base import About
-from refold.methods.prediction import in_tiles
+from refold.report import prose as of_kind
 from refold.report import tables
 from refold.report.inputs import CV, HOLDOUT, MEAN, Experiment
+from refold.report.prose.prediction import in_tiles
+from refold.settings.augment import Augment
+from refold.settings.dataset import MSD_TASKS
+from refold.settings.train import Loss, Train
 
 REFERENCES = {
     "msd": "Antonelli M et al. The Medical Segmentation Decathlon. Nature Communications 13, 4128, 2022.",
@@ -94,7 +97,7 @@ class Prose:
         self.paragraphs.append((title, re.sub("\0([^\0]+)\0", self._number, text)))
 
     def references(self) -> list[str]:
-        known = {**{k: v for kind in KINDS.values() for k, v in kind.references.items()}, **REFERENCES}
+        known = {**{k: v for kind in KINDS.values() for k, v in of_kind.references(kind).items()}, **REFERENCES}
         return [known[k] for k in self.cited]
 
 
@@ -221,7 +224,7 @@ def failed(e: Experiment, set_: str, method: str) -> str:
 
 
 def origin(git: dict[str, Any]) -> list[str]:
-    """Which sources the results come from, in sentences; ``git`` is as `refold.core.git.state` gives it."""
+    """Which sources the results come from, in sentences; ``git`` is as `refold.run.git.state` gives it."""
     if git["commit"] is None:
         return [_("No commit is known: {note}. The hashes below say which code ran.", note=git["note"])]
     sentences = [_("Made from commit {commit} of {date}.", commit=git["commit"], date=git["date"])]
@@ -250,7 +253,7 @@ def methods(experiment: Experiment) -> Prose:
         description = experiment.description
         train = p.train_of(name) if p.methods[name].network else Train()
         about = About(prose.cite, list(description.channels), description.dimension, facts, train)
-        prose.add(_("Method {name}", name=name), p.methods[name].words(about))
+        prose.add(_("Method {name}", name=name), of_kind.words(p.methods[name], about))
     networks = [m for m in experiment.methods if p.methods[m].network]
     for train, augment, names in _recipes(p, networks):
         whose = names if len(names) < len(networks) else []

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import argparse
 
-from refold.core import cases as case_table
-from refold.core import errors, log, place, seals
+from refold.core import log, paths, seals
 from refold.core.files import sha256_file
-from refold.core.params import Stamps
+from refold.imaging import cases as case_table
+from refold.imaging import place
+from refold.run import command
+from refold.settings.split import Split
+from refold.settings.stamps import Stamps
 from refold.split import folds
 
 
-def main(argv: list[str] | None = None) -> None:
+def main(argv: list[str] | None = None) -> command.Job:
     parser = argparse.ArgumentParser(prog="python -m refold.split", description=__doc__)
-    parser.add_argument("--cases", default=case_table.CASES, help="table of cases (default: %(default)s)")
-    parser.add_argument("--dataset", default=case_table.DATASET, help="its description (default: %(default)s)")
+    parser.add_argument("--cases", default=paths.CASES, help="table of cases (default: %(default)s)")
+    parser.add_argument("--dataset", default=paths.DATASET, help="its description (default: %(default)s)")
     parser.add_argument("--params", default="results/.params", help="frozen parameters (default: %(default)s)")
     parser.add_argument("--place", default=place.FILE, help="where files lie (default: %(default)s)")
     parser.add_argument("--output", default="results/splits.json", help="file to write (default: %(default)s)")
     args = parser.parse_args(argv)
 
-    split = Stamps(args.params).read("split").split
+    stamps = Stamps(args.params)
+    split = stamps.read(Split)
     if split.kind == "file":
         split = place.Place.read(args.place).split(split)
     splits = folds.make(*case_table.load(args.cases, args.dataset), split)
@@ -32,7 +36,8 @@ def main(argv: list[str] | None = None) -> None:
         f"{args.output}: {len(splits['folds'])} folds (train/test {sizes}), {len(splits['holdout'])} held out, "
         f"sha256 {sha256_file(args.output)[:12]}"
     )
+    return command.Job(stamps)
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    command.run(main)

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from refold.core.cases import Case, Description
 from refold.core.errors import RefoldError
-from refold.core.explain import nearest
-from refold.core.names import quoted
-from refold.core.sections import Split
+from refold.imaging.cases import Case
+from refold.imaging.dataset import Description
+from refold.settings.base import nearest
+from refold.settings.names import quoted
+from refold.settings.split import Split
 from refold.split import planned
 from refold.split.strata import strata
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_json
-from refold.core.names import quoted
-from refold.core.sections import Split
+from refold.settings.names import quoted
+from refold.settings.split import Split
 
 FORM = '{"folds": [{"train": [...], "test": [...]}, ...], "holdout": [...]}'
 

@@ -8,45 +8,46 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
-from refold.core import cases, errors, hashes, log, machine, seals, sources
+from refold.core import hashes, log, paths, seals, sources
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file, sha256_json, write_csv
-from refold.core.params import Stamps
-from refold.core.sections import Predict, Train
-from refold.methods import module
+from refold.imaging import cases
+from refold.imaging.dataset import Description
+from refold.methods.frozen import thaw
+from refold.run import command, machine
+from refold.settings.predict import Predict
+from refold.settings.stamps import Stamps
 from refold.train import score
 from refold.train.fold import open_fold
 
 
-def main() -> None:
+def main() -> command.Job:
     parser = argparse.ArgumentParser(prog="python -m refold.train", description=__doc__)
     parser.add_argument("--method", required=True)
     parser.add_argument("--fold", required=True, type=int)
     parser.add_argument("--params", default="results/.params", help="folder of the frozen sections")
-    parser.add_argument("--cases", default=cases.CASES)
-    parser.add_argument("--dataset", default=cases.DATASET)
+    parser.add_argument("--cases", default=paths.CASES)
+    parser.add_argument("--dataset", default=paths.DATASET)
     parser.add_argument("--fingerprint", default="data/fingerprint.json")
     parser.add_argument("--preprocessed", default="data/preprocessed")
     parser.add_argument("--splits", default="results/splits.json")
     parser.add_argument("--out", help="folder of the model; default results/models/<method>/fold-<k>")
     parser.add_argument("--checkpoints", default="results/.checkpoints")
-    run(parser.parse_args())
+    return run(parser.parse_args())
 
 
-def run(a: argparse.Namespace) -> None:
+def run(a: argparse.Namespace) -> command.Job:
     stamps = Stamps(a.params)
-    entry = stamps.method(a.method)
-    errors.USED.append(module(entry.kind))
-    # a network's entry is frozen with all of `train` and `augment`; other methods read neither
-    train = entry.train.on(Train()) if entry.network else Train()
-    description = cases.Description.read(a.dataset)
+    frozen = thaw(stamps, a.method)
+    entry, train = frozen.settings, frozen.train
+    description = Description.read(a.dataset)
     found = {
-        "params": hashes.of_params({f"methods.{a.method}": entry.model_dump(mode="json")}),
+        "params": hashes.of_params({f"methods.{a.method}": stamps.frozen(f"methods.{a.method}")}),
         "data": cases.checked(a.cases, description, a.dataset),
         "preprocess": sha256_file(a.fingerprint),
         "split": sha256_file(a.splits),
     }
-    code = hashes.of_code(sources.closure("refold.train.__main__", module(entry.kind)), sources.ROOT.parent)
+    code = hashes.of_code(sources.closure("refold.train.__main__", sources.kind(entry.kind)), sources.ROOT.parent)
     # threads that prepare patches change no patch
     used = versions()
     found |= {"code": {entry.kind: code}, "versions": sha256_json(used)}
@@ -68,7 +69,7 @@ def run(a: argparse.Namespace) -> None:
     out = Path(a.out or f"results/models/{a.method}/fold-{a.fold}")
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = Path(a.checkpoints) / a.method / f"fold-{a.fold}.npz"
-    segmenter = entry.create(Predict())
+    segmenter = frozen.create(Predict())
     fraction = train.validation_fraction if entry.network else 0.0
     held = (fraction, train.validation_seed)
     if segmenter.file != entry.file:  # Snakemake waits for the second, whatever the segmenter writes
@@ -109,6 +110,7 @@ def run(a: argparse.Namespace) -> None:
     checkpoint.unlink(missing_ok=True)
     if checkpoint.parent.is_dir() and not os.listdir(checkpoint.parent):
         checkpoint.parent.rmdir()
+    return command.Job(stamps, [sources.kind(entry.kind)])
 
 
 def versions() -> dict[str, str]:
@@ -149,4 +151,4 @@ def _write_history(path: Path, history: list[dict], labels: tuple[str, ...]) -> 
 
 
 if __name__ == "__main__":
-    errors.run(main)
+    command.run(main)

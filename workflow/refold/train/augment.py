@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from refold.core.sections import Augment
+from refold.settings.augment import Augment
 
 AXES = "xyz"
 

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from refold.core import intensity, rng, store
-from refold.core.cases import Description
+from refold.core import rng
 from refold.core.errors import RefoldError
-from refold.core.intensity import Statistics
-from refold.core.names import quoted
-from refold.core.store import Stored
+from refold.imaging import intensity, store
+from refold.imaging.dataset import Description
+from refold.imaging.intensity import Statistics
+from refold.imaging.store import Stored
+from refold.settings.names import quoted
 
 
 @dataclass(frozen=True)

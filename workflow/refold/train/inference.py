@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from refold.core.errors import RefoldError
-from refold.core.images import AXES
+from refold.train.augment import AXES
 
 Forward = Callable[[np.ndarray], np.ndarray]  # (batch, x, y[, z], channels) -> (batch, x, y[, z], labels)
 IN_MEMORY = 2**29  # bytes of probabilities; a larger volume is gathered in a temporary file

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from refold.core import log
-from refold.core.sections import Train
+from refold.settings.train import Train
 from refold.train import checkpoint, losses, optimizers
 from refold.train.sampler import Feed, Sampler
 from refold.train.schedules import learning_rate

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from scipy import ndimage
 
-from refold.core.sections import Loss
+from refold.settings.train import Loss
 
 
 def cross_entropy(logits: tf.Tensor, truth: tf.Tensor, weights: Sequence[float] | None = None) -> tf.Tensor:

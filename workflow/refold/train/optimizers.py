@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from refold.core.sections import Train
+from refold.settings.train import Train
 
 # adds weight decay to the weights rather than to the gradient
 DECOUPLED = ("adamw", "muon")

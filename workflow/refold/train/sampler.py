@@ -15,9 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from refold.core import intensity, rng
-from refold.core.intensity import Statistics
-from refold.core.store import Stored
+from refold.core import rng
+from refold.imaging import intensity
+from refold.imaging.intensity import Statistics
+from refold.imaging.store import Stored
 from refold.train.augment import Augmenter
 
 

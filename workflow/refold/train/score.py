@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from refold.methods.base import Segmenter
     from refold.train.fold import Fold
+    from refold.train.segmenter import Segmenter
 
 MOST = 4  # training cases that are asked where a method does not know its score
 

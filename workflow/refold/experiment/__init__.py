@@ -1,0 +1,1 @@
+"""A whole params.yaml: its model, checks, reading, messages, schema and page."""

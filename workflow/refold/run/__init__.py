@@ -1,0 +1,1 @@
+"""How a run and its jobs begin and end, and what they run on."""

@@ -1,0 +1,93 @@
+"""The graph of an experiment: its phases, what each reads, imports and makes.
+
+Snakemake's rules, DVC's stages, provenance and `refold compare` all go by it, so that they cannot come to disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from refold.core import hashes, paths, sources
+
+PHASES = ("data", "preprocess", "split", "train", "predict", "evaluate", "report")
+
+SECTIONS = {
+    "data": ["dataset"],
+    "preprocess": ["preprocess"],
+    "split": ["split"],
+    # `methods` and `split` also say which models there are
+    "train": ["train", "augment", "methods", "split"],
+    "predict": ["predict", "methods", "split"],
+    "evaluate": ["evaluate", "methods", "split"],
+    "report": [
+        "dataset", "preprocess", "split", "train", "augment", "methods", "predict", "evaluate", "report",
+    ],
+}  # fmt: skip
+
+RAW = "<raw data>"
+TABLES = ["data/cases.csv", "data/dataset.json"]
+# what all folds together give, but for METRICS
+EVALUATED = [
+    f"results/metrics/{name}"
+    for name in (
+        "agreement.csv", "calibration.csv", "cases.csv", "comparisons.csv", "counts.csv", "hashes.json", "lesions.csv",
+        "ranks.csv", "summary.csv", "uncertainty.csv", "variance.csv",
+    )
+]  # fmt: skip
+READS = {
+    "data": [],
+    "preprocess": [*TABLES, RAW],
+    "split": TABLES,
+    "train": [*TABLES, "data/fingerprint.json", "data/preprocessed", "results/splits.json"],
+    "predict": [
+        "data/dataset.json", "data/fingerprint.json", "data/preprocessed", "results/models", "results/splits.json",
+    ],
+    "evaluate": [*TABLES, "results/predictions", "results/splits.json", RAW],
+    "report": [
+        *TABLES, "data/checks.json", "data/fingerprint.json", "results/metrics/folds", *EVALUATED,
+        "results/metrics/metrics.json", "results/models", "results/predictions", "results/splits.json", RAW,
+    ],
+}  # fmt: skip
+
+METRICS = "results/metrics/metrics.json"
+OUTS = {
+    "data": ["data/cases.csv", "data/checks.json", "data/dataset.json"],
+    "preprocess": ["data/fingerprint.json", "data/preprocessed"],
+    "split": ["results/splits.json"],
+    "train": ["results/models"],
+    "predict": ["results/predictions"],
+    # one by one: metrics.json is a metric, and an out may not lie within another
+    "evaluate": ["results/metrics/folds", *EVALUATED],
+    "report": ["results/provenance.json", "results/report", "results/ro-crate-metadata.json"],
+}  # fmt: skip
+
+
+def module(phase: str) -> str:
+    """The module of a phase's command."""
+    return f"refold.{phase}.__main__"
+
+
+def own_code(phase: str, kinds: Collection[str] = ()) -> list[str]:
+    """Source files that a phase imports; of training and prediction, with those of ``kinds`` of methods."""
+    chosen = [sources.kind(name) for name in sorted(kinds)] if phase in ("train", "predict") else []
+    return sources.closure(module(phase), *chosen)
+
+
+def code(phase: str, kinds: Collection[str]) -> list[str]:
+    """The same; but of the report, which tells code and commands of all phases, those of all, and the rules."""
+    if phase != "report":
+        return own_code(phase, kinds)
+    rules = [str(p.relative_to(sources.ROOT.parent)) for p in (sources.ROOT / "rules").glob("*.smk")]
+    return sorted({*rules, *(f for p in PHASES for f in own_code(p, kinds))})
+
+
+def code_hashes(kinds: Collection[str]) -> dict[str, str]:
+    """Hash of the source files of each phase by its name."""
+    return {phase: hashes.of_code(own_code(phase, kinds), sources.ROOT.parent) for phase in PHASES}
+
+
+def owner(path: str, name: str = "") -> str | None:
+    """The phase among whose outs ``path`` is; ``name`` is the data set's. None: nobody's."""
+    roots = {phase: [*outs, *([METRICS] if phase == "evaluate" else [])] for phase, outs in OUTS.items()}
+    roots["data"] = [*roots["data"], f"{paths.RAW}/{name}"] if name else roots["data"]
+    return next((p for p, all_ in roots.items() if any(path == r or path.startswith(f"{r}/") for r in all_)), None)
