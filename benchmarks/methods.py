@@ -37,7 +37,7 @@ def main() -> None:
     for method in ranked:
         row = means[method]
         told = "–"
-        if params.asks_networks(method):
+        if params.uses_networks(method):
             left = [c for c in classical if not (pairs[method, c][0] > 0 and pairs[method, c][1] < 0.05)]
             told = ", ".join(f"{c} ({pairs[method, c][0]:+.4f}, p {pairs[method, c][1]:.3f})" for c in left) or "none"
         interval = f"{float(row['ci_low']):.4f} to {float(row['ci_high']):.4f}"

@@ -27,7 +27,7 @@ from scipy import ndimage
 
 from refold.evaluate.metrics import compute
 from refold.evaluate.pair import pairs
-from refold.evaluate.parts import Part
+from refold.evaluate.structures import Part
 from refold.imaging import images
 
 HIPPOCAMPUS = Path(__file__).resolve().parents[2] / "shared" / "data" / "Task04_Hippocampus"

@@ -25,7 +25,7 @@ def create(
     """A method as a job makes it: a network by the sections with its own changes."""
     train, augment = train or Train(), augment or Augment()
     if settings.network:
-        train, augment = settings.train.on(train), settings.augment.on(augment)
+        train, augment = settings.train.apply_to(train), settings.augment.apply_to(augment)
     return settings.segmenter(train, augment, predict or Predict())
 
 

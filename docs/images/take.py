@@ -22,7 +22,7 @@ DESK = {
     "report-viewer": ("viewer", 760),
     "report-folds": ("folds", 760),
     "report-volumes": ("volumes", 720),
-    "report-sureness": ("sureness", 740),
+    "report-uncertainty": ("uncertainty", 740),
 }
 PHONE = {"report-phone": ("viewer", 760)}
 

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from refold.core.files import read_csv
-from refold.evaluate.parts import MEAN
+from refold.evaluate.structures import MEAN
 
 pytestmark = pytest.mark.slow
 

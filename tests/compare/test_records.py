@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from refold.cli.__main__ import run
-from refold.compare import inputs, page, pictures, places
+from refold.compare import inputs, locations, page, pictures
 from refold.core.errors import RefoldError
 from refold.core.files import read_csv
 from refold.imaging.cases import Case
@@ -96,7 +96,7 @@ def commit(folder, scores, rate, message):
 
 
 def read(*names):
-    with places.opened([(n, Path.cwd()) for n in names]) as found:
+    with locations.opened([(n, Path.cwd()) for n in names]) as found:
         yield inputs.read_all(found)
 
 
@@ -188,7 +188,7 @@ def test_pictures_that_are_not_in_the_cache(repository):
     lock = yaml.safe_load((repository / "dvc.lock").read_text())
     folder = next(o["md5"] for o in lock["stages"]["all"]["outs"] if o["path"] == "results/predictions")
     path_of(folder).unlink()
-    with places.opened([("old", repository), ("HEAD", repository)]) as found:
+    with locations.opened([("old", repository), ("HEAD", repository)]) as found:
         [pair] = page.hold(inputs.read_all(found), []).pairs
         picture = pictures.picture(pair, pair.changes[0])
     # both commits predicted the same, so the list that is gone is of both
@@ -212,15 +212,15 @@ def test_raw_files_are_looked_for_where_the_run_had_them(tmp_path, monkeypatch):
         (tmp_path / folder).mkdir(parents=True)
         for name in ("i.png", "l.png"):
             (tmp_path / folder / name).touch()
-    run = places.Folder("project", "project", places.FOLDER, results=tmp_path / "project/results")
+    run = locations.Folder("project", "project", locations.FOLDER, results=tmp_path / "project/results")
     assert run.raw("toy", case) == tmp_path / "project/data/raw/toy"
     Place("../moved").write(tmp_path / "project/results/.data/place.json")
     assert run.raw("toy", case).samefile(tmp_path / "moved")
 
-    outs = [{"path": path, "md5": "0"} for path in places.NEEDED]
+    outs = [{"path": path, "md5": "0"} for path in locations.NEEDED]
     texts = {"dvc.lock": yaml.safe_dump({"stages": {"a": {"outs": outs}}}), "params.yaml": "dataset: {source: mine}"}
-    monkeypatch.setattr(places.Record, "text", lambda self, path: texts.get(path))
-    record = places.Record("x", "x", places.COMMIT, "0", cache=tmp_path / "cache", links=tmp_path / "links")
+    monkeypatch.setattr(locations.Record, "text", lambda self, path: texts.get(path))
+    record = locations.Record("x", "x", locations.COMMIT, "0", cache=tmp_path / "cache", links=tmp_path / "links")
     assert record.raw("toy", case).samefile(tmp_path / "mine")
     texts["params.yaml"] = "dataset: {source: null}"
     assert record.raw("toy", case) is None

@@ -36,7 +36,7 @@ def test_by_hand():
             "lesion_precision": 2 / 4,
             "lesion_f1": 4 / 7,
             "lesions_missed": 1,
-            "lesions_invented": 2,
+            "lesions_false_positive": 2,
             "panoptic_quality": (3 / 4 + 1 / 4) / (2 + 1 / 2 + 2 / 2),
         }
     )

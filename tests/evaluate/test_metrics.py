@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from refold.core.errors import RefoldError
 from refold.evaluate.metrics import METRICS, REGISTRY, compute, metric
 from refold.evaluate.pair import Pair, pairs
-from refold.evaluate.parts import Part
+from refold.evaluate.structures import Structure
 
 NAN = math.nan
 MASKS = [m for m in METRICS if REGISTRY[m].group == "masks"]
@@ -146,7 +146,7 @@ def test_cropped_pairs_of_a_label_map_equal_whole_masks():
     truth, prediction = np.zeros((2, 12, 11, 10), np.uint8)
     truth[3:8, 2:9, 4:7] = random.integers(0, 4, (5, 7, 3))
     prediction[2:7, 3:9, 4:8] = random.integers(0, 3, (5, 6, 4))
-    found = list(pairs(truth, prediction, [Part(str(i), (i,)) for i in range(1, 5)], (1.0, 2.0, 3.0), 1.0))
+    found = list(pairs(truth, prediction, [Structure(str(i), (i,)) for i in range(1, 5)], (1.0, 2.0, 3.0), 1.0))
     assert [p.state for p in found] == ["found", "found", "missed", "both_empty"]
     for label, pair in enumerate(found, start=1):
         whole = of(truth == label, prediction == label, (1.0, 2.0, 3.0))

@@ -13,7 +13,7 @@ from refold.evaluate import aggregate
 from refold.evaluate.metrics import METRICS, compute
 from refold.evaluate.pair import Pair
 from refold.evaluate.paired import COMPARED, DIAGONAL, KEEP, OUT, RULES, better, comparable, limits, paired, with_means
-from refold.evaluate.sureness import Sureness
+from refold.evaluate.uncertainty import Histograms
 from refold.settings.evaluate import Evaluate
 
 NAN = math.nan
@@ -30,7 +30,7 @@ EXPECTED = {
     "accuracy": (1, 142 / 144, 142 / 144), "hd95": (0, WIDE, WIDE), "hd95_penalised": (0, WIDE, WIDE),
     "assd": (0, WIDE, WIDE), "nsd": (1, 0, 0), "volume": (0, 0.002, 0), "volume_error": (0, 0.002, -0.002),
     "lesion_sensitivity": (None, None, 0), "lesion_precision": (1, 0, 0), "lesion_f1": (1, 0, 0),
-    "lesions_missed": (0, 0, 1), "lesions_invented": (0, 1, 0), "panoptic_quality": (1, 0, 0),
+    "lesions_missed": (0, 0, 1), "lesions_false_positive": (0, 1, 0), "panoptic_quality": (1, 0, 0),
     "ece": (None, None, "own"), "brier": (None, None, "own"), "entropy": ("own", "own", "own"),
 }  # fmt: skip
 
@@ -40,8 +40,8 @@ def table(**cases: tuple[np.ndarray, np.ndarray]) -> pd.DataFrame:
     found = {}
     for case, (truth, prediction) in cases.items():
         whole = tuple(slice(0, n) for n in truth.shape) if truth.any() else None
-        sure = Sureness.of((prediction * 200).astype(np.uint8), whole, truth if whole else None)
-        pair = Pair(truth, prediction, SPACING, lesion_iou=0.1, sureness=sure)
+        sure = Histograms.of((prediction * 200).astype(np.uint8), whole, truth if whole else None)
+        pair = Pair(truth, prediction, SPACING, lesion_iou=0.1, uncertainty=sure)
         found["0", case] = {("x", m): v for m, v in compute(pair).items()}
     made = pd.DataFrame.from_dict(found, orient="index")
     made.index = made.index.set_names(["fold", "case"])

@@ -39,7 +39,7 @@ RATIO = {
     "lesion_sensitivity", "lesion_precision", "lesion_f1", "panoptic_quality", "ece", "brier", "entropy",
 }  # fmt: skip
 SIGNED = {"volume_error"}
-LOWER = {"hd95", "hd95_penalised", "assd", "lesions_missed", "lesions_invented", "ece", "brier"}
+LOWER = {"hd95", "hd95_penalised", "assd", "lesions_missed", "lesions_false_positive", "ece", "brier"}
 
 
 # ---------------------------------------------------------------- one case
@@ -114,7 +114,7 @@ def lesions(a: np.ndarray, b: np.ndarray, pairs: dict[tuple[int, int], float]) -
         "lesion_precision": found / m if m else np.nan,
         "lesion_f1": 2 * found / (2 * found + missed + invented) if n + m else np.nan,
         "lesions_missed": missed,
-        "lesions_invented": invented,
+        "lesions_false_positive": invented,
         "panoptic_quality": sum(pairs.values()) / (found + missed / 2 + invented / 2) if n + m else np.nan,
     }
 
@@ -214,7 +214,8 @@ def measured(root: Path, splits: dict) -> tuple[pd.DataFrame, dict, pd.DataFrame
 METRICS = (
     "dice", "dice_lenient", "iou", "iou_lenient", "precision", "recall", "specificity", "accuracy", "f1",
     "hd95", "hd95_penalised", "assd", "nsd", "volume", "volume_error",
-    "lesion_sensitivity", "lesion_precision", "lesion_f1", "lesions_missed", "lesions_invented", "panoptic_quality",
+    "lesion_sensitivity", "lesion_precision", "lesion_f1", "lesions_missed", "lesions_false_positive",
+    "panoptic_quality",
     "ece", "brier", "entropy",
 )  # fmt: skip
 LESION = METRICS[METRICS.index("lesion_sensitivity") : METRICS.index("ece")]

@@ -290,7 +290,8 @@ COMBINED = {
     "methods: {e: {kind: external, folder: f, values: [0, 1, 1]}}": "methods.e.values: [0, 1, 1] has a value twice; "
     "each label needs one of its own",
     "methods: {e: {kind: external, folder: f}, both: {kind: ensemble, members: [e, t]}, t: {kind: threshold}}": (
-        "methods.both.members: 'e' has label maps alone, no model that could answer; name a method that is trained here"
+        "methods.both.members: 'e' has label maps alone, no model that could predict; name a method that is trained "
+        "here"
     ),
     # names that tables would take for something else
     **{
@@ -327,7 +328,7 @@ COMBINED = {
         "predict.tile: [32, 32] has 2 numbers, methods.unet is 3-D; give 3, or auto"
     ),
     "predict: {tile: [32, 32]}": "predict.tile: [32, 32] has 2 numbers, methods.unet is 3-D; give 3, or auto",
-    f"predict: {{tile: [32, 32]}}\n{NETS}": "predict.tile: methods.u is 2-D and answers whole slices of 3-D data; "
+    f"predict: {{tile: [32, 32]}}\n{NETS}": "predict.tile: methods.u is 2-D and predicts whole slices of 3-D data; "
     "write auto",
     f"augment: {{flip: {{axes: [x, z]}}}}\n{NETS}": "augment.flip.axes: z is no axis of a 2-D network; allowed: x, y",
     f"predict: {{mirror_axes: [z]}}\n{NETS}": "predict.mirror_axes: z is no axis of a 2-D network; allowed: x, y",

@@ -5,7 +5,7 @@ import pytest
 
 from refold.evaluate.metrics import METRICS, REGISTRY, VOLUMES, compute
 from refold.evaluate.pair import pairs
-from refold.evaluate.parts import Part
+from refold.evaluate.structures import Part
 from refold.imaging import lengths
 from refold.imaging.cases import Case
 from refold.settings.evaluate import Evaluate

@@ -12,7 +12,7 @@ import pytest
 from refold.classical.features import Sample, features, parted
 from refold.classical.forest import Forest
 from refold.classical.graph_cut import cut, energy, neighbours
-from refold.classical.place import Place
+from refold.classical.prior import Place
 from refold.classical.region_growing import grow
 from refold.classical.seeds import Appearance, best_setting, label_dice, mixed, seeds
 from refold.classical.watershed import flood

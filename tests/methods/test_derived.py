@@ -4,7 +4,7 @@ import pytest
 
 from refold.core.errors import RefoldError
 from refold.experiment.reading import validate
-from refold.methods.derived import Part
+from refold.methods.derived import Member
 from refold.settings.changes import PredictChanges
 from refold.settings.predict import Predict
 
@@ -12,21 +12,21 @@ UNET, OTSU = {"kind": "unet"}, {"kind": "threshold", "channel": 1}
 
 
 def answer(name="x", **methods):
-    return validate({"methods": {"u": UNET, "t": OTSU, **methods}}).answer(name)
+    return validate({"methods": {"u": UNET, "t": OTSU, **methods}}).composition(name)
 
 
 def test_who_answers():
-    assert answer("u").models == (Part("u"),)
+    assert answer("u").models == (Member("u"),)
     both = answer(x={"kind": "ensemble", "members": ["u", "t"]})
-    assert both.models == (Part("u"), Part("t")) and both.entries == ("x", "u", "t")
+    assert both.models == (Member("u"), Member("t")) and both.entries == ("x", "u", "t")
     without = answer(x={"kind": "missing_channels", "of": "u", "channels": [1]})
-    assert without.models == (Part("u", frozenset({1})),)
+    assert without.models == (Member("u", frozenset({1})),)
     chain = answer(
         e={"kind": "ensemble", "members": ["u", "t"]},
         p={"kind": "postprocessing", "of": "e"},
         x={"kind": "missing_channels", "of": "p", "channels": [0]},
     )
-    assert chain.models == (Part("u", frozenset({0})), Part("t", frozenset({0})))
+    assert chain.models == (Member("u", frozenset({0})), Member("t", frozenset({0})))
     assert chain.postprocessing == ("p",) and chain.entries == ("x", "p", "e", "u", "t")
 
 
@@ -35,15 +35,15 @@ def test_predicting_otherwise():
         return {"kind": "prediction", "of": of, "predict": predict}
 
     chain = answer(a=otherwise("u", mirror_axes=["x"], overlap=0.25), x=otherwise("a", overlap=0.75))
-    assert chain.models == (Part("u", predict=PredictChanges(mirror_axes=["x"], overlap=0.75)),)
+    assert chain.models == (Member("u", predict=PredictChanges(mirror_axes=["x"], overlap=0.75)),)
     assert chain.entries == ("x", "a", "u")
     plain = Predict(tile="whole", threads=3, overlap=0.1, mirror_axes=["y"])
-    assert chain.models[0].predict.on(plain) == Predict(tile="whole", threads=3, overlap=0.75, mirror_axes=["x"])
+    assert chain.models[0].predict.apply_to(plain) == Predict(tile="whole", threads=3, overlap=0.75, mirror_axes=["x"])
     # the same model in two ways is averaged; in the same way it is refused (below)
     both = answer(a=otherwise("u", mirror_axes=["x"]), x={"kind": "ensemble", "members": ["u", "a"]})
-    assert both.models == (Part("u"), Part("u", predict=PredictChanges(mirror_axes=["x"])))
+    assert both.models == (Member("u"), Member("u", predict=PredictChanges(mirror_axes=["x"])))
     blind = answer(x=otherwise("b", tile="whole"), b={"kind": "missing_channels", "of": "u", "channels": [1]})
-    assert blind.models == (Part("u", frozenset({1}), PredictChanges(tile="whole")),)
+    assert blind.models == (Member("u", frozenset({1}), PredictChanges(tile="whole")),)
 
 
 @pytest.mark.parametrize(

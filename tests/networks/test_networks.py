@@ -310,7 +310,7 @@ def test_saved_and_loaded_it_answers_the_same_and_has_the_same_bytes(kind, tmp_p
 
 
 def segmenter(kind: str, train: Train, **more) -> NetworkSegmenter:
-    return folds.create(settings_of(kind, **more), train, STILL.on(Augment()))
+    return folds.create(settings_of(kind, **more), train, STILL.apply_to(Augment()))
 
 
 @pytest.mark.slow
@@ -391,7 +391,7 @@ def test_mirror_axes_that_a_flat_network_has_not_are_told(tmp_path):
     settings = Train(epochs=1, patch=[16, 16], samples_per_epoch=2, warmup_epochs=0, validation_fraction=0)
     with folds.opened(tmp_path, 2, 0) as fold:
         flat = settings_of("unet", dimension=2)
-        first = folds.create(flat, settings, STILL.on(Augment()))
+        first = folds.create(flat, settings, STILL.apply_to(Augment()))
         facts = first.fit(fold)
         first.save(tmp_path)
         image = fold.image(fold.training["case0"])

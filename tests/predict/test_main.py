@@ -85,7 +85,7 @@ def test_the_prediction_of_a_nifti_of_two_axes_has_two(tmp_path):
     odds[..., 0], odds[1, 2, 0] = 0.5, (0.1, 0.2, 0.7)
     for flat, wanted in ((True, (5, 6)), (False, (5, 6, 1))):
         record = geometry.record(shape, affine, flat=flat)
-        indices, more = output.answer("x", geometry.canonical(odds, record.transform), record)
+        indices, more = output.write_probabilities("x", geometry.canonical(odds, record.transform), record)
         written = nibabel.load(tmp_path / output.write("x", indices, record)["file"])
         assert written.shape == wanted and np.argwhere(written.dataobj)[0][:2].tolist() == [1, 2]
         found = images.read(tmp_path / "x.nii.gz", label=True)

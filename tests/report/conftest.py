@@ -25,7 +25,8 @@ METRICS = (
     "dice", "iou", "f1", "precision", "recall", "hd95", "hd95_penalised", "assd", "nsd", "volume", "volume_error",
 )  # fmt: skip
 LESIONS = (
-    "lesion_sensitivity", "lesion_precision", "lesion_f1", "lesions_missed", "lesions_invented", "panoptic_quality",
+    "lesion_sensitivity", "lesion_precision", "lesion_f1", "lesions_missed", "lesions_false_positive",
+    "panoptic_quality",
 )  # fmt: skip
 PROBABILITY = ("ece", "brier", "entropy")
 AGREEMENT = (
@@ -299,7 +300,10 @@ def make(
             for label, inside, marked in parts:
                 found = score(inside, marked, spacing)
                 if label in params.evaluate.lesions:
-                    found |= dict.fromkeys(LESIONS, found["dice"]) | {"lesions_missed": 1.0, "lesions_invented": 0.0}
+                    found |= dict.fromkeys(LESIONS, found["dice"]) | {
+                        "lesions_missed": 1.0,
+                        "lesions_false_positive": 0.0,
+                    }
                 if not weak:
                     found |= {"ece": found["dice"] / 9, "brier": found["dice"] / 5, "entropy": 1 / (3 + i)}
                 states[m, str(k), name, label] = bool(inside.any()), bool(marked.any())
@@ -522,7 +526,7 @@ NAMES = [
 
 @pytest.fixture(scope="session")
 def volumes(tmp_path_factory) -> Made:
-    """3-D, two methods, three folds, nine cases with odd names; one missed and one invented lesion, some empty."""
+    """3-D, two methods, three folds, nine cases with odd names; a missed and a false positive lesion, some empty."""
     return make(
         tmp_path_factory.mktemp("volumes"), NAMES, {"unet": {"kind": "unet"}, "otsu": {"kind": "threshold"}}, 3, THREE
     )

@@ -258,7 +258,7 @@ TITLES = {
     "lesion_precision": ("Lesion precision", 4),
     "lesion_f1": ("Lesion F1", 4),
     "lesions_missed": ("Lesions missed", 2),
-    "lesions_invented": ("False positive lesions", 2),
+    "lesions_false_positive": ("False positive lesions", 2),
     "panoptic_quality": ("Panoptic quality", 4),
     "ece": ("Calibration error", 4),
     "brier": ("Brier score", 4),
@@ -486,7 +486,7 @@ def test_sections_stand_in_the_order_of_a_reader(reader):
         "pictures",
         "folds",
         "volumes",
-        "sureness",
+        "uncertainty",
         "data",
         "methods",
     ]
@@ -501,7 +501,7 @@ def test_a_method_without_probabilities_has_no_calibration(copy):
         write_csv(folder / f"{name}.csv", list(rows[0]), [])
     copy.seal()
     reader = parse(render(copy))
-    assert "sureness" not in reader.ids and set(reader.links) <= set(reader.ids)
+    assert "uncertainty" not in reader.ids and set(reader.links) <= set(reader.ids)
 
 
 def tex_of(folder, name):
@@ -513,7 +513,7 @@ def test_files_beside_the_report_are_what_it_shows(volumes, tmp_path):
     page.write(e, tmp_path / "report.html")
     reader = parse((tmp_path / "report.html").read_text(encoding="utf-8"))
     names = {p.stem for p in (tmp_path / "tables").iterdir()}
-    assert names >= {"methods-cross-validation", "failures", "all-cases", "agreement", "sureness", "lesions", "data"}
+    assert names >= {"methods-cross-validation", "failures", "all-cases", "agreement", "uncertainty", "lesions", "data"}
     for name in names:
         rows = read_csv(tmp_path / f"tables/{name}.csv")
         there = [column for column in rows[0] if not column.endswith(", beneath")]

@@ -8,7 +8,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 PROFILE = yaml.safe_load((ROOT / "profiles/slurm/profile.yaml").read_text())
 CORES = {"training_threads": "`train.threads`", "prediction_threads": "`predict.threads`, classical 1"}
-GPU = {"GPU": "if asked for", "lambda wildcards: GPU if asks_networks(wildcards) else 0": "if asked for"}
+GPU = {"GPU": "if asked for", "lambda wildcards: GPU if uses_networks(wildcards) else 0": "if asked for"}
 
 
 def rules() -> dict[str, dict[str, str]]:

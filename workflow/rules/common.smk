@@ -14,7 +14,7 @@ from refold.cli import originals, stages
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file
 from refold.data import layout
-from refold.evaluate import parts
+from refold.evaluate import structures
 from refold.experiment import reading
 from refold.imaging import place
 from refold.methods.external import External
@@ -75,14 +75,14 @@ METHODS = list(P.methods)
 TRAINED = [name for name, entry in P.methods.items() if entry.trained]
 NETWORKS = P.networks
 CLASSICAL = [name for name in TRAINED if name not in NETWORKS]
-ANSWERS = {name: P.answer(name) for name in METHODS}
+COMPOSITIONS = {name: P.composition(name) for name in METHODS}
 EXTERNAL = {name for name, entry in P.methods.items() if isinstance(entry, External)}
 MODEL = {name: P.methods[name].file for name in TRAINED}
-# Networks share a card in turns; a machine without one has no such limit.
+# Networks share a GPU in turns; a machine without one has no such limit.
 GPU = int(jobs.has_gpu())
 # A region or lesion that is no label is told now, not after all training.
 if LABELS := checked(lambda: layout.labels(P.dataset)):
-    checked(lambda: parts.parts(LABELS, P.evaluate))
+    checked(lambda: structures.structures(LABELS, P.evaluate))
 
 
 wildcard_constraints:
@@ -112,7 +112,7 @@ def as_word(text):
 def code_of(phase):
     """The same for the kinds of one method alone: another method's code is none of its business."""
     return lambda wildcards: graph.code(
-        phase, {P.methods[m].kind for m in ANSWERS[wildcards.method].entries}
+        phase, {P.methods[m].kind for m in COMPOSITIONS[wildcards.method].entries}
     )
 
 
@@ -123,7 +123,7 @@ BEGAN = {f: sha256_file(f) for f in code(config["only_phase"])} if FOR_DVC else 
 def models_of(wildcards):
     """Model files that a prediction needs: of its fold, or of every fold for the held-out test set."""
     folds = FOLDS if wildcards.fold == "holdout" else [wildcards.fold]
-    methods = dict.fromkeys(m.method for m in ANSWERS[wildcards.method].models)
+    methods = dict.fromkeys(m.method for m in COMPOSITIONS[wildcards.method].models)
     return [
         f"results/models/{m}/fold-{f}/{name}"
         for m in methods
@@ -134,7 +134,7 @@ def models_of(wildcards):
 
 def stamps_of(wildcards):
     """The frozen entries of a method and of those that it is made from."""
-    return stamps(*(f"methods.{m}" for m in ANSWERS[wildcards.method].entries))
+    return stamps(*(f"methods.{m}" for m in COMPOSITIONS[wildcards.method].entries))
 
 
 def label_maps_of(wildcards):
@@ -148,8 +148,8 @@ def label_maps_of(wildcards):
     ]
 
 
-def asks_networks(wildcards):
-    return P.asks_networks(wildcards.method)
+def uses_networks(wildcards):
+    return P.uses_networks(wildcards.method)
 
 
 def training_threads(wildcards):
@@ -157,7 +157,7 @@ def training_threads(wildcards):
 
 
 def prediction_threads(wildcards):
-    return P.predict.threads if asks_networks(wildcards) else 1
+    return P.predict.threads if uses_networks(wildcards) else 1
 
 
 def appendix(path, category, **options):

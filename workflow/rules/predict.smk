@@ -18,7 +18,7 @@ rule predict_fold:
         "../envs/refold.yaml"
     threads: prediction_threads
     resources:
-        gpu=lambda wildcards: GPU if asks_networks(wildcards) else 0,
+        gpu=lambda wildcards: GPU if uses_networks(wildcards) else 0,
         cpus_per_task=prediction_threads,
         mem_mb=jobs.growing(8000),
         runtime=jobs.growing(240),

@@ -1,4 +1,4 @@
-"""The mean shape of the training labels as an answer: what can be known without looking at the image."""
+"""The mean shape of the training labels as a prediction: what can be known without looking at the image."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from refold.classical import arrays
-from refold.classical.place import Align, Place
+from refold.classical.prior import Align, Place
 from refold.train.fold import Fold
 from refold.train.segmenter import Segmenter
 

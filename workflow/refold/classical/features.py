@@ -29,7 +29,7 @@ def features(image: np.ndarray, sigmas: Sequence[float], position: bool) -> np.n
 
             def derived(*order: int, sigma: float = sigma, channel: np.ndarray = channel) -> np.ndarray:
                 times = [order.count(a) for a in axes]
-                # cut earlier, the Hessian's kernel would answer to plain intensity
+                # cut earlier, the Hessian's kernel would respond to plain intensity
                 return ndimage.gaussian_filter(channel, sigma, times, mode="nearest", truncate=4.5)
 
             found.append(derived())

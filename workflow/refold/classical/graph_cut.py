@@ -39,10 +39,12 @@ def neighbours(image: np.ndarray, contrast: float) -> tuple[np.ndarray, np.ndarr
     return np.concatenate(first), np.concatenate(second), weight / (weight.mean() if weight.size else 1)
 
 
-def energy(answer: np.ndarray, costs: np.ndarray, pairs: tuple[np.ndarray, np.ndarray, np.ndarray]) -> float:
+def energy(predicted: np.ndarray, costs: np.ndarray, pairs: tuple[np.ndarray, np.ndarray, np.ndarray]) -> float:
     """Sum of the costs (n, labels) of flat labels (n,), and of the weights of pairs with different labels."""
     first, second, weight = pairs
-    return float(costs[np.arange(len(answer)), answer].sum() + weight[answer[first] != answer[second]].sum())
+    return float(
+        costs[np.arange(len(predicted)), predicted].sum() + weight[predicted[first] != predicted[second]].sum()
+    )
 
 
 def cut(costs: np.ndarray, pairs: tuple[np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:
@@ -58,17 +60,17 @@ def cut(costs: np.ndarray, pairs: tuple[np.ndarray, np.ndarray, np.ndarray]) -> 
 
     first, second, weight = pairs
     count, labels = costs.shape
-    answer = costs.argmin(1)
+    predicted = costs.argmin(1)
     rows = np.arange(count)
-    best, since, label = energy(answer, costs, pairs), 0, 0
+    best, since, label = energy(predicted, costs, pairs), 0, 0
     while since < labels:
         graph = maxflow.Graph[float](count, len(first))
         nodes = graph.add_nodes(count)
-        stay, move = costs[rows, answer].copy(), costs[:, label].copy()
+        stay, move = costs[rows, predicted].copy(), costs[:, label].copy()
         # a pair's cost where both stay, the second alone moves, the first alone moves; where both do, it is 0
-        both = np.where(answer[first] != answer[second], weight, 0.0)
-        second_moves = np.where(answer[first] != label, weight, 0.0)
-        first_moves = np.where(answer[second] != label, weight, 0.0)
+        both = np.where(predicted[first] != predicted[second], weight, 0.0)
+        second_moves = np.where(predicted[first] != label, weight, 0.0)
+        first_moves = np.where(predicted[second] != label, weight, 0.0)
         # in terms of one voxel and an arc from a first that stays to a second that moves (Kolmogorov and Zabih 2004)
         np.add.at(move, first, first_moves - both)
         np.add.at(stay, second, first_moves)
@@ -78,19 +80,19 @@ def cut(costs: np.ndarray, pairs: tuple[np.ndarray, np.ndarray, np.ndarray]) -> 
         graph.maxflow()
         # in the part of the sink are those for which the arc from the source, the cost of moving, was cut
         moved = graph.get_grid_segments(nodes)
-        new = np.where(moved, label, answer)
+        new = np.where(moved, label, predicted)
         value = energy(new, costs, pairs)
         if value < best - 1e-9 * max(1.0, abs(best)):
-            answer, best, since = new, value, 0
+            predicted, best, since = new, value, 0
         since += 1
         label = (label + 1) % labels
-    return answer
+    return predicted
 
 
 class GraphCutSegmenter(Segmenter):
     """A random forest's probabilities, smoothed by a Potts model whose borders cost less at edges.
 
-    A forest of three quarters of the training patients answers for the others, and the smoothness with the best Dice
+    A forest of three quarters of the training patients predicts for the others, and the smoothness with the best Dice
     there is chosen. Then the forest is grown anew, of all of them.
 
     Attributes after `fit`:

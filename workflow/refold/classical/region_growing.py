@@ -30,7 +30,7 @@ def grow(
         channel: (x, y[, z]) intensities. markers: label index + 1 of the seeds, else 0. allowed: (x, y[, z], labels)
             where a region may be. posterior: (x, y[, z], labels), to decide between labels.
     """
-    answer, best = np.zeros(channel.shape, np.intp), np.zeros(channel.shape)
+    predicted, best = np.zeros(channel.shape, np.intp), np.zeros(channel.shape)
     least = 1e-3 * float(channel.std())  # seeds of one intensity have a spread too, whatever the unit
     for label in range(1, posterior.shape[-1]):
         mine = markers == label + 1
@@ -41,8 +41,8 @@ def grow(
         like = (np.abs(channel - values.mean()) <= tolerance * spread) & allowed[..., label]
         components, _ = ndimage.label((like & (markers == 0)) | mine)
         reached = np.isin(components, np.unique(components[mine])) & (posterior[..., label] >= best)
-        answer[reached], best[reached] = label, posterior[..., label][reached]
-    return answer
+        predicted[reached], best[reached] = label, posterior[..., label][reached]
+    return predicted
 
 
 class RegionGrowingSegmenter(Segmenter):

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from refold.classical import arrays
-from refold.classical.place import Place
+from refold.classical.prior import Place
 from refold.train.fold import Fold
 from refold.train.score import Score
 
@@ -111,11 +111,11 @@ def seeds(posterior: np.ndarray, certainty: float) -> np.ndarray:
     return found
 
 
-def label_dice(answer: np.ndarray, truth: np.ndarray, labels: int) -> list[float]:
+def label_dice(predicted: np.ndarray, truth: np.ndarray, labels: int) -> list[float]:
     """Dice of each foreground label; one that is in neither is left out."""
     scores = []
     for label in range(1, labels):
-        a, t = answer == label, truth == label
+        a, t = predicted == label, truth == label
         if total := int(a.sum()) + int(t.sum()):
             scores.append(2 * int((a & t).sum()) / total)
     return scores
@@ -123,30 +123,30 @@ def label_dice(answer: np.ndarray, truth: np.ndarray, labels: int) -> list[float
 
 def best_setting(
     values: Sequence[float],
-    answer: Callable[[Any, float], np.ndarray],
+    predict: Callable[[Any, float], np.ndarray],
     cases: Iterable[tuple[Any, np.ndarray]],
     labels: int,
     where: str,
 ) -> tuple[float, float, Score]:
-    """Of ``values`` the one whose answers have the best mean Dice over cases and foreground labels, that, its score.
+    """Of ``values`` the one with the best mean Dice over cases and foreground labels, that, its score.
 
-    Of equals the smallest; a label that is neither in a case nor in its answer is left out.
+    Of equals the smallest; a label that is neither in a case nor in its prediction is left out.
 
     Args:
-        answer: label indices from what is given of a case, and a value. cases: (what is given, truth), one at a time:
+        predict: label indices from what is given of a case, and a value. cases: (what is given, truth), one at a time:
             whole volumes of all of them need not be in memory. where: what the cases are, in the plural.
     """  # fmt: skip
     scores: dict[float, list[float]] = {v: [] for v in values}
     whole = {v: Score(where) for v in values}
     for given, truth in cases:
         for v in values:
-            indices = answer(given, v)
+            indices = predict(given, v)
             scores[v] += label_dice(indices, truth, labels)
             whole[v].compare(indices, truth, labels)
     dice, negative = max((float(np.mean(found)) if found else 0.0, -v) for v, found in scores.items())
     return -negative, dice, whole[-negative]
 
 
-def mixed(posterior: np.ndarray, answer: np.ndarray) -> np.ndarray:
-    """Probabilities of which ``answer`` is the largest: the mean of the posterior and the decided label; float32."""
-    return ((posterior + np.eye(posterior.shape[-1])[answer]) / 2).astype(np.float32)
+def mixed(posterior: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Probabilities of which ``predicted`` is the largest: the mean of the posterior and the decided label; float32."""
+    return ((posterior + np.eye(posterior.shape[-1])[predicted]) / 2).astype(np.float32)

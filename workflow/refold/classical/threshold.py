@@ -36,7 +36,7 @@ class ThresholdSegmenter(Segmenter):
 
     Which class means which label is learnt: of all labels ** classes assignments the one with the highest Dice,
     averaged over the training cases in which a label or its prediction is present, then over the foreground labels.
-    Plain label frequencies would answer background nearly everywhere: it is the largest part of every class.
+    Plain label frequencies would predict background nearly everywhere: it is the largest part of every class.
     A label without a class of its own is never predicted. One class at least is background, unless the zero voxels
     alone are the better background: a spare label would win more than the mean over the foreground loses, and the
     whole image be foreground.
@@ -102,8 +102,8 @@ class ThresholdSegmenter(Segmenter):
         self.assignment, self.training_dice = _best_assignment(counts)
         self.score = Score("training cases")
         for table in counts:
-            answered = np.eye(self.labels)[[0, *self.assignment]]
-            self.score.add(table.T @ answered)
+            predicted = np.eye(self.labels)[[0, *self.assignment]]
+            self.score.add(table.T @ predicted)
         total = counts.sum(axis=0)[1:]
         self.frequencies = (total / np.maximum(total.sum(axis=1, keepdims=True), 1)).tolist()
         self.training_cases = len(tables)

@@ -64,8 +64,8 @@ class WatershedSegmenter(Segmenter):
     def predict_proba(self, image: np.ndarray) -> np.ndarray:
         """(x, y[, z], labels) float32: the basin's label dominates, the rest is the posterior of the seeds."""
         posterior = self.appearance.posterior(image)
-        answer = flood(image[..., self.channel], seeds(posterior, self.certainty), self.sigma)
-        return mixed(posterior, answer)
+        predicted = flood(image[..., self.channel], seeds(posterior, self.certainty), self.sigma)
+        return mixed(posterior, predicted)
 
     def save(self, folder: Path) -> None:
         facts = {"channel": self.channel, "certainty": self.certainty, "sigma": self.sigma}

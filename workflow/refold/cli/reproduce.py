@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from refold.cli import clones, cluster, trees
+from refold.cli import clones, cluster, diff
 from refold.cli.clones import say
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file, write_text
@@ -85,7 +85,7 @@ def reproduce(
             write_text(out, f"{what[0].upper()}{what[1:]}.\n\n{markdown(runs)}\n{verdict(runs)}\n")
         for run in made[1:]:
             if run.hashes != made[0].hashes:
-                found = trees.compare(made[0].folder, run.folder, outs)
+                found = diff.compare(made[0].folder, run.folder, outs)
                 say(f"{made[0].way} and {run.way}\n{found.text((f'in {made[0].way}', f'in {run.way}'))}")
         say(verdict(runs))
     return equal
@@ -240,7 +240,7 @@ def _killed_once(project: Path, log: Path, command: tuple[str, ...], phase: str,
             stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
         try:
-            while not any(p for p in project.glob(pattern) if not p.name.startswith(trees.TEMPORARY)):
+            while not any(p for p in project.glob(pattern) if not p.name.startswith(diff.TEMPORARY)):
                 if process.poll() is not None:
                     raise RefoldError(f"the run ended before it could be killed in {phase}; see {log}")
                 time.sleep(POLL)
@@ -268,7 +268,7 @@ def hashes(project: Path, outs: list[str]) -> dict[str, str]:
         if (project / out).is_file():
             found[out] = sha256_file(project / out)
             continue
-        names = trees.listing(project, [out])
+        names = diff.listing(project, [out])
         lines = "".join(f"{sha256_file(project / n)}  {n}\n" for n in names)
         found[out] = hashlib.sha256(lines.encode()).hexdigest() if names else "missing"
     return found

@@ -17,9 +17,9 @@ from typing import Any
 
 import yaml
 
-from refold.cli import clones, tools, trees
+from refold.cli import clones, diff, tools
 from refold.cli.clones import say
-from refold.cli.trees import Comparison
+from refold.cli.diff import Comparison
 from refold.core.errors import RefoldError
 from refold.data import layout
 from refold.experiment import yamlfile
@@ -222,11 +222,11 @@ def results(first: Path, second: Path, outs: list[str]) -> Comparison:
     ignore: dict[str, tuple[str, ...]] = {}
     commits = [_section(folder / PROVENANCE) for folder in (first, second)]
     if commits[0] != commits[1]:
-        if PROVENANCE in trees.listing(first, outs):
+        if PROVENANCE in diff.listing(first, outs):
             ignore[PROVENANCE] = (GIT,)
         why = f"it tells the commit, which is {_name(commits[0])} on record and {_name(commits[1])} here"
-        left_out = {path: why for path in trees.listing(first, outs) if Path(path).name in TELL_THE_COMMIT}
-    found = trees.compare(first, second, outs, left_out, ignore)
+        left_out = {path: why for path in diff.listing(first, outs) if Path(path).name in TELL_THE_COMMIT}
+    found = diff.compare(first, second, outs, left_out, ignore)
     if ignore:
         found = Comparison(
             found.files, found.rows, found.differing, (*found.left_out, (f"{PROVENANCE}, key {GIT}", "likewise"))

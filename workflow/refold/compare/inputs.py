@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from pydantic import ValidationError
 
-from refold.compare.places import HASHES, PARAMS, SCORES, Folder, Place
+from refold.compare.locations import HASHES, PARAMS, SCORES, Folder, Place
 from refold.core import seals
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from refold.compare import differences, figures, inputs, pairs, pictures, places, tables, words
+from refold.compare import differences, figures, inputs, locations, pairs, pictures, tables, words
 from refold.compare.inputs import Run
 from refold.compare.pairs import Pair
 from refold.core.errors import RefoldError
@@ -162,7 +162,7 @@ def _slug(text: str) -> str:
     return re.sub(r"[^\w.-]+", "_", text).strip("._-") or "run"
 
 
-def destination(out: str | None, found: list[places.Place], here: Path) -> Path:
+def destination(out: str | None, found: list[locations.Place], here: Path) -> Path:
     """Where the page goes.
 
     Raises:
@@ -207,7 +207,7 @@ def compare(
     wanted = [(name, here) for name in names]
     if len(wanted) == 1:
         wanted.append((".", Path.cwd()))
-    with places.opened(wanted) as found:
+    with locations.opened(wanted) as found:
         page = destination(out, found, here)
         made = hold(inputs.read_all(found), methods)
         with speaking(language.catalogue(made.language)):

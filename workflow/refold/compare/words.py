@@ -7,8 +7,8 @@ from typing import Any
 
 from refold.compare.differences import Keys
 from refold.compare.inputs import Run
+from refold.compare.locations import COMMIT, EXPERIMENT
 from refold.compare.pairs import DEFINES, Change, Pair, shared
-from refold.compare.places import COMMIT, EXPERIMENT
 from refold.core.language import N_, _, joined, listed, plural
 from refold.report.cautions import Caution, few_patients
 from refold.report.inputs import CV, HOLDOUT, MEAN

@@ -16,12 +16,12 @@ import pandas as pd
 from refold.core import log, seals
 from refold.core.errors import RefoldError
 from refold.core.files import number, read_csv, sha256_file, sha256_json, significant, write_csv, write_json
-from refold.evaluate import agreement, counts, sureness, variance
+from refold.evaluate import agreement, counts, uncertainty, variance
 from refold.evaluate.fold import COLUMNS, HOLDOUT
 from refold.evaluate.metrics import METRICS, REGISTRY, VOLUMES
 from refold.evaluate.paired import COMPARED, better, comparable, limits, paired, with_means
-from refold.evaluate.parts import MEAN
 from refold.evaluate.statistics import by_patient, holm, interval, ranks
+from refold.evaluate.structures import MEAN
 from refold.settings.evaluate import Evaluate
 from refold.settings.stamps import Stamps
 
@@ -369,11 +369,11 @@ def run(
         row
         for name in order
         for method, group in sets[name].items()
-        for row in sureness.reliability_rows(name, method, _reliability(group))
+        for row in uncertainty.reliability_rows(name, method, _reliability(group))
     ]
-    uncertainty = [
+    selections = [
         row for name in order for method, table in tables[name].items()
-        for row in sureness.selection(name, method, table)
+        for row in uncertainty.selection(name, method, table)
     ]  # fmt: skip
     spread = [
         row
@@ -397,8 +397,8 @@ def run(
         "ranks.csv": (RANKS, ranking),
         "variance.csv": (variance.COLUMNS, spread),
         "agreement.csv": (agreement.COLUMNS, volumes),
-        "calibration.csv": (sureness.BINNED, calibration),
-        "uncertainty.csv": (sureness.SELECTED, uncertainty),
+        "calibration.csv": (uncertainty.BINNED, calibration),
+        "uncertainty.csv": (uncertainty.SELECTED, selections),
     }
     for name, table in written.items():
         write_csv(output / name, *table)

@@ -11,8 +11,8 @@ import pandas as pd
 from scipy import stats
 
 from refold.core.files import significant
-from refold.evaluate.parts import MEAN
 from refold.evaluate.statistics import by_patient, interval, standard_error
+from refold.evaluate.structures import MEAN
 from refold.settings.evaluate import Evaluate
 
 COLUMNS = (

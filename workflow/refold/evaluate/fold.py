@@ -18,7 +18,7 @@ from refold.core.errors import RefoldError
 from refold.core.files import sha256_file, sha256_json, significant, write_csv
 from refold.evaluate.metrics import VOLUMES, compute
 from refold.evaluate.pair import Pair, pairs
-from refold.evaluate.parts import Part, parts
+from refold.evaluate.structures import Structure, structures
 from refold.imaging import cases as case_table
 from refold.imaging import images, lengths, place
 from refold.imaging.dataset import Labels, Rule
@@ -46,7 +46,7 @@ class Task:
     root: str
     labels: Labels
     rule: Rule
-    parts: tuple[Part, ...]
+    structures: tuple[Structure, ...]
     evaluate: Evaluate
 
 
@@ -92,7 +92,7 @@ def lesions(pair: Pair) -> dict[str, list[list[float]]] | None:
 
 
 def evaluate_case(task: Task) -> list[Measured]:
-    """Name, state (`Pair.state`), metrics, of probabilities `Sureness.reliability`, and `lesions` of each part.
+    """Name, state (`Pair.state`), metrics, of probabilities `Histograms.reliability`, and `lesions` of each structure.
 
     Raises:
         RefoldError: the prediction is not the file that was predicted, or lies on another grid than the label.
@@ -109,10 +109,12 @@ def evaluate_case(task: Task) -> list[Measured]:
         if probabilities.shape != (*truth.data.shape, len(task.labels) - 1):
             raise RefoldError(f"{task.probabilities[0]} has shape {probabilities.shape}; predict {task.case!r} again")
     e = task.evaluate
-    found = pairs(*maps, task.parts, truth.spacing, e.nsd_tolerance, e.lesion_iou, probabilities, e.calibration_margin)
+    found = pairs(
+        *maps, task.structures, truth.spacing, e.nsd_tolerance, e.lesion_iou, probabilities, e.calibration_margin
+    )
     return [
-        (part.name, pair.state, compute(pair), pair.sureness and pair.sureness.reliability(), lesions(pair))
-        for part, pair in zip(task.parts, found, strict=True)
+        (structure.name, pair.state, compute(pair), pair.uncertainty and pair.uncertainty.reliability(), lesions(pair))
+        for structure, pair in zip(task.structures, found, strict=True)
     ]
 
 
@@ -193,7 +195,7 @@ def run(
     fine = lengths.fine_tolerance(evaluate, known)
     if fine:
         log.get().warning(fine)
-    measured = parts(description.labels, evaluate)
+    measured = structures(description.labels, evaluate)
     tasks = [
         Task(
             case=case,
@@ -206,7 +208,7 @@ def run(
             probabilities=_probabilities(folder, predicted["cases"][case]),
             labels=description.labels,
             rule=description.rule(),
-            parts=measured,
+            structures=measured,
             evaluate=evaluate,
         )
         for case in wanted

@@ -12,7 +12,7 @@ from refold.core import hashes, log, seals, sources
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file, sha256_json, write_json
 from refold.evaluate import aggregate, ranking
-from refold.methods.derived import answer
+from refold.methods.derived import composition
 from refold.methods.frozen import settings, thaw_all
 from refold.settings.evaluate import Evaluate
 from refold.settings.stamps import Stamps
@@ -28,7 +28,7 @@ def lacking(method: str, folds: list[str], stamps: Stamps, folder: Path) -> str 
         RefoldError: no parameters are frozen, or the data's tables are missing: nothing has run yet.
     """
     methods = settings(thaw_all(stamps, method))
-    how = answer(methods, method)
+    how = composition(methods, method)
     kinds = {methods[m.method].kind for m in how.models}
     root = sources.ROOT.parent
     wanted = {

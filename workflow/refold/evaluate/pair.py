@@ -11,9 +11,9 @@ from scipy.ndimage import find_objects
 
 from refold.core.errors import RefoldError
 from refold.evaluate.lesions import Matched, match
-from refold.evaluate.parts import Part
-from refold.evaluate.sureness import Sureness
+from refold.evaluate.structures import Structure
 from refold.evaluate.surfaces import Distances, distances
+from refold.evaluate.uncertainty import Histograms
 from refold.imaging.grid import spatial, squeezed
 from refold.imaging.images import STEPS
 
@@ -35,7 +35,7 @@ class Pair:
         spacing: mm along each axis.
         tolerance: of the normalised surface distance, in mm.
         lesion_iou: least IoU of two components that are the same lesion; None: components are not counted.
-        sureness: histograms of the probability; None: it is not known.
+        uncertainty: histograms of the probability; None: it is not known.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Pair:
         tolerance: float = 1.0,
         shape: tuple[int, ...] | None = None,
         lesion_iou: float | None = None,
-        sureness: Sureness | None = None,
+        uncertainty: Histograms | None = None,
     ):
         """Args: truth, prediction: (x, y[, z]) bool, whole or cropped alike to a box that holds both masks.
 
@@ -68,7 +68,7 @@ class Pair:
         self.spacing = tuple(map(float, spacing))
         self.tolerance = tolerance
         self.lesion_iou = lesion_iou
-        self.sureness = sureness
+        self.uncertainty = uncertainty
         self.tp = int(np.count_nonzero(truth & prediction))
         self.fn = int(np.count_nonzero(truth)) - self.tp
         self.fp = int(np.count_nonzero(prediction)) - self.tp
@@ -117,40 +117,42 @@ class Pair:
 def pairs(
     truth: np.ndarray,
     prediction: np.ndarray,
-    parts: Sequence[Part],
+    structures: Sequence[Structure],
     spacing: tuple[float, ...],
     tolerance: float,
     lesion_iou: float = 0.5,
     probabilities: np.ndarray | None = None,
     margin: float = 5.0,
 ) -> Iterator[Pair]:
-    """The pairs of all parts, each cropped to the box of both masks.
+    """The pairs of all structures, each cropped to the box of both masks.
 
     Args:
         truth, prediction: (x, y[, z]) label maps of indices, uint8.
-        lesion_iou: for the parts whose components are counted.
+        lesion_iou: for the structures whose components are counted.
         probabilities: (x, y[, z], foreground labels) uint8 in 255ths, if they are known.
         margin: mm about the truth in which probabilities are judged; the same voxels whatever was predicted.
     """
     if truth.shape != prediction.shape:
         raise RefoldError(f"truth has shape {truth.shape}, prediction {prediction.shape}; they must be equal")
-    most = max(i for part in parts for i in part.labels)
+    most = max(i for structure in structures for i in structure.labels)
     found = [find_objects(m, max_label=most) for m in (truth, prediction)]
     boxes = [_union(*both) for both in zip(*found, strict=True)]
     wide = [math.ceil(margin / s) for s in spacing]
-    for part in parts:
-        box = reduce(_union, (boxes[i - 1] for i in part.labels))
+    for structure in structures:
+        box = reduce(_union, (boxes[i - 1] for i in structure.labels))
         wanted = np.zeros(256, bool)
-        wanted[list(part.labels)] = True
-        sureness = None
+        wanted[list(structure.labels)] = True
+        uncertainty = None
         if probabilities is not None:
-            own = reduce(_union, (found[0][i - 1] for i in part.labels))
+            own = reduce(_union, (found[0][i - 1] for i in structure.labels))
             about = own and tuple(slice(max(0, b.start - w), b.stop + w) for b, w in zip(own, wide, strict=True))
-            sureness = Sureness.of(_sum(probabilities, part.labels), about, wanted[truth[about]] if about else None)
+            uncertainty = Histograms.of(
+                _sum(probabilities, structure.labels), about, wanted[truth[about]] if about else None
+            )
         box = box or (slice(0, 0),) * truth.ndim
         yield Pair(
             wanted[truth[box]], wanted[prediction[box]], spacing, tolerance, truth.shape,
-            lesion_iou if part.lesions else None, sureness,
+            lesion_iou if structure.lesions else None, uncertainty,
         )  # fmt: skip
 
 

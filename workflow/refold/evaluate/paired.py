@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from refold.evaluate.metrics import METRICS, REGISTRY
-from refold.evaluate.parts import MEAN
 from refold.evaluate.statistics import by_patient, direction, interval, permutation, wilcoxon
+from refold.evaluate.structures import MEAN
 from refold.settings.evaluate import Evaluate
 
 COMPARED = (
@@ -51,7 +51,7 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("lesion_precision", "lesion_f1", "panoptic_quality"), _OVERLAP),
     **dict.fromkeys(("recall", "lesion_sensitivity"), _OF_TRUTH),
     **dict.fromkeys(("specificity", "accuracy", "volume", "volume_error", "entropy"), _ALWAYS),
-    **dict.fromkeys(("lesions_missed", "lesions_invented"), _ALWAYS),
+    **dict.fromkeys(("lesions_missed", "lesions_false_positive"), _ALWAYS),
     **dict.fromkeys(("ece", "brier"), _PROBABILITY),
 }
 

@@ -44,7 +44,7 @@ def _networks(p: Params) -> dict[str, tuple[Settings, int | None]]:
 def _key(p: Params, method: str, section: str, key: str) -> str:
     """Where a method's value stands: under the method if it changes it, otherwise in the section."""
     changes: Changes = getattr(p.methods[method], section)
-    return f"methods.{method}.{section}.{key}" if changes.gives(key) else f"{section}.{key}"
+    return f"methods.{method}.{section}.{key}" if changes.has(key) else f"{section}.{key}"
 
 
 def _trainings(p: Params) -> Iterator[tuple[Train, Callable[[str], str], str | None]]:
@@ -219,9 +219,9 @@ def _check_methods(p: Params) -> Iterator[tuple[str, tuple[str, ...], str]]:
     for name, m in p.methods.items():
         if not m.trained:
             try:
-                p.answer(name)
-                if m.kind == "prediction" and not p.asks_networks(name):
-                    raise RefoldError(f"{m.of} has no network, and others answer the same whatever `predict` says")
+                p.composition(name)
+                if m.kind == "prediction" and not p.uses_networks(name):
+                    raise RefoldError(f"{m.of} has no network, and others predict the same whatever `predict` says")
             except RefoldError as error:
                 yield f"methods.{name}.{m.where}", ("methods",), str(error)
         for key, text in m.faults():
@@ -250,7 +250,7 @@ def _predictions(p: Params, networks: dict[str, Any]) -> Iterator[tuple[dict[str
     for name, m in p.methods.items():
         if m.kind == "prediction":
             with suppress(RefoldError):  # told by `_check_methods`
-                parts = {part.method for part in p.answer(name).models}
+                parts = {part.method for part in p.composition(name).models}
                 yield (
                     m.predict.model_dump(),
                     f"methods.{name}.predict",
@@ -294,11 +294,11 @@ def _check_axes(p: Params) -> Iterator[tuple[str, tuple[str, ...], str]]:
             key = f"methods.{name}"
             patch_key = _key(p, name, "train", "patch")
             rests = (f"{of}.tile", "dataset.source", "preprocess.spacing", patch_key, f"{key}.dimension")
-            sliced = axes == 2 and data in (3, None)  # answers slice by slice, whatever the tile
+            sliced = axes == 2 and data in (3, None)  # predicts slice by slice, whatever the tile
             if axes is not None and not sliced and len(tile) != axes:
                 yield rests[0], rests, f"{tile} has {len(tile)} numbers, {key} is {axes}-D; give {axes}, or auto"
             elif axes == 2 and data == 3 and len(these) == 1:
-                yield rests[0], rests, f"{key} is 2-D and answers whole slices of 3-D data; write auto"
+                yield rests[0], rests, f"{key} is 2-D and predicts whole slices of 3-D data; write auto"
         flat.append((f"{of}.mirror_axes", predict.get("mirror_axes", ()), these))
     for key, axes, these in flat:
         if "z" in axes and these and all(dimension == 2 for _, dimension in these.values()):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Union
 from pydantic import Field
 
 from refold.methods import kinds
-from refold.methods.derived import Answer, answer
+from refold.methods.derived import Composition, composition
 from refold.settings.augment import Augment
 from refold.settings.base import METHOD_NAME, Section, Words
 from refold.settings.dataset import Dataset
@@ -64,11 +64,11 @@ class Params(Section):
 
     def train_of(self, name: str) -> Train:
         """How this network is trained: the section `train` with its own changes."""
-        return self.methods[name].train.on(self.train)
+        return self.methods[name].train.apply_to(self.train)
 
     def augment_of(self, name: str) -> Augment:
         """How its patches are changed: the section `augment` with its own changes."""
-        return self.methods[name].augment.on(self.augment)
+        return self.methods[name].augment.apply_to(self.augment)
 
     @property
     def networks(self) -> list[str]:
@@ -88,17 +88,17 @@ class Params(Section):
             entry["augment"] = self.augment_of(name).model_dump(mode="json")
         return entry
 
-    def answer(self, name: str) -> Answer:
-        """Which models answer for a method, and what becomes of their answer.
+    def composition(self, name: str) -> Composition:
+        """Which models predict for a method, and what becomes of their prediction.
 
         Raises:
             RefoldError: a part of it is no method, a circle, or cannot be averaged.
         """
-        return answer(self.methods, name)
+        return composition(self.methods, name)
 
-    def asks_networks(self, name: str) -> bool:
-        """Whether networks answer for a method, alone or together with others. Raises as `answer` does."""
-        return any(self.methods[part.method].network for part in self.answer(name).models)
+    def uses_networks(self, name: str) -> bool:
+        """Whether networks predict for a method, alone or together with others. Raises as `composition` does."""
+        return any(self.methods[part.method].network for part in self.composition(name).models)
 
     def section(self, name: str) -> dict[str, Any]:
         """One section as plain JSON values, defaults filled in."""

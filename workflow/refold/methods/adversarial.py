@@ -12,7 +12,7 @@ from refold.networks.problem import Problem
 
 
 class Adversarial(Staged):
-    """A U-Net trained also to deceive a network that tells its answers from true label maps (Luc 2016; Isola 2017)."""
+    """A U-Net trained also to deceive a network that tells predictions from true label maps (Luc 2016; Isola 2017)."""
 
     kind: Literal["adversarial"] = Field("adversarial", description="U-Net against a discriminator.")
     adversarial_weight: float = Field(

@@ -14,8 +14,8 @@ from refold.settings.changes import PredictChanges
 
 
 @dataclass(frozen=True)
-class Part:
-    """A trained method that answers: without which channels, and with which changes to the section `predict`."""
+class Member:
+    """A trained method that predicts: without which channels, and with which changes to the section `predict`."""
 
     method: str
     missing: frozenset[int] = frozenset()
@@ -23,7 +23,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Composition:
     """How a method comes to its label maps.
 
     models: the trained methods whose probabilities are averaged; none where label maps are read.
@@ -31,24 +31,24 @@ class Answer:
     map, in their order.
     """
 
-    models: tuple[Part, ...]
+    models: tuple[Member, ...]
     entries: tuple[str, ...]
     postprocessing: tuple[str, ...] = ()
 
 
 class Derived(Settings):
-    """A method made from others in the same experiment: no model of its own, another answer from theirs."""
+    """A method made from others in the same experiment: no model of its own, another prediction from theirs."""
 
     trained: ClassVar[bool] = False
     where: ClassVar[str] = "of"  # the key that names its parts
 
     @abstractmethod
-    def answer(self, name: str, parts: list[Answer]) -> Answer:
-        """Its answer by those of its `parts`. Raises `RefoldError` where they cannot be used so."""
+    def compose(self, name: str, parts: list[Composition]) -> Composition:
+        """Its composition from those of its `parts`. Raises `RefoldError` where they cannot be used so."""
 
 
-def answer(methods: Mapping[str, Settings], name: str, within: tuple[str, ...] = ()) -> Answer:
-    """Which models answer for the method ``name``.
+def composition(methods: Mapping[str, Settings], name: str, within: tuple[str, ...] = ()) -> Composition:
+    """Which models predict for the method ``name``.
 
     Raises:
         RefoldError: a part of it is no method, a circle, or cannot be used so.
@@ -59,15 +59,15 @@ def answer(methods: Mapping[str, Settings], name: str, within: tuple[str, ...] =
         raise RefoldError(f"{name!r} is no method{nearest(name, methods)}; methods are {', '.join(methods)}")
     entry = methods[name]
     if not isinstance(entry, Derived):
-        return Answer((Part(name),) if entry.trained else (), (name,))
-    parts = {part: answer(methods, part, (*within, name)) for part in entry.parts}
+        return Composition((Member(name),) if entry.trained else (), (name,))
+    parts = {part: composition(methods, part, (*within, name)) for part in entry.parts}
     if without := [part for part, found in parts.items() if not found.models]:
         raise RefoldError(
-            f"{without[0]!r} has label maps alone, no model that could answer; name a method that is trained here"
+            f"{without[0]!r} has label maps alone, no model that could predict; name a method that is trained here"
         )
-    return entry.answer(name, [parts[part] for part in entry.parts])
+    return entry.compose(name, [parts[part] for part in entry.parts])
 
 
-def entries(name: str, parts: list[Answer]) -> tuple[str, ...]:
+def entries(name: str, parts: list[Composition]) -> tuple[str, ...]:
     """All that has a part in a derived method, itself first."""
     return tuple(dict.fromkeys([name, *(e for part in parts for e in part.entries)]))

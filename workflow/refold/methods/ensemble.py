@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from refold.core.errors import RefoldError
-from refold.methods.derived import Answer, Derived, entries
+from refold.methods.derived import Composition, Derived, entries
 from refold.settings.base import distinct
 
 
@@ -25,7 +25,7 @@ class Ensemble(Derived):
     def parts(self) -> list[str]:
         return self.members
 
-    def answer(self, name: str, parts: list[Answer]) -> Answer:
+    def compose(self, name: str, parts: list[Composition]) -> Composition:
         for member, part in zip(self.members, parts, strict=True):
             if part.postprocessing:
                 raise RefoldError(
@@ -35,4 +35,4 @@ class Ensemble(Derived):
         models = [model for part in parts for model in part.models]
         if twice := next((model for model in models if models.count(model) > 1), None):
             raise RefoldError(f"{twice.method} would be counted twice; an ensemble of ensembles names each method once")
-        return Answer(tuple(models), entries(name, parts))
+        return Composition(tuple(models), entries(name, parts))

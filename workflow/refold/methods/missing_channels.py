@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from refold.methods.base import no_channel
-from refold.methods.derived import Answer, Derived, entries
+from refold.methods.derived import Composition, Derived, entries
 from refold.settings.base import distinct
 
 
@@ -25,9 +25,9 @@ class MissingChannels(Derived):
     def parts(self) -> list[str]:
         return [self.of]
 
-    def answer(self, name: str, parts: list[Answer]) -> Answer:
+    def compose(self, name: str, parts: list[Composition]) -> Composition:
         models = tuple(replace(m, missing=m.missing | frozenset(self.channels)) for m in parts[0].models)
-        return Answer(models, entries(name, parts), parts[0].postprocessing)
+        return Composition(models, entries(name, parts), parts[0].postprocessing)
 
     def unsuited(self, data: str, channels: int, labels: int) -> list[tuple[str, str]]:
         faults = [("channels", fault) for c in self.channels if (fault := no_channel(c, data, channels))]

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from refold.methods.derived import Answer, Derived, entries
+from refold.methods.derived import Composition, Derived, entries
 from refold.settings.base import distinct
 
 AUTO_VOXELS = (5, 20, 100)
@@ -40,8 +40,8 @@ class Postprocessing(Derived):
     def parts(self) -> list[str]:
         return [self.of]
 
-    def answer(self, name: str, parts: list[Answer]) -> Answer:
-        return Answer(parts[0].models, entries(name, parts), (*parts[0].postprocessing, name))
+    def compose(self, name: str, parts: list[Composition]) -> Composition:
+        return Composition(parts[0].models, entries(name, parts), (*parts[0].postprocessing, name))
 
     def faults(self) -> list[tuple[str, str]]:
         if not (self.largest_component or self.fill_holes or self.min_size):

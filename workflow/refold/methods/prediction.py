@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from refold.methods.derived import Answer, Derived, entries
+from refold.methods.derived import Composition, Derived, entries
 from refold.settings.changes import PredictChanges
 
 
@@ -22,9 +22,9 @@ class Prediction(Derived):
     def parts(self) -> list[str]:
         return [self.of]
 
-    def answer(self, name: str, parts: list[Answer]) -> Answer:
-        models = tuple(replace(m, predict=self.predict.over(m.predict)) for m in parts[0].models)
-        return Answer(models, entries(name, parts), parts[0].postprocessing)
+    def compose(self, name: str, parts: list[Composition]) -> Composition:
+        models = tuple(replace(m, predict=self.predict.merge_over(m.predict)) for m in parts[0].models)
+        return Composition(models, entries(name, parts), parts[0].postprocessing)
 
     def faults(self) -> list[tuple[str, str]]:
         if not self.predict.model_fields_set:

@@ -65,20 +65,20 @@ class AdversarialTrainer(Trainer):
         self.critic_optimizer.build(self.critic.trainable_variables)
 
     def _extra_loss(self, image: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-        """How far the discriminator is from taking the answer for the truth."""
-        answer = tf.nn.softmax(tf.cast(logits, tf.float32))
-        verdict = self.critic(tf.concat([tf.cast(image, tf.float32), answer], -1), training=True)
+        """How far the discriminator is from taking the prediction for the truth."""
+        predicted = tf.nn.softmax(tf.cast(logits, tf.float32))
+        verdict = self.critic(tf.concat([tf.cast(image, tf.float32), predicted], -1), training=True)
         return self.weight * _cross_entropy(verdict, 1.0)
 
     def _after_step(self, image: tf.Tensor, label: tf.Tensor, logits: tf.Tensor) -> None:
-        """Teach the discriminator the truth and the answer that was given."""
+        """Teach the discriminator the truth and the prediction that was made."""
         image = tf.cast(image, tf.float32)
-        answer = tf.stop_gradient(tf.nn.softmax(tf.cast(logits, tf.float32)))
+        predicted = tf.stop_gradient(tf.nn.softmax(tf.cast(logits, tf.float32)))
         truth = tf.one_hot(tf.cast(label, tf.int32), self.labels, dtype=tf.float32)
         variables = self.critic.trainable_variables
         with tf.GradientTape() as tape:
             true = self.critic(tf.concat([image, truth], -1), training=True)
-            false = self.critic(tf.concat([image, answer], -1), training=True)
+            false = self.critic(tf.concat([image, predicted], -1), training=True)
             loss = (_cross_entropy(true, 1.0) + _cross_entropy(false, 0.0)) / 2
         self.critic_optimizer.apply(tape.gradient(loss, [v.value for v in variables]), variables)
 

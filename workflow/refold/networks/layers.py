@@ -20,7 +20,7 @@ class GroupNormalization(layers.GroupNormalization):
     """Keras's layer, on processors faster where each map is a group: instance normalisation (Ulyanov et al. 2016).
 
     Keras takes several passes over the maps; this gives each case to oneDNN's batch normalisation as a batch of one,
-    which is the same thing. It is Keras's where that does not hold: with fewer groups than maps, on a card, or while
+    which is the same thing. It is Keras's where that does not hold: with fewer groups than maps, on a GPU, or while
     the number of cases is not known. It is called as Keras's, so that a saved model can be opened with that one.
     """
 

@@ -156,20 +156,20 @@ class NetworkSegmenter(Segmenter):
             truth = case.label[...]
             chosen = np.take_along_axis(p, truth[..., None].astype(np.intp), -1)
             values.append(float(-np.log(np.maximum(chosen, 1e-7)).mean()))
-            answer = p.argmax(-1)
+            predicted = p.argmax(-1)
             row = []
             for label in range(1, self.labels):
-                a, t = answer == label, truth == label
+                a, t = predicted == label, truth == label
                 total = int(a.sum()) + int(t.sum())
                 # no mask on either side says nothing about the network
                 row.append(2 * int((a & t).sum()) / total if total else float("nan"))
             dice.append(row)
-            score.compare(answer, truth, self.labels)
+            score.compare(predicted, truth, self.labels)
         columns = np.array(dice).T
         means = [float(np.mean(c[~np.isnan(c)])) if (~np.isnan(c)).any() else float("nan") for c in columns]
         return float(np.mean(values)), means, vars(score)
 
-    # ---- answering
+    # ---- predicting
 
     def _forward(self, batch: np.ndarray) -> np.ndarray:
         # a graph for each number of cases: normalisation must know it

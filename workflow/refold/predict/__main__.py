@@ -16,7 +16,7 @@ from refold.imaging.dataset import Description
 from refold.imaging.intensity import Statistics
 from refold.imaging.record import Record
 from refold.methods.base import no_channel
-from refold.methods.derived import Answer, Part, answer
+from refold.methods.derived import Composition, Member, composition
 from refold.methods.external import External
 from refold.methods.frozen import Entry, settings, thaw_all
 from refold.predict import external, postprocess
@@ -69,7 +69,7 @@ class Output:
         images.write_label(path, values[..., 0] if record.flat else values, affine, self._rule)
         return {"file": path.name, "sha256": sha256_file(path)}
 
-    def answer(self, case: str, probabilities: np.ndarray, record: Record) -> tuple[np.ndarray, dict]:
+    def write_probabilities(self, case: str, probabilities: np.ndarray, record: Record) -> tuple[np.ndarray, dict]:
         """The label indices (x, y[, z]) on the case's own grid, and the entry of the probabilities, which it writes."""
         path = self.folder / PROBABILITIES / f"{case}{images.PROBABILITY_SUFFIX[self.description.dimension]}"
         labels = len(self._values) - 1
@@ -91,13 +91,13 @@ class Output:
         seals.write(self.folder / "predictions.json", about)
 
 
-def _load(folder: Path, part: Part, entry: Entry, predict: Predict, split: str) -> Model:
+def _load(folder: Path, part: Member, entry: Entry, predict: Predict, split: str) -> Model:
     card = seals.read(folder / "card.json")
     if card["method"] != part.method:
         raise RefoldError(f"{folder / 'card.json'} is of method {card['method']!r}, not {part.method!r}; train again")
     if card["hashes"]["split"] != split:
         raise RefoldError(f"{folder} was trained on another split than results/splits.json; train again")
-    segmenter = entry.create(part.predict.on(predict))
+    segmenter = entry.create(part.predict.apply_to(predict))
     seals.check(folder / segmenter.file, card["hashes"]["model"], folder / "card.json")
     segmenter.load(folder, card)
     return Model(part.method, segmenter, Statistics.from_json(card["statistics"]), card, part.missing)
@@ -125,11 +125,11 @@ def _wanted(splits: dict[str, Any], fold: str, cards: list[dict[str, Any]]) -> l
     return sorted(wanted)
 
 
-def _folders(answer: Answer, method: str, fold: str, given: list[str] | None) -> list[tuple[Path, Part]]:
-    """(folder of a model, how it answers) for all models that answer."""
+def _folders(how: Composition, method: str, fold: str, given: list[str] | None) -> list[tuple[Path, Member]]:
+    """(folder of a model, how it predicts) for all models that predict."""
     files = [Path(f) for f in given or []]
     found = []
-    for part in answer.models:
+    for part in how.models:
         mine = {f.parent for f in files if f.parent.parent.name == part.method}
         if not given:
             mine = {Path(f"results/models/{part.method}/fold-{fold}")}
@@ -140,7 +140,7 @@ def _folders(answer: Answer, method: str, fold: str, given: list[str] | None) ->
 
 
 def _setup(networks: bool, predict: Predict) -> dict[str, Any]:
-    """TensorFlow set up where a network answers; the facts of this machine."""
+    """TensorFlow set up where a network predicts; the facts of this machine."""
     if not networks:
         return machine.facts()
     from refold.train.runtime import configure, device
@@ -176,7 +176,7 @@ def run(a: argparse.Namespace) -> command.Job:
     stamps = Stamps(a.params)
     entries, predict = thaw_all(stamps, a.method), stamps.read(Predict)
     methods = settings(entries)
-    how = answer(methods, a.method)
+    how = composition(methods, a.method)
     job = command.Job(stamps, [sources.kind(methods[name].kind) for name in how.entries])
     splits, description = seals.read(a.splits), Description.read(a.dataset)
     output = Output(Path(a.out or f"results/predictions/{a.method}/fold-{a.fold}"), description)
@@ -222,7 +222,7 @@ def run(a: argparse.Namespace) -> command.Job:
         probabilities, more = mean_probabilities(models, image), {}
         warnings += _told(models, case)
         if keep:
-            indices, more = output.answer(case, probabilities, record)
+            indices, more = output.write_probabilities(case, probabilities, record)
         else:
             indices = geometry.to_original(probabilities, record)
         for choice in chosen:

@@ -1,4 +1,4 @@
-"""The fitted models that answer for a method, and the mean of their answers."""
+"""The fitted models that predict for a method, and the mean of their predictions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from refold.train.segmenter import Segmenter
 
 @dataclass
 class Model:
-    """One fitted model among those that answer: its method, how it normalises, and the channels that it must miss."""
+    """One fitted model among those that predict: its method, how it normalises, and the channels that it must miss."""
 
     method: str
     segmenter: Segmenter

@@ -16,7 +16,7 @@ from refold.imaging.dataset import Labels
 from refold.imaging.grid import filled
 from refold.imaging.store import Stored
 from refold.methods.base import Settings
-from refold.methods.derived import Answer
+from refold.methods.derived import Composition
 from refold.methods.postprocessing import AUTO_VOXELS, Postprocessing
 from refold.predict.models import Model, mean_probabilities
 from refold.train.score import Score
@@ -92,10 +92,10 @@ def apply(indices: np.ndarray, operations: dict[int, Operations], voxel: float) 
     return out
 
 
-def dice(answer: np.ndarray, truth: np.ndarray) -> float:
+def dice(predicted: np.ndarray, truth: np.ndarray) -> float:
     """Dice of two masks; 1 where both are empty, so that inventing a label costs and not inventing it pays."""
-    total = int(answer.sum()) + int(truth.sum())
-    return 2 * int((answer & truth).sum()) / total if total else 1.0
+    total = int(predicted.sum()) + int(truth.sum())
+    return 2 * int((predicted & truth).sum()) / total if total else 1.0
 
 
 def best(
@@ -137,18 +137,18 @@ def best(
     return chosen, scores
 
 
-def cropped(answer: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def cropped(predicted: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Both label maps in the box of their foreground, in few bytes: many cases are kept at once.
 
     No operation and no Dice differs: background outside the box reaches the image's border, so no hole lies there. An
     axis of several voxels keeps two, because a single slice's holes are filled within it.
     """
-    found = (answer > 0) | (truth > 0)
+    found = (predicted > 0) | (truth > 0)
     box = ndimage.find_objects(found.astype(np.uint8))[0] if found.any() else (slice(0, 1),) * found.ndim
     firsts = [min(s.start, max(0, n - 2)) for s, n in zip(box, found.shape, strict=True)]
     box = tuple(slice(a, max(a + 2, s.stop)) for a, s in zip(firsts, box, strict=True))
-    kind = np.min_scalar_type(max(answer.max(initial=0), truth.max(initial=0)))
-    return answer[box].astype(kind), truth[box].astype(kind)
+    kind = np.min_scalar_type(max(predicted.max(initial=0), truth.max(initial=0)))
+    return predicted[box].astype(kind), truth[box].astype(kind)
 
 
 def training_side(models: Sequence[Model]) -> tuple[list[str], bool]:
@@ -165,24 +165,24 @@ def training_side(models: Sequence[Model]) -> tuple[list[str], bool]:
 
 def choose(
     methods: Mapping[str, Settings],
-    answer: Answer,
+    how: Composition,
     models: Sequence[Model],
     opened: Callable[[str], AbstractContextManager[Stored]],
     labels: Labels,
 ) -> tuple[list[Choice], list[str]]:
-    """The postprocessing of a method, chosen fold by fold where several folds' models answer together.
+    """The postprocessing of a method, chosen fold by fold where several folds' models predict together.
 
     Args:
         methods: settings of the method and of those that it is made from.
-        answer: of the method.
-        models: that answer; each fold's choose on that fold's own training side.
+        how: the composition of the method.
+        models: that predict; each fold's choose on that fold's own training side.
         opened: opens a preprocessed case.
         labels: of the data set.
 
     Returns:
         The choices in their order, and a warning for every fallback.
     """
-    if not answer.postprocessing:
+    if not how.postprocessing:
         return [], []
     pairs, cases, warnings, sizes = [], [], [], []
     for fold in sorted({m.card["fold"] for m in models}):
@@ -203,7 +203,7 @@ def choose(
                 sizes.append(indices.size)
         cases += names
     found = []
-    for method in answer.postprocessing:
+    for method in how.postprocessing:
         settings = methods[method]
         operations, scores = best(pairs, len(labels), settings)
         found.append(Choice(method, operations, tuple(cases), scores))

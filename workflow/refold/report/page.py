@@ -14,7 +14,7 @@ from markupsafe import Markup
 from refold.core import log
 from refold.core.files import write_text
 from refold.core.language import _, joined, speaking
-from refold.report import cautions, export, figures, language, pictures, provenance, sureness, tables, viewer, words
+from refold.report import calibration, cautions, export, figures, language, pictures, provenance, tables, viewer, words
 from refold.report.inputs import CV, HOLDOUT, Experiment
 
 HERE = Path(__file__).parent
@@ -102,7 +102,7 @@ def _figures(e: Experiment, draw: Draw) -> dict[str, list[dict[str, Any]]]:
         "strips": _strips(e, draw),
         "curves": _curves(e, draw),
         "volumes": _volumes(e, draw),
-        "reliability": sureness.drawings(e, {s: _best(e, s) for s in e.sets}, draw),
+        "reliability": calibration.drawings(e, {s: _best(e, s) for s in e.sets}, draw),
     }
 
 
@@ -163,7 +163,7 @@ def context(e: Experiment, facts: dict[str, Any], draw: Draw, keep: Keep) -> dic
         "pictures": _pictures(e),
         "most": MOST,
         "agreement": keep("agreement", tables.agreement(e)),
-        "sureness": keep("sureness", tables.sureness(e)),
+        "uncertainty": keep("uncertainty", tables.uncertainty(e)),
         **_figures(e, draw),
         "data": data,
         "split": tables.split(e),

@@ -53,7 +53,7 @@ METRICS = {
     "lesion_precision": Metric(N_("Lesion precision"), 4, 1, note=N_("share of the lesions predicted that are there")),
     "lesion_f1": Metric(N_("Lesion F1"), 4, 1, note=N_("of lesions found, missed and false positives")),
     "lesions_missed": Metric(N_("Lesions missed"), 2, -1, note=N_("a scan")),
-    "lesions_invented": Metric(N_("False positive lesions"), 2, -1, note=N_("a scan")),
+    "lesions_false_positive": Metric(N_("False positive lesions"), 2, -1, note=N_("a scan")),
     "panoptic_quality": Metric(N_("Panoptic quality"), 4, 1, note=N_("lesions found, and how well")),
     "ece": Metric(
         N_("Calibration error"), 4, -1, note=N_("expected calibration error; how far probabilities are from truth")
@@ -428,7 +428,8 @@ def ranks(e: Experiment) -> Table | None:
 
 
 LESION = (
-    "lesion_sensitivity", "lesion_precision", "lesion_f1", "lesions_missed", "lesions_invented", "panoptic_quality",
+    "lesion_sensitivity", "lesion_precision", "lesion_f1", "lesions_missed", "lesions_false_positive",
+    "panoptic_quality",
 )  # fmt: skip
 
 
@@ -519,7 +520,7 @@ def agreement(e: Experiment) -> Table:
     return Table(_columns(e, _("Method"), _("Label"), "n", *names, _("Pearson’s r"), _("Lin’s concordance")), rows)
 
 
-def sureness(e: Experiment) -> Table | None:
+def uncertainty(e: Experiment) -> Table | None:
     """Calibration and uncertainty by method and label; None where no method has probabilities."""
     selected = {tuple(r[k] for k in ("set", "method", "label")): r for r in e.uncertainty}
     rows = []

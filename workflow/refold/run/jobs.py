@@ -21,7 +21,7 @@ def prepare() -> None:
 
 
 def has_gpu() -> bool:
-    """Whether a job may use an NVIDIA card: one of this machine, or in a Slurm job one that it was given."""
+    """Whether a job may use an NVIDIA GPU: one of this machine, or in a Slurm job one that it was given."""
     if "SLURM_JOB_ID" in os.environ:
         return os.environ.get("CUDA_VISIBLE_DEVICES", "NoDevFiles") not in ("", "NoDevFiles")
     return Path("/dev/nvidia0").exists()

@@ -103,7 +103,7 @@ def doubts(instructions: str, key: str) -> list[str]:
 
 
 def slow(precision: str, device: str = "cpu") -> list[str]:
-    """A sentence where this processor has no instructions for ``precision``; empty where it has, or on a card."""
+    """A sentence where this processor has no instructions for ``precision``; empty where it has, or on a GPU."""
     flags = set(cpuinfo().get("flags", "").split())
     if precision != "bfloat16" or device != "cpu" or flags & {"amx_bf16", "avx512_bf16"}:
         return []
@@ -122,7 +122,7 @@ def facts(
         instructions: ``avx2`` or ``native``, as asked for.
         threads: math threads.
         precision: of a network's arithmetic; None where there is none.
-        device: ``cpu``, or the card.
+        device: ``cpu``, or the GPU.
 
     Returns:
         ``processor`` is the list of features relied upon where the instructions are pinned; elsewhere the architecture,

@@ -22,21 +22,21 @@ class Changes(Section):
     def _given(self, handler: Any) -> dict[str, Any]:
         return {k: v for k, v in handler(self).items() if k in self.model_fields_set}
 
-    def on(self, section: Section) -> Any:
+    def apply_to(self, section: Section) -> Any:
         """``section`` with these changes; also of sections within it."""
         return type(section).model_validate(_merged(section.model_dump(), self.model_dump()))
 
-    def over(self, earlier: Changes) -> Any:
+    def merge_over(self, earlier: Changes) -> Any:
         """Both changes, these where both have a key."""
         return type(self).model_validate(_merged(earlier.model_dump(), self.model_dump()))
 
-    def gives(self, key: str) -> bool:
+    def has(self, key: str) -> bool:
         """Whether a key such as ``loss.kind`` stands here."""
         first, _, rest = key.partition(".")
         if first not in self.model_fields_set:
             return False
         value = getattr(self, first)
-        return value.gives(rest) if rest and isinstance(value, Changes) else True
+        return value.has(rest) if rest and isinstance(value, Changes) else True
 
 
 def _merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

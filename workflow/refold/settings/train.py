@@ -27,12 +27,12 @@ class Loss(Section):
     batch_dice: bool = Field(True, description="Dice over the whole batch rather than case by case.")
     smooth: float = Field(1e-5, ge=0, le=1000, description="Added to numerator and denominator of the soft Dice.")
     focal_gamma: float = Field(
-        2.0, ge=0, le=10, description="Of focal losses: how little a voxel counts that is answered well; 0: not less."
+        2.0, ge=0, le=10, description="Of focal losses: how little a voxel counts that is predicted well; 0: not less."
     )
     tversky_alpha: float = Field(0.3, ge=0, le=10, description="Of Tversky losses: weight of false positives.")
     tversky_beta: float = Field(0.7, ge=0, le=10, description="Of Tversky losses: weight of false negatives.")
     tversky_gamma: float = Field(
-        4 / 3, ge=1, le=5, description="Of focal_tversky: over 1, a label that is answered badly counts more."
+        4 / 3, ge=1, le=5, description="Of focal_tversky: over 1, a label that is predicted badly counts more."
     )
     boundary_weight: float = Field(
         0.5, gt=0, le=1, description="Of boundary: its share at the end of training; it rises evenly from 0."

@@ -94,7 +94,7 @@ def ce_dice(
 def focal(logits: tf.Tensor, truth: tf.Tensor, gamma: float, weights: Sequence[float] | None = None) -> tf.Tensor:
     """Mean over voxels of -(1 - p)^gamma log p, p that of the truth (Lin et al. 2017); gamma 0: `cross_entropy`.
 
-    What is answered well already counts less, so that the many easy voxels do not drown the few hard ones.
+    What is predicted well already counts less, so that the many easy voxels do not drown the few hard ones.
     """
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(tf.cast(truth, tf.int32), tf.cast(logits, tf.float32))
     # 1 - exp(-loss) without losing the digits of a small loss
@@ -174,7 +174,7 @@ def signed_distances(truth: np.ndarray, labels: int) -> np.ndarray:
 def boundary(probabilities: tf.Tensor, truth: tf.Tensor) -> tf.Tensor:
     """Mean over voxels and foreground labels of p times the `signed_distances` (Kervadec et al. 2019).
 
-    An answer costs the more the further it lies outside; it is below 0 where answers lie inside.
+    A prediction costs the more the further it lies outside; it is below 0 where predictions lie inside.
     """
     labels, shape = probabilities.shape[-1], truth.shape
     maps = tf.numpy_function(lambda t: signed_distances(t, labels), [truth], tf.float32, stateful=False)
@@ -210,16 +210,16 @@ def cldice(
 ) -> tf.Tensor:
     """1 - soft clDice, mean over the foreground labels (Shit et al. 2021).
 
-    clDice is the harmonic mean of two shares: of the answer's skeleton that lies in the truth, and of the truth's that
-    lies in the answer. A gap in a vessel costs much, its width little.
+    clDice is the harmonic mean of two shares: of the prediction's skeleton that lies in the truth, and of the
+    truth's that lies in the prediction. A gap in a vessel costs much, its width little.
     """
     labels = probabilities.shape[-1]
-    answer = tf.cast(probabilities, tf.float32)[..., 1:]
+    predicted = tf.cast(probabilities, tf.float32)[..., 1:]
     true = tf.one_hot(tf.cast(truth, tf.int32), labels, dtype=tf.float32)[..., 1:]
     axes = list(range(0 if batch else 1, probabilities.shape.rank - 1))
-    thin, bone = soft_skeleton(answer, iterations), soft_skeleton(true, iterations)
+    thin, bone = soft_skeleton(predicted, iterations), soft_skeleton(true, iterations)
     precision = (tf.reduce_sum(thin * true, axes) + smooth) / (tf.reduce_sum(thin, axes) + smooth)
-    sensitivity = (tf.reduce_sum(bone * answer, axes) + smooth) / (tf.reduce_sum(bone, axes) + smooth)
+    sensitivity = (tf.reduce_sum(bone * predicted, axes) + smooth) / (tf.reduce_sum(bone, axes) + smooth)
     return 1 - tf.reduce_mean(2 * precision * sensitivity / tf.maximum(precision + sensitivity, 1e-12))
 
 

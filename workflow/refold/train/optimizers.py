@@ -42,7 +42,7 @@ class Muon(keras.optimizers.Muon):
     A kernel (x, y, z, maps, maps) counts as the matrix (x y z maps, maps). A step turns its averaged gradient into the
     nearest matrix whose singular values are all about 1, and has the root mean square of AdamW's steps (Liu et al.
     2025), so that one learning rate and weight decay serve both. Biases, normalisation and the layers
-    that answer (``logits``) take AdamW's steps.
+    that predict (``logits``) take AdamW's steps.
     """
 
     def _should_use_adamw(self, variable: keras.Variable) -> bool:

@@ -80,7 +80,7 @@ def configure(threads: int, seed: int, precision: str = "float32", instructions:
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     for gpu in tf.config.list_physical_devices("GPU"):
-        tf.config.experimental.set_memory_growth(gpu, True)  # or one job would claim the whole card
+        tf.config.experimental.set_memory_growth(gpu, True)  # or one job would claim the whole GPU
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(seed)
     keras.mixed_precision.set_global_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
@@ -101,7 +101,7 @@ def _exact_rsqrt(tf) -> None:
 
 
 def device(tf) -> str:
-    """``cpu``, or the card that TensorFlow computes on, with what of it decides the bytes."""
+    """``cpu``, or the GPU that TensorFlow computes on, with what of it decides the bytes."""
     cards = tf.config.list_physical_devices("GPU")
     if not cards:
         return "cpu"

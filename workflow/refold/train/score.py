@@ -19,8 +19,9 @@ MOST = 4  # training cases that are asked where a method does not know its score
 class Score:
     """Mean Dice over cases and labels, the background among them, and that of background everywhere on these cases.
 
-    A label that is neither in a case nor in its answer counts 1: leaving an absent label out is right. So predicting
-    nothing has a score of its own, which a fitted method must beat: what its labels win, its background may not lose.
+    A label that is neither in a case nor in its prediction counts 1: leaving an absent label out is right. So
+    predicting nothing has a score of its own, which a fitted method must beat: what its labels win, its background
+    may not lose.
 
     where: what the cases are, in the plural. cases: how many there were. total, nothing: sums of their mean Dice.
     """
@@ -31,7 +32,7 @@ class Score:
     nothing: float = 0.0
 
     def add(self, table: np.ndarray) -> None:
-        """Count a case in. ``table``: (labels, labels) voxels, by truth and answer."""
+        """Count a case in. ``table``: (labels, labels) voxels, by truth and prediction."""
         truth = table.sum(1)
         empty = np.zeros(len(truth))
         empty[0] = truth.sum()
@@ -39,9 +40,9 @@ class Score:
         self.nothing += _dice(np.minimum(truth, empty), truth, empty)
         self.cases += 1
 
-    def compare(self, answer: np.ndarray, truth: np.ndarray, labels: int, outside: int = 0) -> None:
+    def compare(self, predicted: np.ndarray, truth: np.ndarray, labels: int, outside: int = 0) -> None:
         """Count a case in by its label indices (x, y[, z]); ``outside``: further voxels, background in both."""
-        pairs = truth.ravel().astype(np.intp) * labels + answer.ravel()
+        pairs = truth.ravel().astype(np.intp) * labels + predicted.ravel()
         table = np.bincount(pairs, minlength=labels**2).reshape(labels, labels)
         table[0, 0] += outside
         self.add(table)
@@ -74,9 +75,9 @@ class Score:
         }
 
 
-def _dice(hits: np.ndarray, truth: np.ndarray, answer: np.ndarray) -> float:
+def _dice(hits: np.ndarray, truth: np.ndarray, predicted: np.ndarray) -> float:
     """Mean over the labels; 1 where a label is in neither."""
-    sizes = truth + answer
+    sizes = truth + predicted
     return float(np.where(sizes > 0, 2 * hits / np.maximum(sizes, 1), 1.0).mean())
 
 
@@ -94,5 +95,5 @@ def measured(segmenter: Segmenter, fold: Fold) -> Score:
     for name in spread(fold.training):
         case = fold.training[name]
         score.compare(segmenter.predict_proba(fold.image(case)).argmax(-1), case.label[...], fold.labels)
-    segmenter.warnings[:] = told  # those of answers to training cases are nobody's concern
+    segmenter.warnings[:] = told  # those of predictions of training cases are nobody's concern
     return score

@@ -21,8 +21,8 @@ class Segmenter(ABC):
         history: rows of history.csv, of methods that learn in epochs.
         warnings: a line for every fallback, in `fit` or later; they stand in the log and in the report, those of
             `predict_proba` with the case.
-        score: on training-side cases, where `fit` has compared answers with truths anyway; where it is None, a few
-            training cases are asked after `fit`.
+        score: on training-side cases, where `fit` has compared predictions with truths anyway; where it is None, a few
+            training cases are predicted after `fit`.
     """
 
     file: ClassVar[str] = "model.json"

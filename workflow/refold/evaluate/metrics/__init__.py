@@ -8,7 +8,8 @@ from refold.evaluate.pair import Pair
 METRICS = (
     "dice", "dice_lenient", "iou", "iou_lenient", "precision", "recall", "specificity", "accuracy", "f1",
     "hd95", "hd95_penalised", "assd", "nsd", "volume", "volume_error",
-    "lesion_sensitivity", "lesion_precision", "lesion_f1", "lesions_missed", "lesions_invented", "panoptic_quality",
+    "lesion_sensitivity", "lesion_precision", "lesion_f1", "lesions_missed", "lesions_false_positive",
+    "panoptic_quality",
     "ece", "brier", "entropy",
 )  # fmt: skip
 
@@ -23,5 +24,5 @@ def compute(pair: Pair) -> dict[str, float]:
 
     Those of lesions and probabilities only where the pair has them.
     """
-    groups = {"masks", *(["lesions"] if pair.lesion_iou else []), *(["probabilities"] if pair.sureness else [])}
+    groups = {"masks", *(["lesions"] if pair.lesion_iou else []), *(["probabilities"] if pair.uncertainty else [])}
     return {name: float(REGISTRY[name].function(pair)) for name in METRICS if REGISTRY[name].group in groups}

@@ -1,6 +1,6 @@
 """Lesion-wise metrics: connected components, matched one to one where their IoU is at least `evaluate.lesion_iou`.
 
-With found, missed and invented the numbers of lesions matched, of the truth alone and of the prediction alone.
+With found, missed and false positive the numbers of lesions matched, of the truth alone and of the prediction alone.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ def lesion_sensitivity(pair: Pair) -> float:
 
 @metric(group="lesions")
 def lesion_precision(pair: Pair) -> float:
-    """Found / (found + invented). NaN where the prediction has no lesion."""
-    found, _, invented = _counts(pair)
-    return found / (found + invented) if found + invented else math.nan
+    """Found / (found + false). NaN where the prediction has no lesion."""
+    found, _, false = _counts(pair)
+    return found / (found + false) if found + false else math.nan
 
 
 @metric(group="lesions")
 def lesion_f1(pair: Pair) -> float:
-    """2 found / (2 found + missed + invented). NaN where neither has a lesion."""
-    found, missed, invented = _counts(pair)
-    return 2 * found / (2 * found + missed + invented) if found + missed + invented else math.nan
+    """2 found / (2 found + missed + false). NaN where neither has a lesion."""
+    found, missed, false = _counts(pair)
+    return 2 * found / (2 * found + missed + false) if found + missed + false else math.nan
 
 
 @metric("lesions", "lower", group="lesions")
@@ -45,17 +45,17 @@ def lesions_missed(pair: Pair) -> float:
 
 
 @metric("lesions", "lower", group="lesions")
-def lesions_invented(pair: Pair) -> float:
+def lesions_false_positive(pair: Pair) -> float:
     """False positives a scan: lesions of the prediction without a partner. Always defined."""
     return float(_counts(pair)[2])
 
 
 @metric(group="lesions")
 def panoptic_quality(pair: Pair) -> float:
-    """Sum of the IoU of the lesions found / (found + missed / 2 + invented / 2) (Kirillov et al. 2019).
+    """Sum of the IoU of the lesions found / (found + missed / 2 + false / 2) (Kirillov et al. 2019).
 
     NaN where neither has a lesion.
     """
-    found, missed, invented = _counts(pair)
-    whole = found + (missed + invented) / 2
+    found, missed, false = _counts(pair)
+    whole = found + (missed + false) / 2
     return float(pair.lesions.iou.sum()) / whole if whole else math.nan

@@ -13,19 +13,19 @@ import numpy as np
 
 from refold.evaluate.metrics.registry import metric
 from refold.evaluate.pair import Pair
-from refold.evaluate.sureness import LEVELS, POSSIBLE, entropies, expected_calibration_error
+from refold.evaluate.uncertainty import LEVELS, POSSIBLE, entropies, expected_calibration_error
 
 
 @metric("", "lower", group="probabilities")
 def ece(pair: Pair) -> float:
     """Expected calibration error in 10 bins of equal width (Naeini et al. 2015). NaN where the truth is empty."""
-    return expected_calibration_error(pair.sureness.reliability())
+    return expected_calibration_error(pair.uncertainty.reliability())
 
 
 @metric("", "lower", group="probabilities")
 def brier(pair: Pair) -> float:
     """Mean square of probability minus truth, 0 or 1 (Brier 1950). NaN where the truth is empty."""
-    s = pair.sureness
+    s = pair.uncertainty
     if s.inside is None:
         return math.nan
     total = float(s.inside @ (1 - LEVELS) ** 2 + s.outside @ LEVELS**2)
@@ -38,5 +38,5 @@ def entropy(pair: Pair) -> float:
 
     It needs no truth, so that it can be had of a new case.
     """
-    here = pair.sureness.image[POSSIBLE:]
+    here = pair.uncertainty.image[POSSIBLE:]
     return float(np.dot(here, entropies()[POSSIBLE:]) / here.sum()) if here.sum() else 0.0

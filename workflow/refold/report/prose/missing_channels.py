@@ -9,7 +9,7 @@ from refold.methods.missing_channels import MissingChannels
 
 def words(m: MissingChannels, about: About) -> str:
     return _(
-        "The models of {method} answered for images without channel {missing} (0 after normalisation).",
+        "The models of {method} predicted images without channel {missing} (0 after normalisation).",
         method=m.of,
         missing=joined(about.channel(c) for c in m.channels),
     )

@@ -24,7 +24,7 @@ SELECTED = ("set", "method", "label", "n", "spearman", "aurc", "aurc_best", "aur
 
 
 @dataclass(frozen=True)
-class Sureness:
+class Histograms:
     """Histograms of a part's probability in one case.
 
     inside, outside: (256,) voxels of the truth and others, in a box about the truth; None where it is empty. image:
@@ -36,7 +36,7 @@ class Sureness:
     image: np.ndarray
 
     @classmethod
-    def of(cls, probability: np.ndarray, box: tuple[slice, ...] | None, truth: np.ndarray | None) -> Sureness:
+    def of(cls, probability: np.ndarray, box: tuple[slice, ...] | None, truth: np.ndarray | None) -> Histograms:
         """Args: probability: (x, y[, z]) uint8. box: about the truth. truth: bool, within the box."""
         image = histogram(probability)
         if box is None:
@@ -66,7 +66,7 @@ def expected_calibration_error(reliability: np.ndarray) -> float:
     """Mean over the voxels of how far their bin's mean probability is from its share of truth (Naeini et al. 2015).
 
     Args:
-        reliability: (3, BINS) as `Sureness.reliability` gives.
+        reliability: (3, BINS) as `Histograms.reliability` gives.
 
     Returns:
         it, 0 to 1; NaN without voxels.
@@ -85,7 +85,7 @@ def reliability_rows(name: str, method: str, found: dict[str, np.ndarray]) -> It
     """Rows of calibration.csv for one set and method: the voxels of all cases in bins of their probability.
 
     Args:
-        found: {label: (3, BINS) sums of `Sureness.reliability` over the cases}.
+        found: {label: (3, BINS) sums of `Histograms.reliability` over the cases}.
     """
     for label, (n, probability, truth) in found.items():
         for i in range(BINS):

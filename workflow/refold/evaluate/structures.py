@@ -13,7 +13,7 @@ MEAN = "mean"  # the word for the mean over the labels, in every table
 
 
 @dataclass(frozen=True)
-class Part:
+class Structure:
     """A label or region: its name, the label indices in it, and whether its components are counted as lesions."""
 
     name: str
@@ -21,7 +21,7 @@ class Part:
     lesions: bool = False
 
 
-def parts(labels: Labels, evaluate: Evaluate) -> tuple[Part, ...]:
+def structures(labels: Labels, evaluate: Evaluate) -> tuple[Structure, ...]:
     """The foreground labels in their order, then the regions of `evaluate.regions` in theirs.
 
     Raises:
@@ -40,4 +40,4 @@ def parts(labels: Labels, evaluate: Evaluate) -> tuple[Part, ...]:
         raise RefoldError(f"params.yaml: evaluate.lesions: no label {strange[0]!r}; {there}{more}")
     found = {name: (index,) for name, index in known.items()}
     found |= {region: tuple(sorted(known[m] for m in members)) for region, members in evaluate.regions.items()}
-    return tuple(Part(name, indices, name in evaluate.lesions) for name, indices in found.items())
+    return tuple(Structure(name, indices, name in evaluate.lesions) for name, indices in found.items())

@@ -4,7 +4,7 @@ import pytest
 from refold.core.errors import RefoldError
 from refold.evaluate.__main__ import main
 from refold.evaluate.pair import pairs
-from refold.evaluate.parts import Part, parts
+from refold.evaluate.structures import Structure, structures
 from refold.imaging.dataset import Labels
 from refold.settings.evaluate import Evaluate
 from tests.evaluate.test_aggregate import aggregate, rows
@@ -17,9 +17,10 @@ def test_labels_then_regions():
         regions={"whole": ["oedema", "core", "enhancing"], "tumour_core": ["enhancing", "core"]},
         lesions=["whole", "core"],
     )
-    assert parts(LABELS, wanted) == (
-        Part("core", (1,), True), Part("oedema", (2,)), Part("enhancing", (3,)), Part("whole", (1, 2, 3), True),
-        Part("tumour_core", (1, 3)),
+    assert structures(LABELS, wanted) == (
+        Structure("core", (1,), True), Structure("oedema", (2,)), Structure("enhancing", (3,)),
+        Structure("whole", (1, 2, 3), True),
+        Structure("tumour_core", (1, 3)),
     )  # fmt: skip
 
 
@@ -36,14 +37,16 @@ def test_labels_then_regions():
 )
 def test_unknown_names_are_refused(values, message):
     with pytest.raises(RefoldError, match=message):
-        parts(LABELS, Evaluate(**values))
+        structures(LABELS, Evaluate(**values))
 
 
 def test_a_region_is_the_union_of_its_labels():
     random = np.random.default_rng(3)
     truth, prediction = random.integers(0, 4, (2, 9, 8, 7)).astype(np.uint8)
     truth[truth == 2] = 0  # a label that is absent from the truth
-    found = list(pairs(truth, prediction, [Part("a", (1, 2)), Part("b", (2,)), Part("c", (2, 3))], (1, 1, 1), 1.0))
+    found = list(
+        pairs(truth, prediction, [Structure("a", (1, 2)), Structure("b", (2,)), Structure("c", (2, 3))], (1, 1, 1), 1.0)
+    )
     for pair, members in zip(found, ((1, 2), (2,), (2, 3)), strict=True):
         t, p = np.isin(truth, members), np.isin(prediction, members)
         assert (pair.tp, pair.fp, pair.fn, pair.tn) == ((t & p).sum(), (p & ~t).sum(), (t & ~p).sum(), (~t & ~p).sum())

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from refold.cli import trees
+from refold.cli import diff
 
 CASES = "method,fold,case,label,metric,value\n"
 ROWS = ["unet,0,a,organ,dice,0.500000", "unet,0,a,organ,iou,0.333333", "unet,1,b,organ,dice,nan"]
@@ -28,7 +28,7 @@ def places(tmp_path):
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(content.encode() if isinstance(content, str) else content)
             paths.append(path)
-        return [d.text(("before", "after")) for d in trees.files(*paths)]
+        return [d.text(("before", "after")) for d in diff.files(*paths)]
 
     return written
 
@@ -255,7 +255,7 @@ def pair(tmp_path):
 
 
 def test_trees_count_files_and_rows(pair):
-    found = trees.compare(*pair, ["results/metrics/cases.csv", "results/models"])
+    found = diff.compare(*pair, ["results/metrics/cases.csv", "results/models"])
     assert found.identical and (found.files, found.rows) == (2, 3)
     assert found.text() == "identical: 2 files, 3 rows of tables"
 
@@ -266,7 +266,7 @@ def test_trees_find_missing_and_extra_files_but_not_leftovers(pair):
     (second / "results/models/.snakemake_timestamp").touch()
     (first / "results/models/unet/model.keras").write_text("m")
     (second / "results/models/unet/history.csv").write_text("epoch,loss\n1,2\n")
-    found = trees.compare(first, second, ["results/models"])
+    found = diff.compare(first, second, ["results/models"])
     assert [f.path for f in found.differing] == ["results/models/unet/history.csv", "results/models/unet/model.keras"]
     assert found.text().splitlines() == [
         "different: 2 of 3 files",
@@ -279,12 +279,12 @@ def test_trees_find_missing_and_extra_files_but_not_leftovers(pair):
 
 def test_what_may_differ_is_left_out_and_said(pair):
     outs = ["results/provenance.json", "results/report.html"]
-    assert not trees.compare(*pair, outs).identical
-    found = trees.compare(*pair, outs, {"results/report.html": "it tells the commit"}, {outs[0]: ["git"]})
+    assert not diff.compare(*pair, outs).identical
+    found = diff.compare(*pair, outs, {"results/report.html": "it tells the commit"}, {outs[0]: ["git"]})
     assert found.identical and found.files == 1
     assert "left out: results/report.html: it tells the commit" in found.text()
     (pair[1] / "results/provenance.json").write_text(json.dumps({"git": {}, "seed": 2}))
-    found = trees.compare(*pair, outs, {"results/report.html": "-"}, {outs[0]: ["git"]})
+    found = diff.compare(*pair, outs, {"results/report.html": "-"}, {outs[0]: ["git"]})
     assert [d.text() for d in found.differing[0].differences] == ["seed: 1 recorded, 2 again"]
 
 
@@ -292,6 +292,6 @@ def test_long_answers_are_cut_with_counts(pair):
     rows = [f"unet,{i},a,organ,dice,{i}.000000" for i in range(9)]
     (pair[0] / "results/metrics/cases.csv").write_text(table(*rows))
     (pair[1] / "results/metrics/cases.csv").write_text(table(*(r.replace(".000000", ".5") for r in rows)))
-    text = trees.compare(*pair, ["results/metrics/cases.csv"]).text(places=2)
+    text = diff.compare(*pair, ["results/metrics/cases.csv"]).text(places=2)
     assert text.splitlines()[-1] == "    and 7 more"
     assert len(text.splitlines()) == 5

@@ -10,7 +10,7 @@ import numpy as np
 from markupsafe import Markup
 
 from refold.core.language import _
-from refold.evaluate.sureness import risk_coverage
+from refold.evaluate.uncertainty import risk_coverage
 from refold.report import figures
 from refold.report.inputs import HOLDOUT, Experiment
 

@@ -12,8 +12,8 @@ from refold.core.errors import RefoldError
 from refold.core.files import sha256_file
 from refold.evaluate.metrics import METRICS, REGISTRY, compute
 from refold.evaluate.pair import pairs
-from refold.evaluate.parts import Part
-from refold.evaluate.sureness import Sureness, entropies, expected_calibration_error, risk_coverage, selection
+from refold.evaluate.structures import Structure
+from refold.evaluate.uncertainty import Histograms, entropies, expected_calibration_error, risk_coverage, selection
 from refold.imaging import images
 from tests.evaluate.conftest import AFFINE
 from tests.evaluate.test_aggregate import aggregate, rows
@@ -37,7 +37,7 @@ def some(shape=(14, 12, 10), seed=0):
 def test_metrics_equal_scikit_learn():
     truth, prediction, q = some()
     for i, pair in enumerate(
-        pairs(truth, prediction, [Part("a", (1,)), Part("b", (2,))], (1, 1, 1), 1.0, 0.5, q, 100.0)
+        pairs(truth, prediction, [Structure("a", (1,)), Structure("b", (2,))], (1, 1, 1), 1.0, 0.5, q, 100.0)
     ):
         y, p = (truth == i + 1).ravel(), q[..., i].ravel() / 255
         got = compute(pair)
@@ -53,9 +53,9 @@ def test_the_box_is_in_mm_about_the_truth():
     truth, q = np.zeros((12, 12, 12), np.uint8), np.zeros((12, 12, 12, 1), np.uint8)
     prediction = truth.copy()
     truth[5, 5, 5], prediction[5, 5, 6] = 1, 1
-    (pair,) = pairs(truth, prediction, [Part("a", (1,))], (1.0, 2.0, 4.0), 1.0, 0.5, q, 4.0)
+    (pair,) = pairs(truth, prediction, [Structure("a", (1,))], (1.0, 2.0, 4.0), 1.0, 0.5, q, 4.0)
     # 1 + 2 x 4 voxels, 1 + 2 x 2, 1 + 2 x 1
-    assert pair.sureness.reliability()[0].sum() == 9 * 5 * 3
+    assert pair.uncertainty.reliability()[0].sum() == 9 * 5 * 3
     assert compute(pair)["brier"] == pytest.approx(1 / 135)
 
 
@@ -67,7 +67,7 @@ def test_a_far_false_positive_makes_no_calibration_better():
     far, more = near.copy(), q.copy()
     far[36:38, 5:7, 5:7], more[36:38, 5:7, 5:7] = 1, 255
     one, other = (
-        compute(next(pairs(truth, p, [Part("a", (1,))], (1, 1, 1), 1.0, 0.5, s, 2.0)))
+        compute(next(pairs(truth, p, [Structure("a", (1,))], (1, 1, 1), 1.0, 0.5, s, 2.0)))
         for p, s in ((near, q), (far, more))
     )
     # about the truth nothing is different; a box about both masks would have four times the easy background
@@ -79,27 +79,27 @@ def test_calibration_has_no_value_where_the_truth_is_empty():
     nothing, q = np.zeros((8, 8), np.uint8), np.full((8, 8, 1), 90, np.uint8)
     some = nothing.copy()
     some[2:4, 2:4] = 1
-    (pair,) = pairs(nothing, some, [Part("a", (1,))], (1, 1), 1.0, 0.5, q)
+    (pair,) = pairs(nothing, some, [Structure("a", (1,))], (1, 1), 1.0, 0.5, q)
     got = compute(pair)
     assert math.isnan(got["ece"]) and math.isnan(got["brier"]) and got["entropy"] > 0
-    assert pair.sureness.reliability().sum() == 0
+    assert pair.uncertainty.reliability().sum() == 0
 
 
 def test_a_region_has_the_sum_of_its_labels():
     truth, prediction, q = some()
-    (pair,) = pairs(truth, prediction, [Part("both", (1, 2))], (1, 1, 1), 1.0, 0.5, q, 100.0)
+    (pair,) = pairs(truth, prediction, [Structure("both", (1, 2))], (1, 1, 1), 1.0, 0.5, q, 100.0)
     p = np.minimum(q.astype(int).sum(-1), 255) / 255
     assert compute(pair)["brier"] == pytest.approx(brier_score_loss(truth.ravel() > 0, p.ravel()))
 
 
 def test_entropy_needs_no_truth_and_calibration_has_none_without_masks():
     nothing, q = np.zeros((4, 4), np.uint8), np.full((4, 4, 1), 51, np.uint8)
-    (pair,) = pairs(nothing, nothing, [Part("a", (1,))], (1, 1), 1.0, 0.5, q)
+    (pair,) = pairs(nothing, nothing, [Structure("a", (1,))], (1, 1), 1.0, 0.5, q)
     got = {m: v for m, v in compute(pair).items() if m in PROBABILITY}
     assert got == pytest.approx({"ece": math.nan, "brier": math.nan, "entropy": 0.721928}, nan_ok=True, abs=1e-6)
-    (pair,) = pairs(nothing, nothing, [Part("a", (1,))], (1, 1), 1.0, 0.5, q * 0)
+    (pair,) = pairs(nothing, nothing, [Structure("a", (1,))], (1, 1), 1.0, 0.5, q * 0)
     assert compute(pair)["entropy"] == 0
-    assert not set(PROBABILITY) & set(compute(next(pairs(nothing, nothing, [Part("a", (1,))], (1, 1), 1.0))))
+    assert not set(PROBABILITY) & set(compute(next(pairs(nothing, nothing, [Structure("a", (1,))], (1, 1), 1.0))))
 
 
 def test_entropies_by_hand():
@@ -114,7 +114,7 @@ def test_the_sum_of_cases_is_calibrated_where_truth_is_drawn_from_it():
     for _ in range(40):
         q = random.integers(0, 256, (16, 16, 8)).astype(np.uint8)
         truth = random.random(q.shape) < q / 255
-        total = total + Sureness.of(q, (slice(None),) * 3, truth).reliability()
+        total = total + Histograms.of(q, (slice(None),) * 3, truth).reliability()
     # about 8000 voxels a bin: standard error under 0.006
     assert expected_calibration_error(total) < 0.01
     assert total[0].sum() == 40 * 2048
