@@ -5,7 +5,7 @@ import pytest
 
 from refold.evaluate.metrics import METRICS, REGISTRY, VOLUMES, compute
 from refold.evaluate.pair import pairs
-from refold.evaluate.structures import Part
+from refold.evaluate.structures import Structure
 from refold.imaging import lengths
 from refold.imaging.cases import Case
 from refold.settings.evaluate import Evaluate
@@ -63,7 +63,7 @@ def test_a_data_set_of_another_size_has_the_same_scores(factor):
     for times in (1.0, factor):
         spacing = (1.0 * times, 2.0 * times, 3.0 * times)
         e = lengths.resolve(Evaluate(), [case(spacing, truth.shape)])
-        parts = [Part("a", (1,), True)]
+        parts = [Structure("a", (1,), True)]
         made += [compute(p) for p in pairs(
             truth, prediction, parts, spacing, e.nsd_tolerance, e.lesion_iou, q, e.calibration_margin
         )]  # fmt: skip
