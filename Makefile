@@ -2,9 +2,11 @@
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# uv installs in seconds what takes pip minutes. It reads no settings of pip: `make run UV=` where only pip knows the mirror.
+UV ?= $(shell command -v uv)
+install = $(if $(UV),$(UV) pip install --quiet --python $(1)/bin/python,$(1)/bin/python -m pip install --quiet --disable-pip-version-check)
 
-.PHONY: run test test-fast reproduce check lock clean
+.PHONY: run test test-fast reproduce check docs lock clean
 
 # The whole experiment of params.yaml; ends with the path of the report.
 run: .venv/run.done
@@ -36,21 +38,32 @@ check: .venv/test.done
 
 .venv/run.done: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(PIP) --require-hashes -r requirements.lock
-	$(PIP) --no-deps --no-build-isolation --editable .
+	$(call install,.venv) --require-hashes -r requirements.lock
+	$(call install,.venv) --no-deps --no-build-isolation --editable .
 	touch $@
 
 .venv/test.done: requirements-test.lock .venv/run.done
-	$(PIP) --require-hashes -r requirements-test.lock
+	$(call install,.venv) --require-hashes -r requirements-test.lock
+	touch $@
+
+# The site of the documentation, docs/_site/index.html. A link or an anchor that leads nowhere is an error.
+docs: .venv-docs/done
+	.venv-docs/bin/sphinx-build --quiet --fail-on-warning --keep-going --fresh-env --conf-dir docs . docs/_site
+	cp docs/_site/README.html docs/_site/index.html
+
+.venv-docs/done: requirements-docs.lock
+	$(PYTHON) -m venv .venv-docs
+	$(call install,.venv-docs) --require-hashes -r requirements-docs.lock
 	touch $@
 
 # Renews the lock files (needs uv); no index address is written into them.
-LOCK = uv pip compile --quiet pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 lock:
-	$(LOCK) --extra cpu -o requirements.lock
-	$(LOCK) --extra gpu -o requirements-gpu.lock
-	$(LOCK) --extra cpu --group test -c requirements.lock -o requirements-test.lock
+	$(LOCK) pyproject.toml --extra cpu -o requirements.lock
+	$(LOCK) pyproject.toml --extra gpu -o requirements-gpu.lock
+	$(LOCK) pyproject.toml --extra cpu --group test -c requirements.lock -o requirements-test.lock
+	$(LOCK) --group docs -c requirements-test.lock -o requirements-docs.lock
 
 # What a run made, but not the raw data.
 clean:
-	rm -rf .venv .snakemake logs results data/preprocessed data/*.csv data/*.json
+	rm -rf .venv .venv-docs docs/_site .snakemake logs results data/preprocessed data/*.csv data/*.json

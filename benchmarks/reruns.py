@@ -30,7 +30,7 @@ class Change:
 
     @property
     def expected(self) -> list[str]:
-        """What docs/dvc.md promises. Folds do not depend on preprocessed arrays, nor those on the folds."""
+        """What docs/how-to/dvc.md promises. Folds do not depend on preprocessed arrays, nor those on the folds."""
         after = list(PHASES[PHASES.index(self.first) :])
         return [p for p in after if not (self.first == "preprocess" and p == "split")]
 

@@ -2,9 +2,9 @@
 
     PYTHONPATH=workflow python benchmarks/simulate.py
 
-Prints the markdown tables of docs/evaluate.md. All draws are seeded. Scores are made up: like those of a good and of a
-long-tailed organ, of lesions (with false positives in scans that have none), of normalised surface distances, and of
-lesions counted one by one, most scans having one to three. A fifth of the patients have two scans.
+Prints the markdown tables of docs/reference/evaluate.md. All draws are seeded. Scores are made up: like those of a good
+and of a long-tailed organ, of lesions (with false positives in scans that have none), of normalised surface distances,
+and of lesions counted one by one, most scans having one to three. A fifth of the patients have two scans.
 """
 
 from __future__ import annotations

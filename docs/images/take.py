@@ -1,4 +1,4 @@
-"""Takes the pictures of the README and of docs/reading.md from the report of the embedded experiment.
+"""Takes the pictures of the README and of docs/start/reading.md from the report of the embedded experiment.
 
 After ``make run`` and ``make .venv/test.done``: ``.venv/bin/python docs/images/take.py``. Needs Chromium, as the tests
 do.

@@ -1,4 +1,4 @@
-"""What is changed after a finished run, and who notices: a table, which goes into docs/verify.md.
+"""What is changed after a finished run, and who notices: a table, which goes into docs/how-to/verify.md.
 
 ``python -m tests.cli.changes`` works it out, prints it, and writes it where the page has its place. Each row is one
 state of the folder: one file of a finished and recorded experiment is changed, the commands are asked
@@ -297,7 +297,7 @@ def cells(what: str, name: str, case: str, how: str, found: dict[str, Any], cont
 # ---------------------------------------------------------------- the page
 
 BEGIN, END = "<!-- made by python -m tests.cli.changes -->\n", "<!-- end -->\n"
-PAGE = ROOT / "docs/verify.md"
+PAGE = ROOT / "docs/how-to/verify.md"
 BETWEEN = "; "
 
 

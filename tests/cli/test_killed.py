@@ -61,14 +61,14 @@ def test_dvc_repro_killed_again_and_again_ends_with_the_same_bytes(classical, tm
         else:  # it came to its end; what was made is for another experiment now
             project.edit(dataset={"phantom": {**phantom, "seed": 100 + attempt}})
             needed *= 0.8
-        tools.unlock(project.folder)  # as docs/dvc.md tells users to
+        tools.unlock(project.folder)  # as docs/how-to/dvc.md tells users to
         if kills == 5:
             break
     assert kills == 5, f"seed {SEED}: it was hardly killed while it ran"
     shutil.copy(reference.folder / "params.yaml", project.folder)
     time.sleep(1)  # jobs that lost their Snakemake end within a second
     project.dvc("repro")
-    project.refold("sync")  # after what DVC brought back from its cache, docs/dvc.md
+    project.refold("sync")  # after what DVC brought back from its cache, docs/how-to/dvc.md
     whole(project)
     assert project.clean() and project.fresh()
     assert project.outs() == reference.outs(), f"seed {SEED}"

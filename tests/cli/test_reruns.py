@@ -1,4 +1,4 @@
-"""What runs again after a change: the same phases under Snakemake and DVC, and what docs/dvc.md says.
+"""What runs again after a change: the same phases under Snakemake and DVC, and what docs/how-to/dvc.md says.
 
 Here Snakemake is asked by dry runs, and DVC runs its stages with a stand-in that writes other files at once;
 ``python -m benchmarks.reruns`` runs both for real.
@@ -108,8 +108,8 @@ def test_every_section_and_phase_is_changed_once():
 
 
 def test_the_docs_say_the_same():
-    text = (ROOT / "docs/dvc.md").read_text()
+    text = (ROOT / "docs/how-to/dvc.md").read_text()
     for change in CHANGES:
         row = re.search(rf"(?m)^\| {re.escape(change.words)} \| (.*?) \| (.*?) \|", text)
-        assert row, f"docs/dvc.md lacks the row of {change.words}"
+        assert row, f"docs/how-to/dvc.md lacks the row of {change.words}"
         assert row[1] == row[2] == ", ".join(change.expected)

@@ -30,7 +30,7 @@ AFFINE = np.diag([1.0, 1.0, 2.0, 1.0])
 
 
 def metrics(dice: float | str) -> dict[str, float]:
-    """All metrics of a case, as docs/evaluate.md has them for empty masks; the surface metrics follow the Dice."""
+    """All metrics of a case, for empty masks as in docs/reference/evaluate.md; surface metrics follow the Dice."""
     if dice == BOTH:
         return {"dice": NAN, "hd95": NAN, "hd95_penalised": NAN, "nsd": NAN, "volume": 0.0}
     if dice in (MISSED, INVENTED):

@@ -414,7 +414,7 @@ def test_voxel_sizes_keep_their_digits(tmp_path, project, catalogue):
 
 @pytest.mark.parametrize("scale", [(None, None), (0.5, 3)])
 def test_the_page_says_how_to_mend_a_header(tmp_path, project, catalogue, monkeypatch, scale):
-    """A sform of unit voxels is refused; after the lines of docs/data.md it has pixdim's, and the image its values."""
+    """A sform of unit voxels is refused; docs/reference/data.md's lines give it pixdim's, images keep values."""
     source = decathlon(tmp_path / "my-data")
     affine = np.diag([1.0, 1, 1, 1])
     affine[:3, 3] = 10, 20, 30
@@ -424,7 +424,7 @@ def test_the_page_says_how_to_mend_a_header(tmp_path, project, catalogue, monkey
     before = read(source.image(2)).data
     with pytest.raises(RefoldError, match="spacing-contradicts"):
         catalogue(source.folder)
-    code = (ROOT / "docs" / "data.md").read_text().split("## Headers that contradict themselves")[1]
+    code = (ROOT / "docs/reference/data.md").read_text().split("## Headers that contradict themselves")[1]
     monkeypatch.chdir(tmp_path)
     exec(code.split("```python\n")[1].split("```")[0], {})
     monkeypatch.chdir(project)
@@ -546,7 +546,7 @@ def test_the_table_is_cut_but_says_so():
 
 
 def test_every_check_is_documented():
-    page = (ROOT / "docs" / "data.md").read_text()
+    page = (ROOT / "docs/reference/data.md").read_text()
     rows = {line.split("`")[1]: line for line in page.splitlines() if line.startswith("| `")}
     for check, (level, action) in CHECKS.items():
         assert check in rows, check

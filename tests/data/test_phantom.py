@@ -1,4 +1,4 @@
-"""The phantom: same bytes from the same seed, right places in the world, every variation that docs/phantom.md names."""
+"""The phantom: same bytes from the same seed, right places, every variation that docs/reference/phantom.md names."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def test_only_the_truth_may_leave_a_case_out():
 
 
 def test_the_page_has_the_same_rules():
-    page = (Path(__file__).resolve().parents[2] / "docs/evaluate.md").read_text()
+    page = (Path(__file__).resolve().parents[2] / "docs/reference/evaluate.md").read_text()
     section = page.split("### Where methods are compared")[1].split("\n#")[0]
     words = {"not counted": OUT, "diagonal": DIAGONAL, "as it is": KEEP}
     found = {}

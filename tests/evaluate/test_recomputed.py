@@ -1,7 +1,7 @@
 """Every table of a finished experiment again, from label maps and probabilities, by other code than refold's.
 
-Written from docs/evaluate.md: scikit-learn, surface-distance, scikit-image, SciPy and statsmodels compute here, and
-nothing of refold. What is drawn at random is drawn otherwise, and held to what so many draws may differ.
+Written from docs/reference/evaluate.md: scikit-learn, surface-distance, scikit-image, SciPy and statsmodels compute,
+and nothing of refold. What is drawn at random is drawn otherwise, and held to what so many draws may differ.
 """
 
 from __future__ import annotations

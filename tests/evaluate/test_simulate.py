@@ -1,4 +1,4 @@
-"""The simulations behind docs/evaluate.md, with fewer samples."""
+"""The simulations behind docs/reference/evaluate.md, with fewer samples."""
 
 import math
 

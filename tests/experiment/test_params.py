@@ -701,8 +701,8 @@ def test_schema_is_in_step():
 
 
 def test_docs_are_in_step():
-    assert (ROOT / "docs" / "params.md").read_text(encoding="utf-8") == pages.docs(), (
-        "run: PYTHONPATH=workflow python -m refold.experiment --docs > docs/params.md"
+    assert (ROOT / "docs/reference/params.md").read_text(encoding="utf-8") == pages.docs(), (
+        "run: PYTHONPATH=workflow python -m refold.experiment --docs > docs/reference/params.md"
     )
 
 
@@ -738,7 +738,7 @@ def _sections(model: type[Section]) -> Iterator[type[Section]]:
 
 
 def test_docs_name_every_key():
-    text = (ROOT / "docs" / "params.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/reference/params.md").read_text(encoding="utf-8")
     sections = dict(part.partition("\n")[::2] for part in text.split("\n## ")[1:])
     for key in messages.keys(Params):
         section, _, rest = key.partition(".")

@@ -16,9 +16,8 @@ from refold.report import prose
 from tests import folds
 
 ROOT = Path(__file__).resolve().parents[2]
-EXAMPLES = re.findall(
-    r"`workflow/refold/methods/(\w+)\.py`:\n\n```python\n(.*?)```", (ROOT / "docs/methods.md").read_text(), re.S
-)
+PAGE = ROOT / "docs/reference/methods.md"
+EXAMPLES = re.findall(r"`workflow/refold/methods/(\w+)\.py`:\n\n```python\n(.*?)```", PAGE.read_text(), re.S)
 SOUND = '''
 from typing import Literal
 from refold.methods.base import Classical
@@ -72,7 +71,7 @@ def test_what_is_wrong_with_a_file_is_told(add, text, told):
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_can_be_written_about_and_has_a_page_of_parameters(kind):
     settings = KINDS[kind]
-    assert settings.__doc__ and f"### kind: {kind}\n" in (ROOT / "docs/params.md").read_text()
+    assert settings.__doc__ and f"### kind: {kind}\n" in (ROOT / "docs/reference/params.md").read_text()
     if settings.trained:
         entry = settings()
         cited = []

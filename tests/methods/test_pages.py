@@ -9,12 +9,12 @@ from refold.experiment.params import KINDS
 from refold.experiment.reading import load
 
 ROOT = Path(__file__).resolve().parents[2]
-TABLE = (ROOT / "docs/methods.md").read_text()
+TABLE = (ROOT / "docs/reference/methods.md").read_text()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_has_a_page_and_a_row(kind):
-    page = (ROOT / f"docs/methods/{kind}.md").read_text()
+    page = (ROOT / f"docs/reference/methods/{kind}.md").read_text()
     assert page.startswith(f"# {kind}\n")
     for part in (
         "## What it does",
@@ -32,7 +32,7 @@ def test_every_kind_has_a_page_and_a_row(kind):
 
 
 def test_there_is_no_page_without_its_kind():
-    assert {p.stem for p in (ROOT / "docs/methods").glob("*.md")} == set(KINDS)
+    assert {p.stem for p in (ROOT / "docs/reference/methods").glob("*.md")} == set(KINDS)
 
 
 def test_the_example_has_them_all():

@@ -305,7 +305,7 @@ def test_every_loss_has_a_short_name(kind):
     ],
 )
 def test_few_patients_mean_what_the_simulation_says(number, interval, said, serious):
-    """docs/evaluate.md: 12 to 40 patients were simulated; studentised intervals hold unless cases fail, others less."""
+    """docs/reference/evaluate.md: of 12 to 40 patients, studentised intervals hold unless cases fail, others less."""
     found = cautions.few_patients(number, interval)
     assert found is None if said is None else (said in found.text and found.serious is serious)
 

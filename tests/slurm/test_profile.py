@@ -1,4 +1,4 @@
-"""What docs/cluster.md and profiles/slurm say of the rules is what stands in the rules."""
+"""What docs/how-to/cluster.md and profiles/slurm say of the rules is what stands in the rules."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ GPU = {"GPU": "if asked for", "lambda wildcards: GPU if uses_networks(wildcards)
 
 
 def rules() -> dict[str, dict[str, str]]:
-    """What each rule that runs something asks for, as the table of docs/cluster.md has it."""
+    """What each rule that runs something asks for, as the table of docs/how-to/cluster.md has it."""
     found = {}
     for path in (ROOT / "workflow/rules").glob("*.smk"):
         for block in re.split(r"(?m)^ *rule\b ?", path.read_text())[1:]:
@@ -39,7 +39,7 @@ def rules() -> dict[str, dict[str, str]]:
 
 
 def test_the_table_of_the_page_is_that_of_the_rules():
-    lines = (ROOT / "docs/cluster.md").read_text().splitlines()
+    lines = (ROOT / "docs/how-to/cluster.md").read_text().splitlines()
     start = next(i for i, line in enumerate(lines) if line.startswith("| rule |"))
     head = [cell.strip() for cell in lines[start].strip("|").split("|")]
     table = {}

@@ -675,7 +675,7 @@ def test_channels_are_dropped_by_themselves_and_never_all():
 
 
 def test_the_page_names_all_operations_with_their_defaults_in_order():
-    page = (Path(__file__).resolve().parents[2] / "docs" / "augment.md").read_text(encoding="utf-8")
+    page = (Path(__file__).resolve().parents[2] / "docs/reference/augment.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \| ([\d.]+) \| (.+?) \|", page, re.MULTILINE)
     assert [name for name, *_ in rows] == ["rotation", "scaling", "crop", "flip", *INTENSITY, "channel_dropout"]
     for name, p, limits in rows:

@@ -44,7 +44,7 @@ def test_nothing_is_to_be_done_afterwards_and_a_dry_run_takes_seconds(done):
     start = time.monotonic()
     out = snakemake(folder, "-n").stdout
     assert "Nothing to be done" in out
-    assert time.monotonic() - start < 30  # a bound against hours; the figure is in docs/benchmarks.md
+    assert time.monotonic() - start < 30  # a bound against hours; the figure is in docs/explanation/benchmarks.md
     assert wanted(folder) == {}
 
 

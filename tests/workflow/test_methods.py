@@ -11,9 +11,8 @@ import pytest
 
 from tests.projects import ROOT
 
-EXAMPLE = re.search(
-    r"`(workflow/refold/methods/\w+\.py)`:\n\n```python\n(.*?)```", (ROOT / "docs/methods.md").read_text(), re.S
-)
+PAGE = ROOT / "docs/reference/methods.md"
+EXAMPLE = re.search(r"`(workflow/refold/methods/\w+\.py)`:\n\n```python\n(.*?)```", PAGE.read_text(), re.S)
 A = {"kind": "threshold", "channel": 1, "classes": 2}
 
 

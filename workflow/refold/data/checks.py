@@ -1,6 +1,6 @@
 """One pass over every image and label: all problems at once, or the table of cases.
 
-What each check means and what to do about it stands in `problems.CHECKS` and docs/data.md.
+What each check means and what to do about it stands in `problems.CHECKS` and docs/reference/data.md.
 """
 
 from __future__ import annotations

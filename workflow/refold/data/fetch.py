@@ -74,7 +74,7 @@ def fetch(dataset: Dataset, raw: str | Path = layout.RAW) -> Path:
             inside = ", ".join(sorted(p.name for p in folder.iterdir())[:8])
             raise RefoldError(
                 f"{archive} holds no dataset.json, neither at its top nor in its only folder (it holds {inside}); "
-                "wanted is a data set as in docs/data.md"
+                "wanted is a data set as in docs/reference/data.md"
             )
     log.get().info(f"{target} is ready")
     return target

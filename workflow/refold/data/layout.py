@@ -174,7 +174,7 @@ class _Reader:
         except FileNotFoundError:
             raise RefoldError(
                 f"{path} is missing: {self.folder} is no data set; "
-                "wanted is a folder with dataset.json, imagesTr/ and labelsTr/ (see docs/data.md)"
+                "wanted is a folder with dataset.json, imagesTr/ and labelsTr/ (see docs/reference/data.md)"
             ) from None
         except (OSError, UnicodeDecodeError) as error:
             raise RefoldError(f"{path} cannot be read: {error}") from None
@@ -190,7 +190,7 @@ class _Reader:
         if not isinstance(values, dict) or not values.keys() & {"training", "channel_names", "file_ending"}:
             raise RefoldError(
                 f"{path} has neither a list `training` (MSD layout) nor `channel_names` (nnU-Net v2's layout); "
-                "docs/data.md shows one of each"
+                "docs/reference/data.md shows one of each"
             )
         return values
 

@@ -1,7 +1,7 @@
 """The embedded data: head-like 3-D phantoms with a T1 and a FLAIR channel, made from a seed, in MSD layout.
 
 A patient is a set of shapes in head coordinates (mm, RAS+, origin in the middle of the head). A scan looks at them
-through a pose, a grid and a scanner of its own. Nothing is fitted to real images; see docs/phantom.md.
+through a pose, a grid and a scanner of its own. Nothing is fitted to real images; see docs/reference/phantom.md.
 """
 
 from __future__ import annotations
@@ -371,7 +371,7 @@ def generate(settings: Phantom, folder: Path) -> None:
             "name": "phantom",
             "description": f"Head-like phantom made by refold from seed {settings.seed}: "
             f"{settings.patients} patients, {len(plan)} scans. No human being was imaged.",
-            "reference": "refold, docs/phantom.md",
+            "reference": "refold, docs/phantom.md",  # as it was then: a made set keeps its bytes
             "licence": "CC0-1.0",
             "tensorImageSize": "4D",
             "modality": {str(i): name for i, name in enumerate(CHANNELS)},

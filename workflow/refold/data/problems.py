@@ -12,7 +12,7 @@ from refold.settings import names
 # name -> (level, what to do)
 CHECKS: dict[str, tuple[Literal["error", "warning"], str]] = {
     # the data set as a whole
-    "dataset-json": ("error", "put dataset.json right; docs/data.md shows one for each layout"),
+    "dataset-json": ("error", "put dataset.json right; docs/reference/data.md shows one for each layout"),
     "labels": ("error", 'declare labels as {"0": "background", "1": "name", ...} or {"background": 0, "name": 1, ...}'),
     "channel-names": ("error", 'name the channels in order, e.g. "modality": {"0": "T1", "1": "FLAIR"}'),
     "few-cases": ("error", "give at least two cases"),
@@ -57,7 +57,7 @@ CHECKS: dict[str, tuple[Literal["error", "warning"], str]] = {
     "spacing-not-positive": ("error", "put the voxel size in mm into pixdim (and the sform)"),
     "spacing-contradicts": (
         "error",
-        "find out which size is right and put it into both; docs/data.md shows how, for a whole folder",
+        "find out which size is right and put it into both; docs/reference/data.md shows how, for a whole folder",
     ),
     "affine-not-finite": ("error", "put a valid sform or qform into the header"),
     "affine-singular": ("error", "put a valid sform or qform into the header"),
@@ -84,14 +84,18 @@ CHECKS: dict[str, tuple[Literal["error", "warning"], str]] = {
     ),
     "patient-table-unused": ("warning", "check the spelling of these rows"),
     "duplicate-image-same-patient": ("warning", "remove one of them, or it counts twice"),
-    "empty-label": ("warning", "right if the scan shows none of the structures; docs/evaluate.md: how it is scored"),
+    "empty-label": (
+        "warning",
+        "right if the scan shows none of the structures; docs/reference/evaluate.md: how it is scored",
+    ),
     "label-never-present": ("warning", "remove the label from dataset.json, or add cases that show it"),
     "label-float": ("warning", "nothing, if these are the labels; store labels as integers without a scale factor"),
     "constant-channel": ("warning", "right if the channel is missing for this case and was filled"),
     "unlisted-file": ("warning", "add it to dataset.json if it should be used"),
     "not-read": (
         "warning",
-        "list these cases under `training` if they should be used, and name the split in a file (docs/split.md)",
+        "list these cases under `training` if they should be used, and name the split in a file "
+        "(docs/reference/split.md)",
     ),
     "count-differs": ("warning", "correct numTraining, or add the missing entries"),
     "sform-qform": ("warning", "the sform is used; make the two agree"),

@@ -320,7 +320,7 @@ def run(
     output: str | Path = "results/metrics",
     split_file: str | Path = "results/splits.json",
 ) -> None:
-    """Write the tables of `docs/evaluate.md`, metrics.json and hashes.json.
+    """Write the tables of `docs/reference/evaluate.md`, metrics.json and hashes.json.
 
     Args:
         methods, folds: in the order they are to stand in; fold ``holdout`` is the held-out test set.

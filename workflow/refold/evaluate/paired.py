@@ -1,7 +1,7 @@
 """Which cases count where methods or runs are compared, with what value, and the paired comparison itself.
 
-In the tables of cases a metric is NaN where a mask is empty, by the policy of docs/evaluate.md. A comparison cannot
-leave such a case out: it would drop the very cases in which one method is rightly empty and the other has false
+In the tables of cases a metric is NaN where a mask is empty, by the policy of docs/reference/evaluate.md. A comparison
+cannot leave such a case out: it would drop the very cases in which one method is rightly empty and the other has false
 positives. So a case counts unless the truth alone leaves the metric undefined, which is so for all methods alike.
 """
 

@@ -11,7 +11,7 @@ import numpy as np
 from refold.core import rng
 
 FEW = 8  # patients
-MANY = 0.4  # of the patients, at one end of the scale: as simulated in docs/evaluate.md
+MANY = 0.4  # of the patients, at one end of the scale: as simulated in docs/reference/evaluate.md
 EXACT, FLIPS = 13, 10_000
 _BLOCK = 4_000_000
 

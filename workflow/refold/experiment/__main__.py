@@ -17,7 +17,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m refold.experiment", description="Check params.yaml.")
     parser.add_argument("file", nargs="?", default="params.yaml")
     parser.add_argument("--schema", action="store_true", help="print the JSON schema instead")
-    parser.add_argument("--docs", action="store_true", help="print docs/params.md instead")
+    parser.add_argument("--docs", action="store_true", help="print docs/reference/params.md instead")
     a = parser.parse_args()
     if a.schema or a.docs:
         print(pages.json_schema() if a.schema else pages.docs(), end="")

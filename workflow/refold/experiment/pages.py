@@ -57,7 +57,7 @@ the first line of each file.
 
 
 def docs() -> str:
-    """The text of ``docs/params.md``."""
+    """The text of ``docs/reference/params.md``."""
     text = [_PREFACE]
     for name, field in Params.model_fields.items():
         text.append(f"\n## {name}\n")

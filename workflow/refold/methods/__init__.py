@@ -1,6 +1,6 @@
 """The kinds of methods: one module here each, found by its file name. `base` has what they share.
 
-A method of your own is one more file (docs/methods.md).
+A method of your own is one more file (docs/reference/methods.md).
 """
 
 from __future__ import annotations

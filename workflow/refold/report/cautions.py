@@ -13,7 +13,7 @@ from refold.report.words import evaluation, folds, percent
 
 SHOWN = 12  # cases named beside a warning
 FEW = {"studentised": 40, "percentile": 50}  # patients under which intervals cover less than they say, and
-FEWEST = 12  # under which none was simulated: docs/evaluate.md
+FEWEST = 12  # under which none was simulated: docs/reference/evaluate.md
 
 
 @dataclass
@@ -173,7 +173,7 @@ def collect(e: Experiment) -> list[Caution]:
 
 
 def few_patients(number: int, interval: str) -> Caution | None:
-    """What so few patients mean for intervals of a kind, as simulated in docs/evaluate.md; None where they are enough.
+    """What so few patients mean for intervals of a kind (docs/reference/evaluate.md); None where they are enough.
 
     Args:
         interval: `evaluate.interval`.

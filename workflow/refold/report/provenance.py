@@ -45,7 +45,7 @@ SEALED = "sha256 of this file with zeros in place of this value"
 
 
 def gather(e: Experiment) -> dict[str, Any]:
-    """All facts, as they stand in ``provenance.json``. Docstring of the keys: docs/reproducibility.md."""
+    """All facts, as they stand in ``provenance.json``. Docstring of the keys: docs/explanation/reproducibility.md."""
     results = e.folders.results
     metrics = e.folders.tables
     data = {name: sha256_file(e.folders.data / name) for name in DATA}

@@ -55,7 +55,7 @@ def _place(error: Exception) -> str:
     return ""
 
 
-_FULL = "free some (docs/outputs.md says what may be deleted), or move the project to another disk"
+_FULL = "free some (docs/reference/outputs.md says what may be deleted), or move the project to another disk"
 NO_ROOM = {
     errno.ENOSPC: f"no space is left on the disk of {{folder}}; {_FULL}",
     errno.EDQUOT: f"your quota on the disk of {{folder}} is used up; {_FULL}",

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, field_validator
 
 from refold.settings.base import NAME, CaseName, LabelName, Probability, Section, Seed, Words
 
-# Channels and labels (with the background) of the data sets known by name: medicaldecathlon.com, docs/phantom.md
+# Channels and labels (with the background) of the known data sets: medicaldecathlon.com, docs/reference/phantom.md
 KNOWN = {
     "phantom": (2, 3),
     "Task01_BrainTumour": (4, 4),

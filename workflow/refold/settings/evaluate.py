@@ -13,7 +13,7 @@ AUTO_LENGTHS = {"nsd_tolerance": 1.0, "calibration_margin": 5.0}
 
 
 class Evaluate(Section):
-    """Metrics on each case's own grid, in mm; empty masks by the policy in docs/evaluate.md."""
+    """Metrics on each case's own grid, in mm; empty masks by the policy in docs/reference/evaluate.md."""
 
     nsd_tolerance: Literal["auto"] | Annotated[float, Field(gt=0, le=1000)] = Field(
         "auto",

@@ -19,7 +19,7 @@ class Loss(Section):
         "ce_dice",
         description="`ce` (cross-entropy), `dice` (soft Dice over the foreground labels), `ce_dice` (their sum), "
         "`focal`, `focal_dice` (its sum with soft Dice), `tversky`, `focal_tversky`, `generalised_dice`, `boundary` "
-        "(with generalised Dice), `cldice` (with soft Dice, for thin structures); docs/losses.md.",
+        "(with generalised Dice), `cldice` (with soft Dice, for thin structures); docs/reference/losses.md.",
     )  # fmt: skip
     class_weights: Annotated[list[Annotated[float, Field(gt=0, le=1e6)]], Field(min_length=2)] | None = Field(
         None, description="Weight of each label in the cross-entropy, background first; null: all 1."
