@@ -83,6 +83,40 @@ def test_progress_on_a_terminal_rewrites_one_line(monkeypatch):
     assert len({len(p) for p in shown.rstrip("\n").split("\r")[1:]}) == 1  # a shorter text covers a longer one
 
 
+def test_progress_of_bytes_goes_on_from_what_was_there(monkeypatch, capsys):
+    clock = Clock(monkeypatch)
+    blocks = [bytes(2_000_000)] * 3
+    for _ in log.progress(blocks, "Task.tar", total=10_000_000, size=len, done=4_000_000):
+        clock.now += 10
+    assert _messages(capsys.readouterr().err) == [
+        "Task.tar: 6/10 MB, 10 s so far, 20 s left",
+        "Task.tar: 8/10 MB, 20 s so far, 10 s left",
+        "Task.tar: 10/10 MB, 30 s so far, 0 s left",
+    ]
+
+
+def test_progress_of_bytes_without_a_known_end(monkeypatch, capsys):
+    clock = Clock(monkeypatch)
+    for _ in log.progress([bytes(3_000_000)] * 3, "Task.tar", size=len):
+        clock.now += 6
+    assert _messages(capsys.readouterr().err) == ["Task.tar: 6 MB, 12 s so far"]
+
+
+def test_what_breaks_off_ends_its_line_on_a_terminal(monkeypatch):
+    clock, terminal = Clock(monkeypatch), Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+
+    def blocks():
+        yield bytes(1_000_000)
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        for _ in log.progress(blocks(), "Task.tar", total=2_000_000, size=len):
+            clock.now += 1
+    line, end = terminal.getvalue().split("\n")
+    assert line.strip() == "Task.tar: 1/2 MB, 1 s so far, 1 s left" and not end
+
+
 def test_the_logger_writes_to_the_present_standard_error(capsys, monkeypatch):
     log.get().info("one")
     other = io.StringIO()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -218,38 +217,9 @@ class Resuming:
             self.continued |= start > 0
             length = answer.headers.get("Content-Length", "")
             total = start + int(length) if length.isdigit() else None
-            with open(self.part, "ab" if start else "wb") as handle, _Meter(self.part.stem, start, total) as meter:
-                for block in answer.iter_content(BLOCK):
+            blocks = answer.iter_content(BLOCK)
+            with open(self.part, "ab" if start else "wb") as handle:
+                for block in log.progress(blocks, self.part.stem, total, size=len, done=start):
                     handle.write(block)
-                    meter.add(len(block))
         if total is not None and self._have() != total:
             raise _Again(f"the connection ended after {self._have()} of {total} bytes")
-
-
-class _Meter:
-    """A bar on a terminal, a log line every ten seconds elsewhere."""
-
-    def __init__(self, what: str, start: int, total: int | None):
-        self.what, self.done, self.total = what, start, total
-        self.bar = None
-        self.shown = time.monotonic()
-        if sys.stderr.isatty():
-            from tqdm import tqdm
-
-            self.bar = tqdm(total=total, initial=start, unit="B", unit_scale=True, desc=what)
-
-    def __enter__(self) -> _Meter:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.close()
-
-    def add(self, count: int) -> None:
-        self.done += count
-        if self.bar is not None:
-            self.bar.update(count)
-        elif time.monotonic() - self.shown >= 10:
-            self.shown = time.monotonic()
-            of = f" of {self.total / 1e6:.0f}" if self.total else ""
-            log.get().info(f"{self.what}: {self.done / 1e6:.0f}{of} MB")
