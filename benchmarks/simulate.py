@@ -17,7 +17,7 @@ from itertools import combinations
 
 import numpy as np
 
-from refold.evaluate.paired import RULES
+from refold.evaluate.metrics import REGISTRY
 from refold.evaluate.statistics import by_patient, holm, interval, permutation, score, wilcoxon
 
 PATIENTS = (12, 20, 40)
@@ -213,7 +213,7 @@ TESTS = {"wilcoxon": wilcoxon, "permutation": lambda d: permutation(d, 1)}
 
 def differences(values: np.ndarray, rule: bool) -> np.ndarray:
     """Of one run, A minus B of the cases that count: by the rule, or those where both have a Dice."""
-    values = np.where(np.isnan(values), RULES["dice"].both_empty, values) if rule else values
+    values = np.where(np.isnan(values), REGISTRY["dice"].empty.both_empty, values) if rule else values
     return by_patient(values[:, 0] - values[:, 1], [f"{i:03}" for i in range(len(values))])[0]
 
 
@@ -221,7 +221,9 @@ def paired(runs: int) -> None:
     print(f"| | patients | {' | '.join(f'`{t}`' for t in TESTS)} | interval | `wilcoxon`, left out |")
     print(f"|---|---|{'---|' * (len(TESTS) + 2)}")
     for name, about in CASES.items():
-        big = np.nan_to_num(methods(np.random.default_rng(98), 2000, 1000, *about), nan=RULES["dice"].both_empty)
+        big = np.nan_to_num(
+            methods(np.random.default_rng(98), 2000, 1000, *about), nan=REGISTRY["dice"].empty.both_empty
+        )
         true = float((big[..., 0] - big[..., 1]).mean()) if about[1][0] != about[1][1] or about[2] else 0.0
         for n in (20, 40):
             found = np.zeros(len(TESTS) + 2)

@@ -9,7 +9,7 @@ from refold.core import paths
 from refold.core.errors import RefoldError
 from refold.core.files import read_csv, write_json
 from refold.evaluate.__main__ import main
-from refold.evaluate.aggregate import COMPARED
+from refold.evaluate.metrics import COMPARED
 from refold.evaluate.variance import twins
 from refold.imaging import cases as case_table
 from refold.imaging import images

@@ -24,11 +24,12 @@ def of(truth, prediction, spacing=None, tolerance=1.0):
     return compute(Pair(truth, prediction, spacing or (1.0,) * truth.ndim, tolerance))
 
 
-def test_registry_holds_exactly_the_metrics_of_params():
+def test_each_metric_has_one_record_and_its_place_in_the_tables():
     assert set(REGISTRY) == set(METRICS)
-    assert len(METRICS) == len(set(METRICS))
+    assert METRICS[:2] == ("dice", "dice_lenient") and METRICS[-3:] == ("ece", "brier", "entropy")
+    assert all(m.title and REGISTRY[m.name] is m for m in REGISTRY.values())
     with pytest.raises(ValueError, match="registered twice"):
-        metric()(REGISTRY["dice"].function)
+        metric("Dice", REGISTRY["dice"].empty)(REGISTRY["dice"].function)
 
 
 def test_overlap_of_shifted_cubes_by_hand():

@@ -10,9 +10,10 @@ import pytest
 from scipy import stats
 
 from refold.evaluate import aggregate
-from refold.evaluate.metrics import METRICS, compute
+from refold.evaluate.metrics import COMPARED, METRICS, REGISTRY, compute
+from refold.evaluate.metrics.registry import DIAGONAL, KEEP, OUT
 from refold.evaluate.pair import Pair
-from refold.evaluate.paired import COMPARED, DIAGONAL, KEEP, OUT, RULES, better, comparable, limits, paired, with_means
+from refold.evaluate.paired import better, comparable, limits, paired, with_means
 from refold.evaluate.uncertainty import Histograms
 from refold.settings.evaluate import Evaluate
 
@@ -50,7 +51,7 @@ def table(**cases: tuple[np.ndarray, np.ndarray]) -> pd.DataFrame:
 
 
 def test_every_metric_has_a_rule_and_what_it_is_worth_where_a_mask_is_empty():
-    assert set(RULES) == set(EXPECTED) == set(METRICS)
+    assert set(EXPECTED) == set(METRICS)
     cases = {"both_empty": (EMPTY, EMPTY), "truth_empty": (EMPTY, SOME), "prediction_empty": (SOME, EMPTY)}
     own = table(**cases)
     got = comparable(own, [])
@@ -67,7 +68,7 @@ def test_where_both_masks_hold_something_nothing_is_changed():
 
 
 def test_only_the_truth_may_leave_a_case_out():
-    for metric, rule in RULES.items():
+    for metric, rule in ((name, m.empty) for name, m in REGISTRY.items()):
         assert rule.prediction_empty != OUT, metric
         assert (rule.both_empty == OUT) == (rule.truth_empty == OUT), metric
 
@@ -80,7 +81,10 @@ def test_the_page_has_the_same_rules():
     for names, *cells in re.findall(r"^\| (`.*?) \| (.*?) \| (.*?) \| (.*?) \|$", section, re.M):
         for name in re.findall(r"`(\w+)`", names):
             found[name] = tuple(words[c] if c in words else float(c) for c in cells)
-    assert found == {m: (r.both_empty, r.truth_empty, r.prediction_empty) for m, r in RULES.items()}
+    assert found == {
+        m: (r.both_empty, r.truth_empty, r.prediction_empty)
+        for m, r in ((name, known.empty) for name, known in REGISTRY.items())
+    }
 
 
 def test_the_mean_over_labels_is_of_what_counts_and_regions_have_no_part():

@@ -15,6 +15,7 @@ from jinja2 import Environment, nodes
 
 from refold.core.files import read_csv
 from refold.core.language import Catalogue, _, joined, listed, plural, speaking
+from refold.experiment import descriptions
 from refold.experiment.params import KINDS, Params
 from refold.report import inputs, language, page, tables, viewer, words
 from refold.settings.base import Section
@@ -22,7 +23,7 @@ from refold.settings.report import Report
 from tests.report.test_page import VOID, parse
 
 LANGUAGES = [name for name in Report.model_fields["language"].annotation.__args__ if name != "en"]
-SOURCES = ("report", "report/prose", "compare", "core/language.py")
+SOURCES = ("evaluate/metrics", "report", "report/prose", "compare", "core/language.py")
 TEMPLATES = ("report/parts.html.j2", "report/report.html.j2", "compare/compare.html.j2")
 
 
@@ -61,7 +62,7 @@ def in_templates() -> set[str]:
 def in_parameters() -> set[str]:
     sections = [f.annotation for f in Params.model_fields.values() if isinstance(f.annotation, type)]
     known = [*(s for s in sections if issubclass(s, Section)), *KINDS.values()]
-    return {text for section in known for text in inputs.described(section).values() if text}
+    return {text for section in known for text in descriptions.all_of(section).values() if text}
 
 
 def placeholders(text: str) -> set[tuple[str, str]]:

@@ -227,8 +227,15 @@ def test_flat():
     assert tables.flat(value) == [("a.b", "1"), ("a.c", "[1, 2.5]"), ("d", "null"), ("e.0.f", "true"), ("g", "{}")]
 
 
-def test_every_declared_metric_has_a_title():
-    assert set(METRICS) <= set(tables.METRICS)
+def test_units_of_volumes_and_pictures():
+    """Bits are bits in a picture too."""
+    units = {name: (tables.unit(name, 3), tables.unit(name, 2)) for name in METRICS}
+    assert {n: u for n, u in units.items() if u != ("", "")} == {
+        **dict.fromkeys(("hd95", "hd95_penalised", "assd"), ("mm", "px")),
+        **dict.fromkeys(("volume", "volume_error"), ("ml", "px")),
+        "entropy": ("bit", "bit"),
+    }
+    assert tables.unit("of_another_version", 3) == "" and tables.metric("of_another_version").digits == 4
 
 
 def test_every_point_is_drawn_and_named(experiment):

@@ -11,8 +11,8 @@ import pandas as pd
 from refold.compare.inputs import Run
 from refold.core.errors import RefoldError
 from refold.evaluate.aggregate import frame, over_repeats
-from refold.evaluate.metrics import METRICS
-from refold.evaluate.paired import COMPARED, better, comparable, paired, states
+from refold.evaluate.metrics import COMPARED, METRICS
+from refold.evaluate.paired import better, comparable, paired, states
 from refold.evaluate.statistics import holm
 from refold.report.inputs import CV, HOLDOUT, MEAN
 from refold.settings.base import nearest

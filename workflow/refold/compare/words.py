@@ -10,9 +10,10 @@ from refold.compare.inputs import Run
 from refold.compare.locations import COMMIT, EXPERIMENT
 from refold.compare.pairs import DEFINES, Change, Pair, shared
 from refold.core.language import N_, _, joined, listed, plural
+from refold.evaluate.metrics import METRICS, REGISTRY
 from refold.report.cautions import Caution, few_patients
 from refold.report.inputs import CV, HOLDOUT, MEAN
-from refold.report.tables import METRICS, NOT_DEFINED, label_name, shown, verdict, winner
+from refold.report.tables import NOT_DEFINED, label_name, shown, verdict, winner
 from refold.report.words import percent
 from refold.settings.evaluate import Evaluate
 
@@ -408,7 +409,7 @@ def _evaluation(
     if leave:
         text = _(
             "Not compared: {metrics}, since {keys} is not the same in all runs.",
-            metrics=listed(_(METRICS[m].title) for m in METRICS if m in leave),
+            metrics=listed(_(REGISTRY[m].title) for m in METRICS if m in leave),
             keys=listed(f"evaluate.{k}" for k in differing if k in DEFINES),
         )
         found.append(Caution(_("evaluate"), text, True))

@@ -18,8 +18,8 @@ from refold.core.errors import RefoldError
 from refold.core.files import number, read_csv, sha256_file, sha256_json, significant, write_csv, write_json
 from refold.evaluate import agreement, counts, uncertainty, variance
 from refold.evaluate.fold import COLUMNS, HOLDOUT
-from refold.evaluate.metrics import METRICS, REGISTRY, VOLUMES
-from refold.evaluate.paired import COMPARED, better, comparable, limits, paired, with_means
+from refold.evaluate.metrics import COMPARED, METRICS, REGISTRY, VOLUMES
+from refold.evaluate.paired import better, comparable, limits, paired, with_means
 from refold.evaluate.statistics import by_patient, holm, interval, ranks
 from refold.evaluate.structures import MEAN
 from refold.settings.evaluate import Evaluate

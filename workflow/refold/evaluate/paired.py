@@ -9,54 +9,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from refold.evaluate.metrics import METRICS, REGISTRY
+from refold.evaluate.metrics.registry import DIAGONAL, KEEP, OUT, OVERLAP
 from refold.evaluate.statistics import by_patient, direction, interval, permutation, wilcoxon
 from refold.evaluate.structures import MEAN
 from refold.settings.evaluate import Evaluate
-
-COMPARED = (
-    "dice", "iou", "precision", "recall", "nsd", "hd95_penalised", "assd", "lesion_f1", "panoptic_quality",
-)  # fmt: skip
-KEEP, OUT, DIAGONAL = "as it is", "out", "diagonal"
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What a metric is worth in a comparison where a mask is empty.
-
-    A number, `DIAGONAL` of the image, `KEEP` (as in cases.csv) or `OUT`: the case does not count. `OUT` may depend on
-    the truth alone, so that it is the same for all methods.
-    """
-
-    both_empty: float | str
-    truth_empty: float | str
-    prediction_empty: float | str
-
-
-_OVERLAP = Rule(1.0, 0.0, 0.0)  # rightly empty is as good as can be
-_DISTANCE = Rule(0.0, DIAGONAL, DIAGONAL)
-_ALWAYS = Rule(KEEP, KEEP, KEEP)  # defined for every case, or undefined by the truth alone
-_OF_TRUTH = Rule(OUT, OUT, 0.0)  # a share of what the truth holds
-_PROBABILITY = Rule(OUT, OUT, KEEP)
-
-RULES: dict[str, Rule] = {
-    **dict.fromkeys(("dice", "dice_lenient", "iou", "iou_lenient", "f1", "nsd", "precision"), _OVERLAP),
-    **dict.fromkeys(("hd95", "hd95_penalised", "assd"), _DISTANCE),
-    **dict.fromkeys(("lesion_precision", "lesion_f1", "panoptic_quality"), _OVERLAP),
-    **dict.fromkeys(("recall", "lesion_sensitivity"), _OF_TRUTH),
-    **dict.fromkeys(("specificity", "accuracy", "volume", "volume_error", "entropy"), _ALWAYS),
-    **dict.fromkeys(("lesions_missed", "lesions_false_positive"), _ALWAYS),
-    **dict.fromkeys(("ece", "brier"), _PROBABILITY),
-}
-
-if lacking := sorted(REGISTRY.keys() ^ RULES.keys()):
-    raise TypeError(f"metrics and RULES in evaluate/paired.py differ in {', '.join(lacking)}: each metric has a rule")
 
 
 def limits(metric: str) -> tuple[float, float]:
@@ -85,7 +47,7 @@ def states(values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray] | None:
 
 
 def comparable(table: pd.DataFrame, regions: Collection[str]) -> pd.DataFrame:
-    """The same table with the values that count in a comparison, by `RULES`.
+    """The same table with the values that count in a comparison, by their rules.
 
     Where a table does not tell which masks were empty (`states`), only metrics that need no more than the Dice are
     compared.
@@ -103,9 +65,9 @@ def comparable(table: pd.DataFrame, regions: Collection[str]) -> pd.DataFrame:
         told = states(values) if "hd95_penalised" in values else None
         empty = list(told.values()) if told else [np.isnan(values["dice"])]
         for metric, own in values.items():
-            rule = RULES[metric]
+            rule = REGISTRY[metric].empty
             worths = (rule.both_empty, rule.truth_empty, rule.prediction_empty)[: len(empty)]
-            if not told and not (rule is _OVERLAP and REGISTRY[metric].group == "masks"):
+            if not told and not (rule is OVERLAP and REGISTRY[metric].group == "masks"):
                 continue
             own = own.copy()
             for here, worth in zip(empty, worths, strict=True):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import get_args
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from refold.experiment import messages
+from refold.experiment import descriptions, messages
 from refold.experiment.params import KINDS, Params
 from refold.settings.base import Section
 
@@ -22,6 +23,11 @@ class _Untitled(GenerateJsonSchema):
 def json_schema() -> str:
     """The JSON schema of ``params.yaml``, as the text of ``params.schema.json``."""
     schema = Params.model_json_schema(schema_generator=_Untitled)
+    sections = {section.__name__: section for section in _sections(Params)}
+    for name, part in schema["$defs"].items():
+        for key, value in part["properties"].items():
+            value["description"] = descriptions.of(sections[name], key)
+            part["properties"][key] = dict(sorted(value.items()))
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "refold: params.yaml"}
     return (
         json.dumps({**head, **{k: v for k, v in schema.items() if k not in head}}, indent=2, ensure_ascii=False) + "\n"
@@ -56,6 +62,15 @@ the first line of each file.
 """
 
 
+def _sections(section: type[Section]) -> Iterator[type[Section]]:
+    """A section and all that are within it, the kinds of methods among them."""
+    yield section
+    inner = [field.default for field in section.model_fields.values()]
+    for within in (*map(type, inner), *(KINDS.values() if section is Params else ())):
+        if issubclass(within, Section):
+            yield from _sections(within)
+
+
 def docs() -> str:
     """The text of ``docs/reference/params.md``."""
     text = [_PREFACE]
@@ -80,18 +95,18 @@ def _table(model: type[Section]) -> str:
     def add(section: type[Section], prefix: str, defaults: Section | None) -> None:
         for name, field in section.model_fields.items():
             if messages.is_partial(field.annotation):
-                rows.append(f"| `{prefix}{name}` | `{{}}` | keys of `{name}` | {field.description} |")
+                rows.append(f"| `{prefix}{name}` | `{{}}` | keys of `{name}` | {descriptions.of(section, name)} |")
                 continue
             if field.is_required():
                 words = messages.field_words(field).replace("|", r"\|")
-                rows.append(f"| `{prefix}{name}` | must be given | {words} | {field.description} |")
+                rows.append(f"| `{prefix}{name}` | must be given | {words} | {descriptions.of(section, name)} |")
                 continue
             default = field.default if defaults is None else getattr(defaults, name)
             if isinstance(default, Section):
                 add(type(default), f"{prefix}{name}.", default)
                 continue
             value = json.dumps(default) if not isinstance(default, str) else default
-            cells = [f"`{prefix}{name}`", f"`{value}`", messages.field_words(field), field.description]
+            cells = [f"`{prefix}{name}`", f"`{value}`", messages.field_words(field), descriptions.of(section, name)]
             rows.append("| " + " | ".join(c.replace("|", r"\|") for c in cells) + " |")
 
     add(model, "", None)

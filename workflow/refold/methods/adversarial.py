@@ -14,12 +14,10 @@ from refold.networks.problem import Problem
 class Adversarial(Staged):
     """A U-Net trained also to deceive a network that tells predictions from true label maps (Luc 2016; Isola 2017)."""
 
-    kind: Literal["adversarial"] = Field("adversarial", description="U-Net against a discriminator.")
-    adversarial_weight: float = Field(
-        0.05, gt=0, le=100, description="Weight of deceiving the discriminator, beside the loss of `train`."
-    )
-    discriminator_features: int = Field(8, ge=1, le=512, description="First feature maps of the discriminator.")
-    discriminator_rate: float = Field(1e-3, gt=0, le=1, description="Its constant learning rate (Adam).")
+    kind: Literal["adversarial"] = "adversarial"
+    adversarial_weight: float = Field(0.05, gt=0, le=100)
+    discriminator_features: int = Field(8, ge=1, le=512)
+    discriminator_rate: float = Field(1e-3, gt=0, le=1)
 
     def build(self, problem: Problem):
         from refold.networks.adversarial import generator

@@ -15,12 +15,9 @@ class Atlas(Classical):
 
     file: ClassVar[str] = "model.npz"
 
-    kind: Literal["atlas"] = Field("atlas", description="Mean shape of the training labels.")
-    nodes: int = Field(48, ge=4, le=256, description="Points of the atlas along each axis.")
-    align: Literal["image", "centre"] = Field(
-        "image",
-        description="`image`: images are stretched to one size; `centre`: laid upon each other by their middles.",
-    )
+    kind: Literal["atlas"] = "atlas"
+    nodes: int = Field(48, ge=4, le=256)
+    align: Literal["image", "centre"] = "image"
 
     def create(self, predict: Predict) -> Segmenter:
         from refold.classical.atlas import AtlasSegmenter

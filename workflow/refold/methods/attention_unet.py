@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import Field
-
 from refold.methods.network import Staged
 from refold.networks.problem import Problem
 
@@ -15,7 +13,7 @@ class AttentionUNet(Staged):
 
     deep_supervision: ClassVar[bool] = True
 
-    kind: Literal["attention_unet"] = Field("attention_unet", description="Attention U-Net.")
+    kind: Literal["attention_unet"] = "attention_unet"
 
     def build(self, problem: Problem):
         from refold.networks.attention_unet import attention_unet

@@ -17,9 +17,9 @@ class CNN(Network):
 
     fewest_stages: ClassVar[int] = 3
 
-    kind: Literal["cnn"] = Field("cnn", description="Plain CNN.")
-    features: tuple[Width, Width] = Field((32, 64), description="Feature maps of the two convolutions.")
-    dense: int = Field(64, ge=1, le=4096, description="Units of the dense layer, a convolution of size 1.")
+    kind: Literal["cnn"] = "cnn"
+    features: tuple[Width, Width] = Field((32, 64))
+    dense: int = Field(64, ge=1, le=4096)
 
     @property
     def planned_stages(self) -> int:

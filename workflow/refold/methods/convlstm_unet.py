@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field
-
 from refold.core.errors import RefoldError
 from refold.imaging.plan import Plan
 from refold.methods.network import Staged
@@ -17,8 +15,8 @@ class ConvLSTMUNet(Staged):
 
     whole: ClassVar[tuple[int, ...]] = (2,)  # the recurrent layer goes from slice to slice
 
-    kind: Literal["convlstm_unet"] = Field("convlstm_unet", description="U-Net with ConvLSTM across slices.")
-    dimension: Literal["auto", 3] = Field("auto", description="Volumes alone: 3, or `auto` where the data are.")
+    kind: Literal["convlstm_unet"] = "convlstm_unet"
+    dimension: Literal["auto", 3] = "auto"
 
     def plan(self, fingerprint: dict[str, Any], dimension: int, patch: str | list[int]) -> Plan:
         if dimension != 3:

@@ -16,13 +16,11 @@ class DeepLab(Staged):
 
     fewest_stages: ClassVar[int] = 3
 
-    kind: Literal["deeplab"] = Field("deeplab", description="DeepLabV3+.")
-    stages: Literal["auto"] | Annotated[int, Field(ge=3, le=6)] = Field(
-        "auto", description="Resolutions of the encoder; `auto`: 3, or as many as `widths` has."
-    )
+    kind: Literal["deeplab"] = "deeplab"
+    stages: Literal["auto"] | Annotated[int, Field(ge=3, le=6)] = "auto"
     dilations: Annotated[
         list[Annotated[int, Field(ge=1, le=64)]], Field(min_length=1, max_length=8), AfterValidator(distinct)
-    ] = Field([1, 2, 4], description="Steps between the taps of the pyramid's convolutions, in coarse voxels.")
+    ] = Field([1, 2, 4])
 
     @property
     def planned_stages(self) -> int:

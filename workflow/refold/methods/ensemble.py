@@ -16,10 +16,8 @@ class Ensemble(Derived):
 
     where: ClassVar[str] = "members"
 
-    kind: Literal["ensemble"] = Field("ensemble", description="Mean of other methods.")
-    members: Annotated[list[str], Field(min_length=2, max_length=100), AfterValidator(distinct)] = Field(
-        description="Names of the methods; each counts alike."
-    )
+    kind: Literal["ensemble"] = "ensemble"
+    members: Annotated[list[str], Field(min_length=2, max_length=100), AfterValidator(distinct)] = Field()
 
     @property
     def parts(self) -> list[str]:

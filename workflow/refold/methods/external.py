@@ -34,16 +34,10 @@ class External(Settings):
     where: ClassVar[str] = "folder"
     places: ClassVar[tuple[str, ...]] = ("folder",)
 
-    kind: Literal["external"] = Field("external", description="Another program's label maps.")
-    folder: str = Field(
-        min_length=1,
-        description="Folder of the files `<case>.nii.gz` (or `.nii`; in 2-D `.png`, `.tif` or `.tiff`), or with a "
-        "folder each fold, `fold_<k>/` or nnU-Net's `fold_<k>/validation/`; for the held-out cases `holdout/`.",
-    )
-    program: str = Field("another program", min_length=1, max_length=200, description="What made them, for the report.")
-    values: Annotated[list[Annotated[int, Field(ge=0, le=65535)]], Field(min_length=2)] | None = Field(
-        None, description="Value of each label in these files, background first; null: the data set's own."
-    )
+    kind: Literal["external"] = "external"
+    folder: str = Field(min_length=1)
+    program: str = Field("another program", min_length=1, max_length=200)
+    values: Annotated[list[Annotated[int, Field(ge=0, le=65535)]], Field(min_length=2)] | None = None
 
     def check(self, name: str) -> None:
         """Raises `RefoldError` where the folder of the method ``name`` is none, or holds no label map anywhere."""

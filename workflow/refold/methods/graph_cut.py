@@ -17,13 +17,11 @@ Smoothness = Annotated[float, Field(ge=0, le=1000)]
 class GraphCut(Forested):
     """A random forest's probabilities in a Markov random field that likes smooth borders at edges (Boykov 2001)."""
 
-    kind: Literal["graph_cut"] = Field("graph_cut", description="Markov random field on a random forest.")
+    kind: Literal["graph_cut"] = "graph_cut"
     smoothness: Annotated[list[Smoothness], Field(min_length=1, max_length=20), AfterValidator(distinct)] = Field(
-        [0.25, 0.5, 1.0, 2.0], description="Weights of the neighbourhood to try; one is chosen on the training side."
+        [0.25, 0.5, 1.0, 2.0]
     )
-    contrast: float = Field(
-        0.5, ge=0, le=100, description="How much less a border costs at an edge of the image; 0: the same everywhere."
-    )
+    contrast: float = Field(0.5, ge=0, le=100)
 
     def create(self, predict: Predict) -> Segmenter:
         from refold.classical.graph_cut import GraphCutSegmenter

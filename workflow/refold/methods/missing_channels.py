@@ -15,10 +15,10 @@ from refold.settings.base import distinct
 class MissingChannels(Derived):
     """Another method's models on images that lack channels, given as 0 after normalisation: are they survived?"""
 
-    kind: Literal["missing_channels"] = Field("missing_channels", description="Images that lack channels.")
-    of: str = Field(description="Name of the method.")
+    kind: Literal["missing_channels"] = "missing_channels"
+    of: str
     channels: Annotated[list[Annotated[int, Field(ge=0, le=999)]], Field(min_length=1), AfterValidator(distinct)] = (
-        Field(description="Channels that are missing, counted from 0.")
+        Field()
     )
 
     @property

@@ -29,13 +29,9 @@ class Network(Settings):
     whole: ClassVar[tuple[int, ...]] = ()  # axes that it does not pool
     deep_supervision: ClassVar[bool] = False  # whether `build` gives logits of several resolutions
 
-    dimension: Literal["auto", 2, 3] = Field(
-        "auto", description="2: slice by slice across z; 3: volumes; `auto`: the data's."
-    )
-    train: TrainChanges = Field(TrainChanges(), description="What differs from the section `train`, for this method.")
-    augment: AugmentChanges = Field(
-        AugmentChanges(), description="What differs from the section `augment`, for this method."
-    )
+    dimension: Literal["auto", 2, 3] = "auto"
+    train: TrainChanges = TrainChanges()
+    augment: AugmentChanges = AugmentChanges()
 
     @property
     def planned_stages(self) -> Literal["auto"] | int:
@@ -84,19 +80,11 @@ class Network(Settings):
 class Staged(Network):
     """A network of several resolutions, with more feature maps at each coarser one."""
 
-    features: int = Field(8, ge=1, le=512, description="Feature maps of the first stage; doubled at each one.")
-    max_features: int = Field(320, ge=1, le=2048, description="Most feature maps at any stage.")
-    widths: Annotated[list[Annotated[int, Field(ge=1, le=2048)]], Field(min_length=2, max_length=8)] | None = Field(
-        None,
-        description="Feature maps of each stage, finest first, in place of `features` and `max_features`; there are as "
-        "many stages as numbers. The finest stage takes most of the time: make it narrow, and the others wide.",
-    )
-    stages: Literal["auto"] | Annotated[int, Field(ge=2, le=8)] = Field(
-        "auto", description="Resolutions; `auto`: planned from patch and spacing by nnU-Net's rule."
-    )
-    normalisation: Literal["instance", "group", "none"] = Field(
-        "instance", description="Normalisation layer; `group` has 8 groups, so features must be a multiple of 8."
-    )
+    features: int = Field(8, ge=1, le=512)
+    max_features: int = Field(320, ge=1, le=2048)
+    widths: Annotated[list[Annotated[int, Field(ge=1, le=2048)]], Field(min_length=2, max_length=8)] | None = None
+    stages: Literal["auto"] | Annotated[int, Field(ge=2, le=8)] = "auto"
+    normalisation: Literal["instance", "group", "none"] = "instance"
 
     @property
     def planned_stages(self) -> Literal["auto"] | int:

@@ -20,21 +20,15 @@ class Postprocessing(Derived):
     may expect. The method itself stands beside it as its own row, without.
     """
 
-    kind: Literal["postprocessing"] = Field("postprocessing", description="Tidied label maps.")
-    of: str = Field(description="Name of the method.")
-    largest_component: bool = Field(True, description="Whether to try keeping a label's largest component alone.")
-    fill_holes: bool = Field(True, description="Whether to try filling holes within a label that are background.")
+    kind: Literal["postprocessing"] = "postprocessing"
+    of: str
+    largest_component: bool = True
+    fill_holes: bool = True
     min_size: (
         Literal["auto"]
         | Annotated[list[Annotated[float, Field(gt=0, le=1e9)]], Field(max_length=20), AfterValidator(distinct)]
-    ) = Field(
-        "auto",
-        description="Sizes to try below which components vanish, in mm³ (2-D: mm²); `auto`: of 5, 20 and 100 voxels "
-        "(the median of the cases on which is chosen).",
-    )
-    min_gain: float = Field(
-        0.0005, ge=0, le=1, description="Least gain in mean Dice for which an operation is taken over doing less."
-    )
+    ) = "auto"
+    min_gain: float = Field(0.0005, ge=0, le=1)
 
     @property
     def parts(self) -> list[str]:

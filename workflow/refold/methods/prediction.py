@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from pydantic import Field
-
 from refold.methods.derived import Composition, Derived, entries
 from refold.settings.changes import PredictChanges
 
@@ -14,9 +12,9 @@ from refold.settings.changes import PredictChanges
 class Prediction(Derived):
     """Another method's models with other settings of the section `predict`: what does averaging at prediction gain?"""
 
-    kind: Literal["prediction"] = Field("prediction", description="The same models, predicting in another way.")
-    of: str = Field(description="Name of the method, a network or made from networks.")
-    predict: PredictChanges = Field(PredictChanges(), description="What differs from the section `predict`.")
+    kind: Literal["prediction"] = "prediction"
+    of: str
+    predict: PredictChanges = PredictChanges()
 
     @property
     def parts(self) -> list[str]:

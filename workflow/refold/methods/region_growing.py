@@ -15,14 +15,10 @@ from refold.settings.predict import Predict
 class RegionGrowing(Seeded):
     """Regions grown from automatic seeds over connected voxels of like intensity (Adams 1994)."""
 
-    kind: Literal["region_growing"] = Field("region_growing", description="Regions grown from automatic seeds.")
+    kind: Literal["region_growing"] = "region_growing"
     tolerances: Annotated[
         list[Annotated[float, Field(gt=0, le=100)]], Field(min_length=1, max_length=20), AfterValidator(distinct)
-    ] = Field(
-        [1.0, 1.5, 2.0, 3.0],
-        description="Distances from the seeds' mean, in their standard deviations, to try; one is chosen on the "
-        "training cases.",
-    )
+    ] = Field([1.0, 1.5, 2.0, 3.0])
 
     def create(self, predict: Predict) -> Segmenter:
         from refold.classical.region_growing import RegionGrowingSegmenter

@@ -15,8 +15,8 @@ class ResidualUNet(Staged):
 
     deep_supervision: ClassVar[bool] = True
 
-    kind: Literal["residual_unet"] = Field("residual_unet", description="Residual U-Net.")
-    blocks: int = Field(1, ge=1, le=6, description="Residual blocks a stage of the encoder; the decoder has one.")
+    kind: Literal["residual_unet"] = "residual_unet"
+    blocks: int = Field(1, ge=1, le=6)
 
     def build(self, problem: Problem):
         from refold.networks.residual_unet import residual_unet

@@ -14,10 +14,8 @@ class Seeded(Classical):
 
     file: ClassVar[str] = "model.npz"
 
-    channel: int = Field(0, ge=0, le=999, description="Channel that is looked at from the seeds on, counted from 0.")
-    certainty: float = Field(
-        0.9, gt=0.5, lt=1, description="Probability by intensity and place from which on a voxel is a seed."
-    )
+    channel: int = Field(0, ge=0, le=999)
+    certainty: float = Field(0.9, gt=0.5, lt=1)
 
     def unsuited(self, data: str, channels: int, labels: int) -> list[tuple[str, str]]:
         fault = no_channel(self.channel, data, channels)

@@ -13,9 +13,9 @@ from refold.networks.problem import Problem
 class SegResNetVAE(Staged):
     """A residual encoder-decoder that in training must also rebuild its image from a random code (Myronenko 2018)."""
 
-    kind: Literal["segresnet_vae"] = Field("segresnet_vae", description="Encoder-decoder with a VAE branch.")
-    latent: int = Field(16, ge=1, le=1024, description="Random numbers of the code at each voxel of its grid.")
-    vae_weight: float = Field(0.1, ge=0, le=100, description="Weight of the two losses of the VAE branch.")
+    kind: Literal["segresnet_vae"] = "segresnet_vae"
+    latent: int = Field(16, ge=1, le=1024)
+    vae_weight: float = Field(0.1, ge=0, le=100)
 
     def build(self, problem: Problem):
         from refold.networks.segresnet_vae import segresnet_vae

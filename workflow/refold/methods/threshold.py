@@ -15,9 +15,9 @@ class Threshold(Classical):
 
     decides: ClassVar[bool] = True
 
-    kind: Literal["threshold"] = Field("threshold", description="Multi-level Otsu.")
-    channel: int = Field(0, ge=0, le=999, description="Channel that is thresholded, counted from 0.")
-    classes: int = Field(3, ge=2, le=5, description="Intensity classes.")
+    kind: Literal["threshold"] = "threshold"
+    channel: int = Field(0, ge=0, le=999)
+    classes: int = Field(3, ge=2, le=5)
 
     def create(self, predict: Predict) -> Segmenter:
         from refold.classical.threshold import ThresholdSegmenter

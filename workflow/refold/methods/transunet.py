@@ -15,10 +15,10 @@ class TransUNet(Staged):
 
     deep_supervision: ClassVar[bool] = True
 
-    kind: Literal["transunet"] = Field("transunet", description="U-Net with a transformer at its coarsest stage.")
-    blocks: int = Field(2, ge=1, le=24, description="Transformer blocks.")
-    heads: int = Field(4, ge=1, le=32, description="Attention heads; the coarsest stage's width is a multiple of it.")
-    expansion: int = Field(2, ge=1, le=8, description="Width of a block's hidden layer, in widths of the stage.")
+    kind: Literal["transunet"] = "transunet"
+    blocks: int = Field(2, ge=1, le=24)
+    heads: int = Field(4, ge=1, le=32)
+    expansion: int = Field(2, ge=1, le=8)
 
     def faults(self) -> list[tuple[str, str]]:
         found = super().faults()

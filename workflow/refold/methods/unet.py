@@ -15,14 +15,10 @@ class UNet(Staged):
 
     deep_supervision: ClassVar[bool] = True
 
-    kind: Literal["unet"] = Field("unet", description="U-Net.")
-    convolutions: int = Field(2, ge=1, le=4, description="Convolutions a stage.")
-    dropout: float = Field(0.0, ge=0, lt=1, description="Dropout at the coarsest stage.")
-    fusion: Literal["early", "late"] = Field(
-        "early",
-        description="Of several channels. `early`: all go into the first convolution. `late`: an encoder for each, "
-        "their features joined by a convolution of size 1 at every resolution.",
-    )
+    kind: Literal["unet"] = "unet"
+    convolutions: int = Field(2, ge=1, le=4)
+    dropout: float = Field(0.0, ge=0, lt=1)
+    fusion: Literal["early", "late"] = "early"
 
     def build(self, problem: Problem):
         from refold.networks.unet import unet

@@ -15,8 +15,8 @@ class UNetPlusPlus(Staged):
 
     deep_supervision: ClassVar[bool] = True
 
-    kind: Literal["unetplusplus"] = Field("unetplusplus", description="U-Net++.")
-    convolutions: int = Field(1, ge=1, le=4, description="Convolutions a node.")
+    kind: Literal["unetplusplus"] = "unetplusplus"
+    convolutions: int = Field(1, ge=1, le=4)
 
     def build(self, problem: Problem):
         from refold.networks.unetplusplus import unetplusplus

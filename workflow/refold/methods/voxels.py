@@ -20,15 +20,13 @@ class Voxels(Classical):
 
     file: ClassVar[str] = "model.npz"
 
-    samples: int = Field(2000, ge=10, le=1_000_000, description="Voxels of each training case that teach it.")
-    balance: Probability = Field(
-        0.5, description="0: each label weighs as its voxels are many; 1: all labels weigh the same."
-    )
+    samples: int = Field(2000, ge=10, le=1_000_000)
+    balance: Probability = 0.5
     sigmas: Annotated[list[Sigma], Field(min_length=1, max_length=10), AfterValidator(distinct)] = Field(
-        [1.0, 2.0, 4.0], description="Scales of the features in voxels: smoothed intensity, gradient, Hessian."
+        [1.0, 2.0, 4.0]
     )
-    position: bool = Field(True, description="Whether the place in the image is a feature.")
-    seed: LibrarySeed = Field(1, description="Seed of the sample and of the classifier.")
+    position: bool = True
+    seed: LibrarySeed = 1
 
     def look(self) -> Look:
         """The same, as the classifiers take it."""
@@ -40,6 +38,6 @@ class Voxels(Classical):
 class Forested(Voxels):
     """A classifier with a random forest."""
 
-    trees: int = Field(30, ge=1, le=1000, description="Trees of the forest.")
-    depth: int = Field(12, ge=1, le=64, description="Most questions on the way to a leaf.")
-    leaf: int = Field(5, ge=1, le=10_000, description="Least voxels in a leaf.")
+    trees: int = Field(30, ge=1, le=1000)
+    depth: int = Field(12, ge=1, le=64)
+    leaf: int = Field(5, ge=1, le=10_000)

@@ -16,11 +16,9 @@ from refold.settings.predict import Predict
 class Watershed(Seeded):
     """Edges as walls: a watershed of the gradient (Meyer 1994) from automatic seeds of every label."""
 
-    kind: Literal["watershed"] = Field("watershed", description="Edges and watershed from automatic seeds.")
+    kind: Literal["watershed"] = "watershed"
     sigmas: Annotated[list[Sigma], Field(min_length=1, max_length=10), AfterValidator(distinct)] = Field(
-        [0.5, 1.0, 2.0],
-        description="Standard deviations in voxels of the Gaussian whose gradient is flooded, to try; one is chosen on "
-        "the training cases.",
+        [0.5, 1.0, 2.0]
     )
 
     def create(self, predict: Predict) -> Segmenter:

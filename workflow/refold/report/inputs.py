@@ -18,7 +18,6 @@ from refold.imaging import cases as case_table
 from refold.imaging import lengths, place
 from refold.imaging.dataset import Description
 from refold.imaging.place import Place
-from refold.settings.base import Section
 from refold.settings.stamps import Stamps
 
 ALL = "all"
@@ -452,13 +451,3 @@ def read(
         predictions=predictions,
         failed=failed or {},
     )
-
-
-def described(section: type[Section], prefix: str = "") -> dict[str, str]:
-    """{dotted key: description} of a section of params.yaml and of those within it."""
-    found = {}
-    for name, about in section.model_fields.items():
-        found[prefix + name] = about.description or ""
-        if isinstance(about.annotation, type) and issubclass(about.annotation, Section):
-            found |= described(about.annotation, f"{prefix}{name}.")
-    return found

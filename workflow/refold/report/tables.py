@@ -10,74 +10,27 @@ from statistics import median
 from typing import Any
 
 from refold.core.language import N_, _, joined, listed, plural
+from refold.evaluate.metrics import METRICS, REGISTRY, Metric
+from refold.evaluate.metrics.registry import ALWAYS
+from refold.experiment import descriptions
 from refold.experiment import params as model
-from refold.report import inputs
 from refold.report.inputs import ALL, CV, HOLDOUT, MEAN, Experiment
 
-
-@dataclass(frozen=True)
-class Metric:
-    """How a metric is shown. better: +1 higher, -1 lower, 0 neither. length: whether its unit is mm."""
-
-    title: str
-    digits: int
-    better: int
-    length: bool = False
-    unit: str = ""
-    note: str = ""
-
-
-METRICS = {
-    "dice": Metric(N_("Dice"), 4, 1, note=N_("overlap, 0 to 1; equal to F1")),
-    "dice_lenient": Metric(N_("Dice, lenient"), 4, 1, note=N_("both empty counts as 1")),
-    "iou": Metric(N_("IoU"), 4, 1, note=N_("intersection over union")),
-    "iou_lenient": Metric(N_("IoU, lenient"), 4, 1, note=N_("both empty counts as 1")),
-    "precision": Metric(N_("Precision"), 4, 1, note=N_("share of the prediction that is right")),
-    "recall": Metric(N_("Recall"), 4, 1, note=N_("share of the truth that is found; sensitivity")),
-    "specificity": Metric(
-        N_("Specificity"), 4, 1, note=N_("share of the rest left alone; near 1 for small structures")
-    ),
-    "accuracy": Metric(N_("Accuracy"), 4, 1, note=N_("near 1 for small structures whatever the method")),
-    "f1": Metric(N_("F1"), 4, 1, note=N_("the same number as Dice, by definition")),
-    "hd95": Metric(
-        N_("HD95"), 2, -1, True, note=N_("95th percentile of the surface distance; not defined where a mask is empty")
-    ),
-    "hd95_penalised": Metric(
-        N_("HD95, penalised"), 2, -1, True, note=N_("the image's diagonal where one mask is empty")
-    ),
-    "assd": Metric(N_("ASSD"), 2, -1, True, note=N_("average symmetric surface distance")),
-    "nsd": Metric(N_("NSD"), 4, 1, note=N_("share of the surfaces within the tolerance")),
-    "volume": Metric(N_("Predicted volume"), 3, 0, unit="ml"),
-    "volume_error": Metric(N_("Volume error"), 3, 0, unit="ml", note=N_("prediction minus truth")),
-    "lesion_sensitivity": Metric(N_("Lesion sensitivity"), 4, 1, note=N_("share of the lesions that are found")),
-    "lesion_precision": Metric(N_("Lesion precision"), 4, 1, note=N_("share of the lesions predicted that are there")),
-    "lesion_f1": Metric(N_("Lesion F1"), 4, 1, note=N_("of lesions found, missed and false positives")),
-    "lesions_missed": Metric(N_("Lesions missed"), 2, -1, note=N_("a scan")),
-    "lesions_false_positive": Metric(N_("False positive lesions"), 2, -1, note=N_("a scan")),
-    "panoptic_quality": Metric(N_("Panoptic quality"), 4, 1, note=N_("lesions found, and how well")),
-    "ece": Metric(
-        N_("Calibration error"), 4, -1, note=N_("expected calibration error; how far probabilities are from truth")
-    ),
-    "brier": Metric(N_("Brier score"), 4, -1, note=N_("mean square of probability minus truth")),
-    "entropy": Metric(N_("Entropy"), 4, 0, unit="bit", note=N_("how unsure the method is; needs no truth")),
-}
-BY_LABEL = ("volume", "volume_error", *(name for name in METRICS if "lesion" in name), "panoptic_quality")
-"""Metrics whose mean over the labels says nothing: of volumes of different things, or of the one label with lesions."""
-COMPARED = ("dice", "nsd", "hd95_penalised")
+COMPARED = tuple(name for name in METRICS if REGISTRY[name].compared == "shown")
 MAIN = ("dice", "nsd", "hd95", "assd", "precision", "recall")
 
 
 def metric(name: str) -> Metric:
-    """How to show a metric; one unknown to this table is shown under its own name with 4 decimals."""
-    return METRICS.get(name) or Metric(name, 4, 0)
+    """How to show a metric; one of another version is shown under its own name with 4 decimals."""
+    return REGISTRY.get(name) or Metric(name, lambda pair: math.nan, name, ALWAYS, better="none")
 
 
 def unit(name: str, dimension: int) -> str:
-    """``mm`` and ``ml``, pixels for pictures, or nothing."""
-    m = metric(name)
-    if dimension == 2:
-        return "px" if m.length or m.unit else ""
-    return "mm" if m.length else m.unit
+    """``mm``, ``ml`` or ``bit``, pixels for pictures, or nothing."""
+    unit = metric(name).unit
+    if unit in ("mm", "ml"):
+        return unit if dimension == 3 else "px"
+    return unit if unit == "bit" else ""
 
 
 def decimals(name: str, voxel: float) -> int:
@@ -89,7 +42,7 @@ def decimals(name: str, voxel: float) -> int:
     m = metric(name)
     if m.unit == "ml":
         return max(m.digits, m.digits - math.ceil(3 * math.log10(voxel)))
-    return max(m.digits, m.digits - 1 - math.floor(math.log10(voxel))) if m.length else m.digits
+    return max(m.digits, m.digits - 1 - math.floor(math.log10(voxel))) if m.unit == "mm" else m.digits
 
 
 def shown(value: float, digits: int = 4) -> str:
@@ -328,7 +281,7 @@ def every_number(e: Experiment) -> Table:
     summary = [
         r
         for r in e.summary
-        if r["fold"] == ALL and r["method"] in e.methods and not (r["label"] == MEAN and r["metric"] in BY_LABEL)
+        if r["fold"] == ALL and r["method"] in e.methods and not (r["label"] == MEAN and metric(r["metric"]).by_label)
     ]
     labels = [MEAN, *e.parts]
     for r in sorted(
@@ -769,9 +722,9 @@ def parameters(e: Experiment) -> list[dict[str, Any]]:
         known: dict[str, str] = {}
         field = model.Params.model_fields.get(stamp)
         if field is not None and isinstance(field.annotation, type) and issubclass(field.annotation, model.Section):
-            known = inputs.described(field.annotation)
+            known = descriptions.all_of(field.annotation)
         elif stamp.startswith("methods."):
-            known = inputs.described(type(e.params.methods[stamp.removeprefix("methods.")]))
+            known = descriptions.all_of(type(e.params.methods[stamp.removeprefix("methods.")]))
         rows = [(key, value, _meaning(known, key)) for key, value in flat(content)]
         found.append({"section": stamp, "rows": rows})
     return found

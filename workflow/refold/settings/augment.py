@@ -8,74 +8,61 @@ from refold.settings.base import Axes, Probability, Section, between
 
 
 class Rotation(Section):
-    p: Probability = Field(0.2, description="Probability; 0 switches it off.")
-    degrees: float = Field(30.0, ge=0, le=180, description="Largest angle about each axis, drawn evenly, either way.")
+    p: Probability = 0.2
+    degrees: float = Field(30.0, ge=0, le=180)
 
 
 class Scaling(Section):
-    p: Probability = Field(0.2, description="Probability; 0 switches it off.")
-    range: between(0.1, 10) = Field((0.7, 1.4), description="Factor; over 1 enlarges.")
+    p: Probability = 0.2
+    range: between(0.1, 10) = Field((0.7, 1.4))
 
 
 class Crop(Section):
-    p: Probability = Field(0.0, description="Probability; 0 switches it off.")
-    range: between(0.1, 1) = Field(
-        (0.8, 1.0),
-        description="Share of the patch's edge that is kept, at a random place, and enlarged to the whole patch.",
-    )
+    p: Probability = 0.0
+    range: between(0.1, 1) = Field((0.8, 1.0))
 
 
 class Flip(Section):
-    p: Probability = Field(0.5, description="Probability, for each axis by itself.")
-    axes: Axes = Field(
-        [],
-        description="Axes that may be flipped: x (left-right), y (posterior-anterior), z (inferior-superior); "
-        "none whose labels name a side.",
-    )
+    p: Probability = 0.5
+    axes: Axes = Field([])
 
 
 class Noise(Section):
-    p: Probability = Field(0.1, description="Probability; 0 switches it off.")
-    variance: between(0, 100) = Field(
-        (0.0, 0.1), description="Variance of Gaussian noise, in units of the normalised image."
-    )
+    p: Probability = 0.1
+    variance: between(0, 100) = Field((0.0, 0.1))
 
 
 class Blur(Section):
-    p: Probability = Field(0.1, description="Probability; 0 switches it off.")
-    sigma: between(0, 20) = Field((0.5, 1.0), description="Standard deviation of the Gaussian, in voxels.")
+    p: Probability = 0.1
+    sigma: between(0, 20) = Field((0.5, 1.0))
 
 
 class Brightness(Section):
-    p: Probability = Field(0.15, description="Probability; 0 switches it off.")
-    range: between(0, 100) = Field((0.75, 1.25), description="Factor.")
+    p: Probability = 0.15
+    range: between(0, 100) = Field((0.75, 1.25))
 
 
 class Contrast(Section):
-    p: Probability = Field(0.15, description="Probability; 0 switches it off.")
-    range: between(0, 100) = Field(
-        (0.75, 1.25), description="Factor about the mean; the result is kept in the former range."
-    )
+    p: Probability = 0.15
+    range: between(0, 100) = Field((0.75, 1.25))
 
 
 class LowResolution(Section):
-    p: Probability = Field(0.125, description="Probability; 0 switches it off.")
-    range: between(0.05, 1) = Field((0.5, 1.0), description="Factor of the resolution simulated.")
+    p: Probability = 0.125
+    range: between(0.05, 1) = Field((0.5, 1.0))
 
 
 class Gamma(Section):
-    p: Probability = Field(0.3, description="Probability; 0 switches it off.")
-    range: between(0.05, 20) = Field((0.7, 1.5), description="Exponent; mean and standard deviation are kept.")
+    p: Probability = 0.3
+    range: between(0.05, 20) = Field((0.7, 1.5))
 
 
 class GammaInverted(Gamma):
-    p: Probability = Field(0.1, description="Probability; 0 switches it off.")
+    p: Probability = 0.1
 
 
 class ChannelDropout(Section):
-    p: Probability = Field(
-        0.0, lt=1, description="Probability, for each channel by itself, that it is set to 0; one always stays."
-    )
+    p: Probability = Field(0.0, lt=1)
 
 
 class Augment(Section):
@@ -84,17 +71,15 @@ class Augment(Section):
     Defaults are nnU-Net's (Isensee et al. 2021), but for flips, which need axes named.
     """
 
-    rotation: Rotation = Field(Rotation(), description="Rotation; in 2-D in the plane.")
-    scaling: Scaling = Field(Scaling(), description="Scaling, the same for all axes.")
-    crop: Crop = Field(Crop(), description="Random crop, enlarged to the patch.")
-    flip: Flip = Field(Flip(), description="Mirror images.")
-    noise: Noise = Field(Noise(), description="Gaussian noise.")
-    blur: Blur = Field(Blur(), description="Gaussian blur.")
-    brightness: Brightness = Field(Brightness(), description="Multiplication of the intensities.")
-    contrast: Contrast = Field(Contrast(), description="Contrast.")
-    low_resolution: LowResolution = Field(LowResolution(), description="Simulated low resolution.")
-    gamma_inverted: GammaInverted = Field(GammaInverted(), description="Gamma on the inverted image.")
-    gamma: Gamma = Field(Gamma(), description="Gamma.")
-    channel_dropout: ChannelDropout = Field(
-        ChannelDropout(), description="Missing channels, so that the network survives without them."
-    )
+    rotation: Rotation = Rotation()
+    scaling: Scaling = Scaling()
+    crop: Crop = Crop()
+    flip: Flip = Flip()
+    noise: Noise = Noise()
+    blur: Blur = Blur()
+    brightness: Brightness = Brightness()
+    contrast: Contrast = Contrast()
+    low_resolution: LowResolution = LowResolution()
+    gamma_inverted: GammaInverted = GammaInverted()
+    gamma: Gamma = Gamma()
+    channel_dropout: ChannelDropout = ChannelDropout()

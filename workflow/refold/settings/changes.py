@@ -17,6 +17,7 @@ class Changes(Section):
     """Some keys of a section, for one method alone; those left out are as in that section."""
 
     partial: ClassVar[bool] = True  # for those who list keys: these stand in their section already
+    section: ClassVar[type[Section]] = Section  # whose keys they are
 
     @model_serializer(mode="wrap")
     def _given(self, handler: Any) -> dict[str, Any]:
@@ -55,13 +56,15 @@ def changes_of(section: type[Section], without: Collection[str] = ()) -> type[Ch
             continue
         if isinstance(field.default, Section):
             inner = changes_of(type(field.default))
-            fields[name] = (inner, Field(inner(), description=field.description, json_schema_extra=_without_default))
+            fields[name] = (inner, Field(inner(), json_schema_extra=_without_default))
         else:
             annotation = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
-            fields[name] = (annotation, Field(None, description=field.description, json_schema_extra=_without_default))
+            fields[name] = (annotation, Field(None, json_schema_extra=_without_default))
     name = f"{section.__name__}Changes"
     doc = f"Changes to `{section.__name__.lower()}` for this method alone."
-    return create_model(name, __base__=Changes, __doc__=doc, **fields)
+    made = create_model(name, __base__=Changes, __doc__=doc, **fields)
+    made.section = section
+    return made
 
 
 TrainChanges = changes_of(Train)

@@ -52,55 +52,26 @@ Colours = Annotated[
 class Phantom(Section):
     """The embedded data: a head-like phantom made from a seed, never downloaded."""
 
-    seed: Seed = Field(1, description="Seed of the phantom.")
-    patients: int = Field(40, ge=4, le=1000, description="Number of patients.")
-    second_scans: int = Field(8, ge=0, le=1000, description="How many of the patients have two scans.")
-    without_lesion: Probability = Field(0.15, description="Share of scans without a lesion.")
-    size: int = Field(40, ge=24, le=128, description="Edge of the field of view in mm, about; a voxel has about 1 mm.")
+    seed: Seed = 1
+    patients: int = Field(40, ge=4, le=1000)
+    second_scans: int = Field(8, ge=0, le=1000)
+    without_lesion: Probability = 0.15
+    size: int = Field(40, ge=24, le=128)
 
 
 class Dataset(Section):
     """Which data: the embedded phantom, a Decathlon task by name, or a folder or archive of your own."""
 
     name: Annotated[str, Words("letters, digits, `_`, `.` and `-`, a letter or digit first")] = Field(
-        "phantom",
-        pattern=NAME,
-        max_length=100,
-        description="`phantom` (made here), one of the ten Medical Segmentation Decathlon tasks such as "
-        "`Task04_Hippocampus` (downloaded once), or any name of your own together with `source`.",
+        "phantom", pattern=NAME, max_length=100
     )
-    source: str | None = Field(
-        None,
-        min_length=1,
-        description="Local folder or archive (.tar, .tar.gz, .zip) in MSD layout. A folder is read in place. "
-        "null: made or downloaded according to `name`.",
-    )
-    patient_pattern: str | None = Field(
-        None,
-        min_length=1,
-        description="Regular expression with one group, searched in the case's name; the group is the patient: "
-        "`^(patient\\d+)_` turns patient001_frame12 into patient001. null: each case is its own patient.",
-    )
-    patient_table: str | None = Field(
-        None, min_length=1, description="CSV file with the columns `case` and `patient`; instead of `patient_pattern`."
-    )
-    colours: dict[LabelName, Colours] = Field(
-        {},
-        description='For masks in colours: each label\'s colour, as `vessel: "#ff0000"` or `vessel: [255, 0, 0]`, or a '
-        "list of such; the background is black if it is not named. Predictions are written in the same colours.",
-    )
-    pixels: Literal["shown", "stored"] | None = Field(
-        None,
-        description="What pictures mean by TIFF's white-is-zero and by tags of orientation. `shown`: as programs show "
-        "them; `stored`: the pixels as they lie in the file. null: as shown, and refused where the two would set image "
-        "and mask, or the masks' inside and outside, against each other.",
-    )
-    exclude: dict[CaseName, Annotated[str, Field(min_length=1, max_length=500), Words("text, the reason")]] = Field(
-        {},
-        description="Cases that are left out, each with the reason, which stands in the report: `case_012: the same "
-        "patient as case_003`. Their files are not read.",
-    )
-    phantom: Phantom = Field(Phantom(), description="Only read when name is `phantom`.")
+    source: str | None = Field(None, min_length=1)
+    patient_pattern: str | None = Field(None, min_length=1)
+    patient_table: str | None = Field(None, min_length=1)
+    colours: dict[LabelName, Colours] = Field({})
+    pixels: Literal["shown", "stored"] | None = None
+    exclude: dict[CaseName, Annotated[str, Field(min_length=1, max_length=500), Words("text, the reason")]] = Field({})
+    phantom: Phantom = Phantom()
 
     @field_validator("patient_pattern")
     @classmethod

@@ -1,22 +1,16 @@
-"""Metrics, one function each; a new one is a decorated function in a module imported here."""
+"""Metrics, one function each; a new one is a decorated function in one of these modules."""
 
 from refold.evaluate.metrics import distance, lesion, overlap, probability, volume
-from refold.evaluate.metrics.registry import REGISTRY, VOLUMES, Metric, metric
+from refold.evaluate.metrics.registry import REGISTRY, Metric, metric
 from refold.evaluate.pair import Pair
 
-# in this order they stand in the tables
-METRICS = (
-    "dice", "dice_lenient", "iou", "iou_lenient", "precision", "recall", "specificity", "accuracy", "f1",
-    "hd95", "hd95_penalised", "assd", "nsd", "volume", "volume_error",
-    "lesion_sensitivity", "lesion_precision", "lesion_f1", "lesions_missed", "lesions_false_positive",
-    "panoptic_quality",
-    "ece", "brier", "entropy",
-)  # fmt: skip
+# in this order their metrics stand in the tables
+MODULES = (overlap, distance, volume, lesion, probability)
+METRICS = tuple(n for module in MODULES for n, m in REGISTRY.items() if m.function.__module__ == module.__name__)
+COMPARED = tuple(n for n in METRICS if REGISTRY[n].compared != "no")
+VOLUMES = tuple(n for n in METRICS if REGISTRY[n].unit == "ml")  # so that six decimals may hold few digits
 
-__all__ = [
-    "METRICS", "REGISTRY", "VOLUMES", "Metric", "compute", "distance", "lesion", "metric", "overlap", "probability",
-    "volume",
-]  # fmt: skip
+__all__ = ["COMPARED", "METRICS", "REGISTRY", "VOLUMES", "Metric", "compute", "metric"]
 
 
 def compute(pair: Pair) -> dict[str, float]:

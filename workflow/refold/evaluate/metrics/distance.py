@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from refold.evaluate.metrics.registry import metric
+from refold.core.language import N_
+from refold.evaluate.metrics.registry import DISTANCE, OVERLAP, metric
 from refold.evaluate.pair import Pair
 from refold.evaluate.surfaces import Distances
 
@@ -20,7 +21,14 @@ def _percentile(surface: Distances, percent: float) -> float:
     return float(surface.distance[min(np.searchsorted(share, percent / 100), len(share) - 1)])
 
 
-@metric("mm", "lower")
+@metric(
+    N_("HD95"),
+    DISTANCE,
+    unit="mm",
+    better="lower",
+    digits=2,
+    note=N_("95th percentile of the surface distance; not defined where a mask is empty"),
+)
 def hd95(pair: Pair) -> float:
     """The larger of the two directed 95th percentiles (Huttenlocher et al. 1993; Nikolov et al. 2018).
 
@@ -31,7 +39,15 @@ def hd95(pair: Pair) -> float:
     return max(_percentile(surface, 95) for surface in pair.distances)
 
 
-@metric("mm", "lower")
+@metric(
+    N_("HD95, penalised"),
+    DISTANCE,
+    unit="mm",
+    better="lower",
+    digits=2,
+    note=N_("the image's diagonal where one mask is empty"),
+    compared="shown",
+)
 def hd95_penalised(pair: Pair) -> float:
     """HD95, but the image's diagonal where one mask is empty. NaN where both are."""
     if pair.state == "both_empty":
@@ -39,7 +55,15 @@ def hd95_penalised(pair: Pair) -> float:
     return hd95(pair) if pair.state == "found" else pair.diagonal
 
 
-@metric("mm", "lower")
+@metric(
+    N_("ASSD"),
+    DISTANCE,
+    unit="mm",
+    better="lower",
+    digits=2,
+    note=N_("average symmetric surface distance"),
+    compared="tested",
+)
 def assd(pair: Pair) -> float:
     """Average symmetric surface distance: the mean over all elements of both surfaces (Heimann et al. 2009).
 
@@ -51,7 +75,7 @@ def assd(pair: Pair) -> float:
     return total / sum(float(np.sum(s.size)) for s in pair.distances)
 
 
-@metric()
+@metric(N_("NSD"), OVERLAP, note=N_("share of the surfaces within the tolerance"), compared="shown")
 def nsd(pair: Pair) -> float:
     """Normalised surface distance, or surface Dice: share of both surfaces within the tolerance (Nikolov et al. 2018).
 

@@ -11,18 +11,31 @@ import math
 
 import numpy as np
 
-from refold.evaluate.metrics.registry import metric
+from refold.core.language import N_
+from refold.evaluate.metrics.registry import ALWAYS, PROBABILITY, metric
 from refold.evaluate.pair import Pair
 from refold.evaluate.uncertainty import LEVELS, POSSIBLE, entropies, expected_calibration_error
 
 
-@metric("", "lower", group="probabilities")
+@metric(
+    N_("Calibration error"),
+    PROBABILITY,
+    better="lower",
+    group="probabilities",
+    note=N_("expected calibration error; how far probabilities are from truth"),
+)
 def ece(pair: Pair) -> float:
     """Expected calibration error in 10 bins of equal width (Naeini et al. 2015). NaN where the truth is empty."""
     return expected_calibration_error(pair.uncertainty.reliability())
 
 
-@metric("", "lower", group="probabilities")
+@metric(
+    N_("Brier score"),
+    PROBABILITY,
+    better="lower",
+    group="probabilities",
+    note=N_("mean square of probability minus truth"),
+)
 def brier(pair: Pair) -> float:
     """Mean square of probability minus truth, 0 or 1 (Brier 1950). NaN where the truth is empty."""
     s = pair.uncertainty
@@ -32,7 +45,14 @@ def brier(pair: Pair) -> float:
     return total / float(s.inside.sum() + s.outside.sum())
 
 
-@metric("bit", "none", group="probabilities")
+@metric(
+    N_("Entropy"),
+    ALWAYS,
+    unit="bit",
+    better="none",
+    group="probabilities",
+    note=N_("how unsure the method is; needs no truth"),
+)
 def entropy(pair: Pair) -> float:
     """Mean binary entropy of the voxels where the label has a probability of over 1 %; 0 where there are none.
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from refold.evaluate.metrics.registry import metric
+from refold.core.language import N_
+from refold.evaluate.metrics.registry import ALWAYS, metric
 from refold.evaluate.pair import Pair
 
 
-@metric("ml", "none")
+@metric(N_("Predicted volume"), ALWAYS, unit="ml", better="none", digits=3)
 def volume(pair: Pair) -> float:
     """Volume of the prediction."""
     return (pair.tp + pair.fp) * pair.voxel
 
 
-@metric("ml", "none")
+@metric(N_("Volume error"), ALWAYS, unit="ml", better="none", digits=3, note=N_("prediction minus truth"))
 def volume_error(pair: Pair) -> float:
     """Volume of the prediction minus that of the truth: above 0 where too much is predicted."""
     return (pair.fp - pair.fn) * pair.voxel
