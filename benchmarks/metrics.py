@@ -27,7 +27,7 @@ from scipy import ndimage
 
 from refold.evaluate.metrics import compute
 from refold.evaluate.pair import pairs
-from refold.evaluate.structures import Part
+from refold.evaluate.structures import Structure
 from refold.imaging import images
 
 HIPPOCAMPUS = Path(__file__).resolve().parents[2] / "shared" / "data" / "Task04_Hippocampus"
@@ -65,7 +65,7 @@ def organ() -> list[Case]:
 
 
 def ours(truth: np.ndarray, prediction: np.ndarray, spacing: tuple[float, ...]) -> list[list[float]]:
-    parts = [Part(str(i), (i,)) for i in range(1, int(truth.max()) + 1)]
+    parts = [Structure(str(i), (i,)) for i in range(1, int(truth.max()) + 1)]
     found = [compute(p) for p in pairs(truth, prediction, parts, spacing, 1.0)]
     return [[m["dice"], m["hd95"], m["assd"]] for m in found]
 

@@ -1,10 +1,10 @@
 """Which phases run again after a change, under Snakemake and under DVC: measured, as a table.
 
-    python -m benchmarks.reruns            examples/tiny.yaml with one fold: 32 runs of the experiment
-    python -m benchmarks.reruns train      changes of one phase alone
+    python -m benchmarks.reruns            examples/tiny.yaml with one fold: 40 runs of the experiment
+    python -m benchmarks.reruns train      changes of one phase alone; `words`: those of texts
 
-One parameter of each section and one source file of each phase are changed, each in a finished copy of the experiment,
-once under ``snakemake`` and once under ``dvc repro``. A phase ran when one of its jobs did.
+One parameter of each section, one source file of each phase and some texts are changed, each in a finished copy of
+the experiment, once under ``snakemake`` and once under ``dvc repro``. A phase ran when one of its jobs did.
 """
 
 from __future__ import annotations
@@ -21,17 +21,18 @@ from tests.projects import Project, tiny
 
 @dataclass(frozen=True)
 class Change:
-    """of: the section or phase. words: for the table. first: the first phase that must run again; all after it do."""
+    """of: the section or phase, or "words", a text alone. words: for the table. first: the first phase that must run
+    again; all after it do."""
 
     of: str
     words: str
-    first: str
+    first: str | None
     make: Callable[[Project], None]
 
     @property
     def expected(self) -> list[str]:
         """What docs/how-to/dvc.md promises. Folds do not depend on preprocessed arrays, nor those on the folds."""
-        after = list(PHASES[PHASES.index(self.first) :])
+        after = list(PHASES[PHASES.index(self.first) :]) if self.first else []
         return [p for p in after if not (self.first == "preprocess" and p == "split")]
 
 
@@ -40,7 +41,7 @@ def _parameter(section: str, first: str, **values) -> Change:
     return Change(section, words, first, lambda project: project.edit(**{section: values}))
 
 
-def _code(phase: str, file: str, old: str, new: str) -> Change:
+def _edit(of: str, words: str, first: str | None, file: str, old: str, new: str) -> Change:
     def edit(project: Project) -> None:
         path = project.folder / "workflow/refold" / file
         text = path.read_text()
@@ -48,7 +49,15 @@ def _code(phase: str, file: str, old: str, new: str) -> Change:
             raise ValueError(f"{file} no longer has {old!r} once: give benchmarks/reruns.py another edit")
         path.write_text(text.replace(old, new))
 
-    return Change(phase, f"`{file}`", phase, edit)
+    return Change(of, words, first, edit)
+
+
+def _code(phase: str, file: str, old: str, new: str) -> Change:
+    return _edit(phase, f"`{file}`", phase, file, old, new)
+
+
+def _text(what: str, first: str | None, file: str, old: str, new: str) -> Change:
+    return _edit("words", f"{what} in `{file}`", first, file, old, new)
 
 
 CHANGES = [
@@ -71,6 +80,10 @@ CHANGES = [
     _code("predict", "predict/__main__.py", '"cases": done,', '"cases": done, "edited": True,'),
     _code("evaluate", "evaluate/fold.py", '"empty": ', '"edited": True, "empty": '),
     _code("report", "report/report.css", "color-scheme: light dark;", "color-scheme: dark light;"),
+    _text("an error message", None, "experiment/messages.py", "write the digits alone, ", "write digits alone, "),
+    _text("a key's description", "report", "settings/report.py", '"Title of the report."', '"The report\'s title."'),
+    _text("a sentence of the report", "report", "report/prose/unet.py", "leaky ReLU and dropout", "ReLU and dropout"),
+    _text("a docstring", "evaluate", "evaluate/__init__.py", "Metrics on each", "Metrics in each"),
 ]  # fmt: skip
 
 

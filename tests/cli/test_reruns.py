@@ -104,7 +104,9 @@ def test_under_dvc(staged, change):
 
 def test_every_section_and_phase_is_changed_once():
     sections = {"dataset", "preprocess", "split", "train", "augment", "methods", "predict", "evaluate", "report"}
-    assert {c.of for c in CHANGES} == sections | set(PHASES)
+    assert {c.of for c in CHANGES} == sections | set(PHASES) | {"words"}
+    # rewording a message or a sentence trains nothing again and predicts nothing
+    assert not [c.words for c in CHANGES if c.of == "words" and {"train", "predict"} & set(c.expected)]
 
 
 def test_the_docs_say_the_same():
@@ -112,4 +114,4 @@ def test_the_docs_say_the_same():
     for change in CHANGES:
         row = re.search(rf"(?m)^\| {re.escape(change.words)} \| (.*?) \| (.*?) \|", text)
         assert row, f"docs/how-to/dvc.md lacks the row of {change.words}"
-        assert row[1] == row[2] == ", ".join(change.expected)
+        assert row[1] == row[2] == (", ".join(change.expected) or "nothing")

@@ -180,6 +180,14 @@ def test_a_missing_dvc_yaml_is_named(tmp_path):
         stages.check(validate(), tmp_path / "dvc.yaml")
 
 
+def test_the_report_rests_on_the_words_of_the_kinds_in_use():
+    def prose(*kinds):
+        return {Path(f).stem for f in graph.own_code("report", kinds) if Path(f).parent.name == "prose"}
+
+    assert prose("unet") - prose() == {"unet"}
+    assert prose("random_forest", "external") - prose() == {"random_forest", "voxels", "external"}
+
+
 def test_owner():
     assert graph.owner("results/models/unet/fold-0/card.json") == "train"
     assert graph.owner("results/metrics/metrics.json") == "evaluate"

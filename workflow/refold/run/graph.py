@@ -6,6 +6,7 @@ Snakemake's rules, DVC's stages, provenance and `refold compare` all go by it, s
 from __future__ import annotations
 
 from collections.abc import Collection
+from pathlib import Path
 
 from refold.core import hashes, paths, sources
 
@@ -68,8 +69,15 @@ def module(phase: str) -> str:
 
 
 def own_code(phase: str, kinds: Collection[str] = ()) -> list[str]:
-    """Source files that a phase imports; of training and prediction, with those of ``kinds`` of methods."""
-    chosen = [sources.kind(name) for name in sorted(kinds)] if phase in ("train", "predict") else []
+    """Source files that a phase imports; of training and prediction with those of ``kinds`` of methods, of the report
+    with their words."""
+    chosen = [sources.kind(name) for name in sorted(kinds)]
+    if phase == "report":  # it finds the words by a kind's name
+        names = {Path(f).stem for f in sources.closure(*chosen) if Path(f).parent.name == "methods"}
+        prose = sources.ROOT / "refold/report/prose"
+        chosen = [f"refold.report.prose.{name}" for name in sorted(names) if (prose / f"{name}.py").is_file()]
+    elif phase not in ("train", "predict"):
+        chosen = []
     return sources.closure(module(phase), *chosen)
 
 
