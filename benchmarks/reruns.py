@@ -81,7 +81,7 @@ CHANGES = [
     _code("evaluate", "evaluate/fold.py", '"empty": ', '"edited": True, "empty": '),
     _code("report", "report/report.css", "color-scheme: light dark;", "color-scheme: dark light;"),
     _text("an error message", None, "experiment/messages.py", "write the digits alone, ", "write digits alone, "),
-    _text("a key's description", "report", "settings/report.py", '"Title of the report."', '"The report\'s title."'),
+    _text("a key's description", "report", "experiment/descriptions.py", '"Number of epochs."', '"Epochs."'),
     _text("a sentence of the report", "report", "report/prose/unet.py", "leaky ReLU and dropout", "ReLU and dropout"),
     _text("a docstring", "evaluate", "evaluate/__init__.py", "Metrics on each", "Metrics in each"),
 ]  # fmt: skip
