@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from refold.core.files import read_csv
-from refold.evaluate.structures import MEAN
+from refold.settings.names import MEAN
 
 pytestmark = pytest.mark.slow
 

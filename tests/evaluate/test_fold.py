@@ -5,7 +5,6 @@ import pytest
 
 from refold.core.errors import RefoldError
 from refold.core.files import read_csv, sha256_file
-from refold.evaluate.fold import indices
 from refold.imaging import images
 from refold.imaging.dataset import Labels
 from tests.evaluate.test_metrics import MASKS
@@ -131,15 +130,6 @@ def test_refused_and_nothing_written(project, spoil, message, processes):
 def test_unknown_fold_is_refused(project):
     with pytest.raises(RefoldError, match=r"--fold 7: results/splits\.json has 0, 1, holdout"):
         project.evaluate("unet", "7")
-
-
-def test_indices():
-    labels = Labels((0, 2, 5), ("background", "organ", "lesion"))
-    got = indices(np.array([[0.0, 5.0], [2.0, 2.0]]), labels, "x.nii.gz")
-    assert got.dtype == np.uint8
-    assert got.tolist() == [[0, 2], [1, 1]]
-    with pytest.raises(RefoldError, match=r"x\.nii\.gz holds 0\.5; declared"):
-        indices(np.array([0, 0.5]), labels, "x.nii.gz")
 
 
 @pytest.mark.parametrize("colours", [(), (("#000000",), ("#10c020",))], ids=["values", "colours"])

@@ -403,7 +403,7 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(project, elsewhere)
             predict.run(arguments("0", method="theirs"))
         assert not manifest.exists()
 
-    refused(r"case2\S* holds 1; allowed are 0, 2, 255, or say with `values`")
+    refused(r"case2\S* holds 1; declared label values are 0, 2, 255; or say with `values`")
     enter(values=[0, 1, 2, 3])
     refused(r"methods\.theirs\.values: 4 values; the data set has 3 labels")
     enter()

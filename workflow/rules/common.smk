@@ -20,6 +20,7 @@ from refold.imaging import place
 from refold.methods.external import External
 from refold.run import git, graph, jobs, runlog, runs, slurm
 from refold.run.command import no_room
+from refold.settings.names import HOLDOUT
 from refold.split import planned
 
 jobs.prepare()
@@ -87,7 +88,7 @@ if LABELS := checked(lambda: layout.labels(P.dataset)):
 
 wildcard_constraints:
     method="[a-z0-9][a-z0-9_-]*",
-    fold="[0-9]+|holdout",
+    fold=f"[0-9]+|{HOLDOUT}",
     shard="[0-9]+",
 
 
@@ -122,7 +123,7 @@ BEGAN = {f: sha256_file(f) for f in code(config["only_phase"])} if FOR_DVC else 
 
 def models_of(wildcards):
     """Model files that a prediction needs: of its fold, or of every fold for the held-out test set."""
-    folds = FOLDS if wildcards.fold == "holdout" else [wildcards.fold]
+    folds = FOLDS if wildcards.fold == HOLDOUT else [wildcards.fold]
     methods = dict.fromkeys(m.method for m in COMPOSITIONS[wildcards.method].models)
     return [
         f"results/models/{m}/fold-{f}/{name}"

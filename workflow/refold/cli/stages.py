@@ -18,6 +18,7 @@ from refold.experiment import yamlfile
 from refold.experiment.params import Params
 from refold.methods.external import External
 from refold.run import graph
+from refold.settings.names import HOLDOUT
 from refold.split import planned
 
 FILE = "dvc.yaml"
@@ -71,7 +72,7 @@ def tested(params: Params) -> list[int | str]:
         RefoldError: the user's split file cannot be read.
     """
     folds = params.split.fold_numbers
-    return [*folds, "holdout"] if planned.has_holdout(params.split, params.dataset.exclude) else folds
+    return [*folds, HOLDOUT] if planned.has_holdout(params.split, params.dataset.exclude) else folds
 
 
 def complete(file: str | Path = "params.yaml") -> None:

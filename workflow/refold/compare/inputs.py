@@ -22,8 +22,8 @@ from refold.experiment.params import Params, without_places
 from refold.experiment.reading import validate
 from refold.imaging import cases as case_table
 from refold.imaging.dataset import Description
-from refold.report.inputs import CV, HOLDOUT
 from refold.settings.evaluate import Evaluate
+from refold.settings.names import CV, HOLDOUT
 
 MARKS = string.ascii_uppercase
 SECTIONS = {name for name in Params.model_fields if name != "methods"}

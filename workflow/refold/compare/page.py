@@ -18,10 +18,10 @@ from refold.core.files import write_text
 from refold.core.language import _, speaking
 from refold.report import language
 from refold.report.cautions import Caution
-from refold.report.inputs import MEAN
 from refold.report.words import alpha
 from refold.run import graph
 from refold.settings.evaluate import Evaluate
+from refold.settings.names import MEAN
 
 HERE = Path(__file__).parent
 REPORT = HERE.parent / "report"

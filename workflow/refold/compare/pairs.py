@@ -14,9 +14,9 @@ from refold.evaluate.aggregate import frame, over_repeats
 from refold.evaluate.metrics import COMPARED, METRICS
 from refold.evaluate.paired import better, comparable, paired, states
 from refold.evaluate.statistics import holm
-from refold.report.inputs import CV, HOLDOUT, MEAN
 from refold.settings.base import nearest
 from refold.settings.evaluate import Evaluate
+from refold.settings.names import CV, HOLDOUT, MEAN
 
 # keys of section evaluate, and the metrics that mean something else where they differ
 DEFINES = {"nsd_tolerance": ("nsd",), "lesion_iou": ("lesion_f1", "panoptic_quality")}

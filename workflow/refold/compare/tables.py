@@ -14,7 +14,6 @@ from refold.core.files import write_csv
 from refold.core.language import _, joined, plural
 from refold.imaging import lengths
 from refold.report.cautions import Caution
-from refold.report.inputs import MEAN
 from refold.report.tables import (
     COMPARED,
     NOT_DEFINED,
@@ -30,6 +29,7 @@ from refold.report.tables import (
     shown,
     unit,
 )
+from refold.settings.names import MEAN
 
 METRICS_CSV = (
     "set", "run_a", "run_b", "method_a", "method_b", "label", "metric", "cases", "left_out", "mean_a", "mean_b", "n",

@@ -12,10 +12,10 @@ from refold.compare.pairs import DEFINES, Change, Pair, shared
 from refold.core.language import N_, _, joined, listed, plural
 from refold.evaluate.metrics import METRICS, REGISTRY
 from refold.report.cautions import Caution, few_patients
-from refold.report.inputs import CV, HOLDOUT, MEAN
 from refold.report.tables import NOT_DEFINED, label_name, shown, verdict, winner
 from refold.report.words import percent
 from refold.settings.evaluate import Evaluate
+from refold.settings.names import CV, HOLDOUT, MEAN
 
 SHOWN = 6  # changed files named
 KEYS = {  # of section evaluate, that say how differences are tested

@@ -17,15 +17,14 @@ from refold.core import log, seals
 from refold.core.errors import RefoldError
 from refold.core.files import number, read_csv, sha256_file, sha256_json, significant, write_csv, write_json
 from refold.evaluate import agreement, counts, uncertainty, variance
-from refold.evaluate.fold import COLUMNS, HOLDOUT
+from refold.evaluate.fold import COLUMNS
 from refold.evaluate.metrics import COMPARED, METRICS, REGISTRY, VOLUMES
 from refold.evaluate.paired import better, comparable, limits, paired, with_means
 from refold.evaluate.statistics import by_patient, holm, interval, ranks
-from refold.evaluate.structures import MEAN
 from refold.settings.evaluate import Evaluate
+from refold.settings.names import ALL, CV, HOLDOUT, MEAN
 from refold.settings.stamps import Stamps
 
-ALL, CV = "all", "cross-validation"
 STATES = ("both_empty", "false_positive", "missed")
 SUMMARY = (
     "set", "method", "fold", "label", "metric", "n", "n_nan", "mean", "sd", "median", "min", "max", "ci_low", "ci_high",

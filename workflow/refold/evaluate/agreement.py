@@ -12,8 +12,8 @@ from scipy import stats
 
 from refold.core.files import significant
 from refold.evaluate.statistics import by_patient, interval, standard_error
-from refold.evaluate.structures import MEAN
 from refold.settings.evaluate import Evaluate
+from refold.settings.names import MEAN
 
 COLUMNS = (
     "set", "method", "label", "n", "patients", "bias", "bias_low", "bias_high", "sd",

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from refold.evaluate.statistics import by_patient, score
+from refold.settings.names import ALL
 
 COUNTS = (
     "set", "method", "label", "measure", "size", "size_low", "size_high", "count", "of", "patients", "share", "ci_low",
@@ -20,7 +21,6 @@ COUNTS = (
 )  # fmt: skip
 LESIONS = ("set", "method", "fold", "case", "patient", "label", "side", "lesion", "volume", "iou", "found")
 SIZES = ("small", "medium", "large")
-ALL = "all"
 
 
 def lesion_rows(name: str, folds: Sequence[Any], patients: Mapping[str, str]) -> list[dict[str, Any]]:

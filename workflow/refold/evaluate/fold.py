@@ -22,10 +22,10 @@ from refold.evaluate.structures import Structure, structures
 from refold.imaging import cases as case_table
 from refold.imaging import images, lengths, place
 from refold.imaging.dataset import Labels, Rule
+from refold.imaging.splits import tested
 from refold.run import life
 from refold.settings.evaluate import AUTO_LENGTHS, Evaluate
 
-HOLDOUT = "holdout"
 COLUMNS = ("method", "fold", "case", "patient", "label", "metric", "value")
 
 
@@ -48,30 +48,6 @@ class Task:
     rule: Rule
     structures: tuple[Structure, ...]
     evaluate: Evaluate
-
-
-def indices(data: np.ndarray, labels: Labels, path: str | Path) -> np.ndarray:
-    """A label map of indices from one of declared values.
-
-    Args:
-        data: (x, y[, z]), any dtype whose values are declared.
-
-    Returns:
-        (x, y[, z]) uint8.
-
-    Raises:
-        RefoldError: a value is not declared; names the file and the values.
-    """
-    result = np.zeros(data.shape, np.uint8)
-    known = data == labels.values[0]
-    for index, value in enumerate(labels.values[1:], start=1):
-        here = data == value
-        result[here] = index
-        known |= here
-    if not known.all():
-        strange = images.numbers(np.unique(data[~known]).tolist())
-        raise RefoldError(f"{path} holds {strange}; declared label values are {', '.join(map(str, labels.values))}")
-    return result
 
 
 Measured = tuple[str, str, dict[str, float], np.ndarray | None, dict[str, list] | None]
@@ -101,7 +77,7 @@ def evaluate_case(task: Task) -> list[Measured]:
     seals.check(task.prediction, task.sha256, task.listing, task.listing)
     truth, prediction = (images.read(p, True, task.rule) for p in (task.truth, task.prediction))
     images.require_grid(prediction, task.prediction, truth.data.shape, truth.affine, task.truth)
-    maps = [indices(i.data, task.labels, p) for i, p in ((truth, task.truth), (prediction, task.prediction))]
+    maps = [task.labels.indices(i.data, p) for i, p in ((truth, task.truth), (prediction, task.prediction))]
     probabilities = None
     if task.probabilities:
         seals.check(*task.probabilities, task.listing, task.listing)
@@ -135,18 +111,6 @@ def _all(tasks: list[Task], processes: int) -> Iterator[list]:
 def _probabilities(folder: Path, entry: dict[str, Any]) -> tuple[str, str] | None:
     about = entry.get("probabilities")
     return (str(folder / about["file"]), about["sha256"]) if about else None
-
-
-def tested(splits: dict[str, Any], fold: str, path: str | Path) -> list[str]:
-    """The cases that a fold, or ``holdout``, is tested on. Raises `RefoldError` where there is no such fold."""
-    if fold == HOLDOUT:
-        found = splits["holdout"]
-    else:
-        found = next((f["test"] for f in splits["folds"] if str(f["fold"]) == fold), [])
-    if not found:
-        known = [str(f["fold"]) for f in splits["folds"]] + ([HOLDOUT] if splits["holdout"] else [])
-        raise RefoldError(f"--fold {fold}: {path} has {', '.join(known)}")
-    return found
 
 
 def run(

@@ -17,8 +17,8 @@ import pandas as pd
 from refold.evaluate.metrics import METRICS, REGISTRY
 from refold.evaluate.metrics.registry import DIAGONAL, KEEP, OUT, OVERLAP
 from refold.evaluate.statistics import by_patient, direction, interval, permutation, wilcoxon
-from refold.evaluate.structures import MEAN
 from refold.settings.evaluate import Evaluate
+from refold.settings.names import MEAN
 
 
 def limits(metric: str) -> tuple[float, float]:

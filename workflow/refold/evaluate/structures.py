@@ -9,8 +9,6 @@ from refold.imaging.dataset import Labels
 from refold.settings import names
 from refold.settings.evaluate import Evaluate
 
-MEAN = "mean"  # the word for the mean over the labels, in every table
-
 
 @dataclass(frozen=True)
 class Structure:

@@ -7,9 +7,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from refold.core import seals
+from refold.core.errors import RefoldError
 from refold.core.files import sha256_file
 from refold.core.paths import DATASET
+
+
+def numbers(values: Iterable[float]) -> str:
+    """A few of many values as a text, with all the digits that tell them from whole numbers."""
+    ordered = sorted(values)
+    shown = ", ".join(f"{v:.9g}" for v in ordered[:6])
+    return shown + (f" and {len(ordered) - 6} more" if len(ordered) > 6 else "")
 
 
 @dataclass(frozen=True)
@@ -26,6 +36,34 @@ class Labels:
     @property
     def foreground(self) -> tuple[str, ...]:
         return self.names[1:]
+
+    def indices(self, data: np.ndarray, path: str | Path, remedy: str = "") -> np.ndarray:
+        """A label map of indices from one of values.
+
+        Args:
+            data: (x, y[, z]) of any dtype, floats that are whole numbers too.
+            path, remedy: of the file and what else to do, for the message.
+
+        Returns:
+            (x, y[, z]) uint8.
+
+        Raises:
+            RefoldError: a value is not declared; names the file and the values.
+        """
+        order = np.argsort(self.values)
+        known = np.array(self.values)[order]
+        if data.dtype in (np.uint8, np.uint16):  # each possible value once, not each voxel
+            every = np.arange(np.iinfo(data.dtype).max + 1)
+            place = np.searchsorted(known, every).clip(0, len(known) - 1)
+            declared, result = (known[place] == every)[data], order.astype(np.uint8)[place][data]
+        else:
+            place = np.searchsorted(known, data).clip(0, len(known) - 1)
+            declared, result = known[place] == data, order.astype(np.uint8)[place]
+        if not declared.all():
+            strange = numbers(np.unique(data[~declared]).tolist())
+            allowed = ", ".join(map(str, self.values))
+            raise RefoldError(f"{path} holds {strange}; declared label values are {allowed}{remedy}")
+        return result
 
     def __len__(self) -> int:
         return len(self.values)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -105,13 +105,6 @@ def read(path: str | Path, label: bool = False, rule: Rule = PLAIN) -> Image:
         raise RefoldError(f"{path} cannot be read ({error or type(error).__name__}): truncated or damaged?") from None
     except Exception as error:  # libraries raise their own types for damaged files
         raise RefoldError(f"{path} cannot be read ({type(error).__name__}: {error}): damaged?") from None
-
-
-def numbers(values: Iterable[float]) -> str:
-    """A few of many values as a text, with all the digits that tell them from whole numbers."""
-    ordered = sorted(values)
-    shown = ", ".join(f"{v:.9g}" for v in ordered[:6])
-    return shown + (f" and {len(ordered) - 6} more" if len(ordered) > 6 else "")
 
 
 def slabs(data: np.ndarray) -> Iterator[np.ndarray]:

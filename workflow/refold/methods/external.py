@@ -10,13 +10,14 @@ from pydantic import Field
 
 from refold.core.errors import RefoldError
 from refold.methods.base import Settings
+from refold.settings.names import HOLDOUT
 
 ENDINGS = {2: (".png", ".tif", ".tiff"), 3: (".nii.gz", ".nii")}  # by the data's dimension
 
 
 def find(folder: Path, fold: str, case: str, dimension: int) -> Path | None:
     """The label map of a case: in the fold's own folder, else in ``folder`` itself; None where there is none."""
-    places = ["holdout"] if fold == "holdout" else [f"fold_{fold}/validation", f"fold_{fold}"]
+    places = [HOLDOUT] if fold == HOLDOUT else [f"fold_{fold}/validation", f"fold_{fold}"]
     for place, ending in itertools.product([*places, "."], ENDINGS[dimension]):
         path = folder / place / f"{case}{ending}"
         if path.is_file():

@@ -15,6 +15,7 @@ from refold.imaging import cases, geometry, images, place, store
 from refold.imaging.dataset import Description
 from refold.imaging.intensity import Statistics
 from refold.imaging.record import Record
+from refold.imaging.splits import tested as tested_on
 from refold.methods.base import no_channel
 from refold.methods.derived import Composition, Member, composition
 from refold.methods.external import External
@@ -22,11 +23,11 @@ from refold.methods.frozen import Entry, settings, thaw_all
 from refold.predict import external, postprocess
 from refold.predict.models import Model, mean_probabilities
 from refold.run import command, machine, seen
+from refold.settings.names import HOLDOUT
 from refold.settings.predict import Predict
 from refold.settings.stamps import Stamps
 from refold.train.score import Score
 
-HOLDOUT = "holdout"
 PROBABILITIES = "probabilities"  # folder beside the label maps
 
 
@@ -105,15 +106,7 @@ def _load(folder: Path, part: Member, entry: Entry, predict: Predict, split: str
 
 def _wanted(splits: dict[str, Any], fold: str, cards: list[dict[str, Any]]) -> list[str]:
     """Cases to predict; asserted that no model has seen one of them."""
-    if fold == HOLDOUT:
-        wanted = splits["holdout"]
-        if not wanted:
-            raise RefoldError("results/splits.json holds out no test cases; set split.test_fraction")
-    else:
-        entry = next((f for f in splits["folds"] if str(f["fold"]) == fold), None)
-        if entry is None:
-            raise RefoldError(f"results/splits.json has no fold {fold}")
-        wanted = entry["test"]
+    wanted = tested_on(splits, fold)
     patients = splits["patients"]
     tested = {patients[c] for c in wanted}
     for card in cards:

@@ -12,7 +12,7 @@ from refold.core import log
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_json
 from refold.imaging import images
-from refold.imaging.dataset import PLAIN, Description, Rule
+from refold.imaging.dataset import PLAIN, Description, Labels, Rule
 from refold.imaging.record import Record
 from refold.methods.external import ENDINGS, External, find
 from refold.run.seen import Seen
@@ -33,16 +33,8 @@ def read(path: Path, record: Record, known: Sequence[int], rule: Rule = PLAIN) -
         images.require_grid(image, path, record.raw_shape, record.raw_affine, "its case")
     except RefoldError as error:
         raise RefoldError(f"{error}; export the label map on the grid of the raw image") from None
-    result = np.full(image.data.shape, 255, np.uint8)
-    for index, value in enumerate(known):
-        result[image.data == value] = index
-    if (strange := result == 255).any():
-        values = images.numbers(np.unique(image.data[strange]).tolist())
-        raise RefoldError(
-            f"{path} holds {values}; allowed are {', '.join(map(str, known))}, or say with `values` what stands for "
-            "which label"
-        )
-    return result
+    labels = Labels(tuple(known), tuple(map(str, known)))
+    return labels.indices(image.data, path, "; or say with `values` what stands for which label")
 
 
 def gather(

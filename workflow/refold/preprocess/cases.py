@@ -73,18 +73,12 @@ def _read(case: Case, description: Description) -> tuple[np.ndarray, np.ndarray,
             f"case {case.case}: image {image.shape} and label {label.shape} differ from each other or from "
             f"data/cases.csv ({case.shape}, {case.channels} channels); the files changed, run the data phase again"
         )
-    return image, _indices(label, description.labels.values, case), parts[0].affine, parts[0].flat
-
-
-def _indices(label: np.ndarray, values: tuple[int, ...], case: Case) -> np.ndarray:
-    """Values of the file to indices 0..n-1; the file may hold floats that are whole numbers."""
-    order = np.argsort(values)
-    known = np.array(values)[order]
-    found = np.searchsorted(known, label).clip(0, len(known) - 1)
-    if not (known[found] == label).all():
-        odd = sorted(set(np.unique(label).tolist()) - set(values))[:5]
-        raise RefoldError(f"{case.label}: label values {odd} are not among {list(values)}; run the data phase again")
-    return order.astype(np.uint8)[found]
+    return (
+        image,
+        description.labels.indices(label, case.label, "; run the data phase again"),
+        parts[0].affine,
+        parts[0].flat,
+    )
 
 
 def _sample(points: np.ndarray, most: int, *purpose: str | int) -> np.ndarray:

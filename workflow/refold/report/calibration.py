@@ -12,7 +12,8 @@ from markupsafe import Markup
 from refold.core.language import _
 from refold.evaluate.uncertainty import risk_coverage
 from refold.report import figures
-from refold.report.inputs import HOLDOUT, Experiment
+from refold.report.inputs import Experiment
+from refold.settings.names import HOLDOUT
 
 Lines = list[tuple[str, list[float], list[float]]]
 

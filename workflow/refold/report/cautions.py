@@ -7,9 +7,10 @@ from typing import Any
 
 from refold.core.language import _, joined, listed, plural
 from refold.report import provenance
-from refold.report.inputs import HOLDOUT, Experiment
+from refold.report.inputs import Experiment
 from refold.report.tables import evaluations
 from refold.report.words import evaluation, folds, percent
+from refold.settings.names import HOLDOUT
 
 SHOWN = 12  # cases named beside a warning
 FEW = {"studentised": 40, "percentile": 50}  # patients under which intervals cover less than they say, and

@@ -18,12 +18,10 @@ from refold.imaging import cases as case_table
 from refold.imaging import lengths, place
 from refold.imaging.dataset import Description
 from refold.imaging.place import Place
+from refold.imaging.splits import tested
+from refold.settings.names import ALL, CV, HOLDOUT, MEAN
 from refold.settings.stamps import Stamps
 
-ALL = "all"
-MEAN = "mean"
-CV = "cross-validation"
-HOLDOUT = "holdout"
 SHARED = ("train", "augment")  # sections that a network has a copy of
 
 SUMMARY_KEYS = ("set", "method", "fold", "label", "metric")
@@ -224,9 +222,10 @@ class Experiment:
     def fold(self, fold: str) -> dict[str, list[str]]:
         """Train and test cases of a fold; the held-out set is trained on by all the others."""
         if fold == HOLDOUT:
-            held = set(self.splits["holdout"])
-            return {"train": [c for c in self.cases if c not in held], "test": list(self.splits["holdout"])}
-        return next(f for f in self.splits["folds"] if str(f["fold"]) == fold)
+            held = set(self.splits[HOLDOUT])
+            return {"train": [c for c in self.cases if c not in held], "test": list(self.splits[HOLDOUT])}
+        train = next((f["train"] for f in self.splits["folds"] if str(f["fold"]) == fold), [])
+        return {"train": train, "test": tested(self.splits, fold)}
 
     def prediction_file(self, method: str, fold: str, case: str) -> Path:
         """A prediction, held against the hash in its predictions.json. Raises `RefoldError` where it was changed."""

@@ -15,7 +15,8 @@ from refold.core import log
 from refold.core.files import write_text
 from refold.core.language import _, joined, speaking
 from refold.report import calibration, cautions, export, figures, language, pictures, provenance, tables, viewer, words
-from refold.report.inputs import CV, HOLDOUT, Experiment
+from refold.report.inputs import Experiment
+from refold.settings.names import CV, HOLDOUT
 
 HERE = Path(__file__).parent
 Draw = Callable[[figures.Drawing], Markup]

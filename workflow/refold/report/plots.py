@@ -7,6 +7,7 @@ from pathlib import Path
 
 from refold.core.files import write_csv
 from refold.report.inputs import Experiment
+from refold.settings.names import CV, HOLDOUT
 
 CURVES = ("series", "method", "fold", "quantity", "epoch", "value")
 DICE = ("set", "method", "fold", "case", "patient", "label", "dice")
@@ -32,7 +33,7 @@ def write(experiment: Experiment, folder: str | Path) -> None:
     write_csv(Path(folder) / "learning-curves.csv", CURVES, curves)
     dice = [
         {
-            "set": "holdout" if s.fold == "holdout" else "cross-validation",
+            "set": HOLDOUT if s.fold == HOLDOUT else CV,
             "method": s.method,
             "fold": s.fold,
             "case": s.case,

@@ -22,8 +22,9 @@ from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file, sha256_json
 from refold.core.language import N_, _, joined, plural
 from refold.report import tables
-from refold.report.inputs import HOLDOUT, Experiment
+from refold.report.inputs import Experiment
 from refold.run import git, graph, machine
+from refold.settings.names import HOLDOUT
 
 PHASES = (
     N_("data"), N_("preprocess"), N_("split"), N_("train"), N_("predict"), N_("evaluate"), N_("report"),

@@ -14,7 +14,8 @@ from refold.evaluate.metrics import METRICS, REGISTRY, Metric
 from refold.evaluate.metrics.registry import ALWAYS
 from refold.experiment import descriptions
 from refold.experiment import params as model
-from refold.report.inputs import ALL, CV, HOLDOUT, MEAN, Experiment
+from refold.report.inputs import Experiment
+from refold.settings.names import ALL, CV, HOLDOUT, MEAN
 
 COMPARED = tuple(name for name in METRICS if REGISTRY[name].compared == "shown")
 MAIN = ("dice", "nsd", "hd95", "assd", "precision", "recall")

@@ -22,7 +22,8 @@ from refold.core import log
 from refold.core.language import N_, _, joined
 from refold.imaging.grid import mm
 from refold.report import pictures, tables, words
-from refold.report.inputs import HOLDOUT, Experiment, Scored
+from refold.report.inputs import Experiment, Scored
+from refold.settings.names import HOLDOUT
 
 MARGIN = 5.0  # mm (pixels for pictures) kept about truth and predictions, or a fifth of their size if that is more
 SHARE = 6  # no case takes more than this part of the budget: room for worst, median and best of two methods

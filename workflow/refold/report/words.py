@@ -12,10 +12,11 @@ from refold.experiment.params import KINDS, Params
 from refold.methods.base import About
 from refold.report import prose as of_kind
 from refold.report import tables
-from refold.report.inputs import CV, HOLDOUT, MEAN, Experiment
+from refold.report.inputs import Experiment
 from refold.report.prose.prediction import in_tiles
 from refold.settings.augment import Augment
 from refold.settings.dataset import MSD_TASKS
+from refold.settings.names import CV, HOLDOUT, MEAN
 from refold.settings.train import Loss, Train
 
 REFERENCES = {

@@ -6,8 +6,11 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-OWN = ("mean",)  # stands for the mean over the labels in tables
-OWN_METHODS = (*OWN, "all", "holdout", "incomplete")  # of all folds together, of a set, and of a folder
+MEAN = "mean"  # over the labels, in tables
+ALL = "all"  # folds together
+CV, HOLDOUT = "cross-validation", "holdout"  # the two sets of cases that are tested on
+OWN = (MEAN,)
+OWN_METHODS = (*OWN, ALL, HOLDOUT, "incomplete")  # the last is a folder
 # what pandas takes for a missing value, in small letters
 MISSING = ("na", "n/a", "#n/a", "#n/a n/a", "#na", "<na>", "nan", "-nan", "none", "null")
 MISSING += ("1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan")
