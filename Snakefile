@@ -21,15 +21,12 @@ for phase in [config["only_phase"]] if "only_phase" in config else PHASES:
 
 
 onstart:
-    checked(lambda: runs.begin(workflow.executor_plugin.name))
+    executor, settings = private.snakemake_executor(workflow)
+    checked(lambda: runs.begin(executor))
     git.record()
     runlog.started()
-    if workflow.executor_plugin.name == "slurm":
-        checked(
-            lambda: slurm.check_status_command(
-                workflow.executor_settings.status_command
-            )
-        )
+    if executor == "slurm":
+        checked(lambda: slurm.check_status_command(settings.status_command))
 
 
 onerror:

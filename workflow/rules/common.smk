@@ -6,11 +6,11 @@ import time
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
-from snakemake.settings.types import ExecMode
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from refold.cli import originals, stages
+from refold.core import private
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file
 from refold.data import layout
@@ -27,7 +27,7 @@ jobs.prepare()
 
 PHASES = graph.PHASES
 STARTED = time.time()
-MAIN = workflow.exec_mode == ExecMode.DEFAULT
+MAIN = private.snakemake_is_main(workflow)
 
 if unknown := set(config) - {"only_phase"}:
     raise WorkflowError(

@@ -16,6 +16,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from refold.core import private
+
 RELIED = ("avx2", "fma")
 # What NumPy can choose beyond AVX2, by its own names. One that a NumPy does not know draws an ImportWarning from it;
 # one that the processor lacks goes unnoticed.
@@ -73,10 +75,7 @@ def _beyond() -> tuple[str, ...]:
 
 def chosen_beyond() -> list[str]:
     """What NumPy chose beyond AVX2 all the same: it was imported before the pin, or built for more."""
-    from numpy._core import _multiarray_umath as umath
-
-    return [name for name in (*umath.__cpu_baseline__, *umath.__cpu_dispatch__)
-            if name in {*BEYOND, *BEYOND_BEFORE_2_4} and umath.__cpu_features__[name]]  # fmt: skip
+    return [name for name in private.numpy_chosen() if name in {*BEYOND, *BEYOND_BEFORE_2_4}]
 
 
 def doubts(instructions: str, key: str) -> list[str]:

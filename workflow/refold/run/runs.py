@@ -27,11 +27,11 @@ from typing import Any
 
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file, write_json, write_text
+from refold.core.private import SNAKEMAKE_LOCKS as LOCKS
 from refold.run import life, slurm
 from refold.run.life import FOLDER, JOBS, RUN, TOKEN
 from refold.settings.stamps import Stamps
 
-LOCKS = Path(".snakemake/locks")
 LOCK, REGISTER = FOLDER / "run.lock", FOLDER / "runs"
 PATIENCE = 5.0  # seconds for another Snakemake to finish reading the Snakefile
 TEMPORARY = ".tmp-*"

@@ -10,6 +10,8 @@ from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from refold.core import private
+
 ISA = {"avx2": "AVX2", "native": None}  # what oneDNN may use at most, in its own words
 # Each of these would change the arithmetic behind the back of params.yaml.
 STRAY = (
@@ -84,20 +86,8 @@ def configure(threads: int, seed: int, precision: str = "float32", instructions:
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(seed)
     keras.mixed_precision.set_global_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
-    _exact_rsqrt(tf)
+    private.keras_exact_rsqrt(tf)
     return tf
-
-
-def _exact_rsqrt(tf) -> None:
-    """Let Keras's normalisation do without TensorFlow's rsqrt.
-
-    That starts from the processor's own approximation (RSQRTPS), whose bits AMD and Intel choose differently; division
-    and square root are rounded as IEEE 754 says on both.
-    """
-    from keras.src import backend
-
-    # not 1 / sqrt(x): TensorFlow's graph optimizer would make rsqrt or a reciprocal (RCPPS) of it again
-    backend.math.rsqrt = lambda x: tf.math.divide(tf.math.sqrt(x), x)
 
 
 def device(tf) -> str:
