@@ -26,12 +26,13 @@ import dvc.commands.status
 import dvc.repo
 import snakemake.cli
 
-from refold.cli import handover, stages, status, tools
+from refold.cli import handover, status, tools
 from refold.cli import verify as verification
 from refold.core.errors import RefoldError
 from refold.data import layout
 from refold.experiment.reading import load
 from refold.report import inputs, page, provenance
+from refold.run import graph
 
 
 def forked(ask: Callable[[], Any], env: dict[str, str] | None = None) -> tuple[int, str, str, Any]:
@@ -134,8 +135,8 @@ def report(methods: list[str], folds: list[int], file: str) -> dict[str, Any]:
 
 def first_due(outputs: list[tools.Output], name: str) -> tuple[list[str], str]:
     """(phases with work to do, a file of the first of them)."""
-    due = {stages.owner(o.path, name): o.path for o in reversed(outputs) if o.pending}
-    phases = sorted(due, key=stages.PHASES.index)
+    due = {graph.owner(o.path, name): o.path for o in reversed(outputs) if o.pending}
+    phases = sorted(due, key=graph.PHASES.index)
     return phases, due[phases[0]] if phases else ""
 
 
@@ -155,7 +156,7 @@ def ask(file: str, base: str) -> dict[str, Any]:
     params = load()
     outs = verification.recorded_outs(Path())
     raw = str(layout.root(params.dataset))
-    compared = [o for phase in stages.PHASES for o in outs[phase] if o != raw]
+    compared = [o for phase in graph.PHASES for o in outs[phase] if o != raw]
     differing = {d.path for d in verification.results(Path(), Path(base), compared).differing}
     read = forked(lambda: report(list(params.methods), params.split.fold_numbers, file))
     outputs = tools.planned()
