@@ -11,7 +11,7 @@ import pytest
 
 from refold.classical.features import Sample, features, parted
 from refold.classical.forest import Forest
-from refold.classical.graph_cut import cut, energy, neighbours
+from refold.classical.graph_cut import cut, energy, minimum_cut, neighbours
 from refold.classical.prior import Place
 from refold.classical.region_growing import grow
 from refold.classical.seeds import Appearance, best_setting, label_dice, mixed, seeds
@@ -339,6 +339,37 @@ def test_the_forest_of_the_field_is_grown_of_all_cases(tmp_path):
 
 
 # ---------------------------------------------------------------- graph cut
+
+
+def test_a_minimum_cut_by_hand():
+    """Source to 0 of 3, 0 to 1 of 1, 1 to sink of 2: the arc between them is cut. Node 2 could go either way."""
+    moved = minimum_cut(np.array([3.0, 0, 0]), np.array([0, 2.0, 0]), np.array([0]), np.array([1]), np.array([1.0]))
+    assert moved.tolist() == [False, True, False]
+    nothing = np.zeros(2)
+    assert not minimum_cut(nothing, nothing, np.array([0]), np.array([1]), np.array([0.0])).any()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_minimum_cut_costs_what_networkx_says(seed):
+    import networkx
+
+    random = np.random.default_rng(seed)
+    index = np.arange(60).reshape(3, 4, 5)
+    pairs = [
+        (index.take(range(n - 1), a).ravel(), index.take(range(1, n), a).ravel()) for a, n in enumerate(index.shape)
+    ]
+    first, second = (np.concatenate(p) for p in zip(*pairs, strict=True))
+    source, sink = random.exponential(size=(2, 60)) * 10.0 ** random.integers(-4, 3)
+    weight = random.exponential(size=len(first))
+    graph = networkx.DiGraph()
+    for node in range(60):
+        graph.add_edge("source", node, capacity=source[node])
+        graph.add_edge(node, "sink", capacity=sink[node])
+    for a, b, w in zip(first, second, weight, strict=True):
+        graph.add_edge(a, b, capacity=w)
+    moved = minimum_cut(source, sink, first, second, weight)
+    cost = source[moved].sum() + sink[~moved].sum() + weight[~moved[first] & moved[second]].sum()
+    assert cost == pytest.approx(networkx.minimum_cut_value(graph, "source", "sink"), rel=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(6))

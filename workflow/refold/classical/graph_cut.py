@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
 from refold.classical import arrays
 from refold.classical.features import Look, Sample, parted
@@ -16,6 +18,7 @@ from refold.train.fold import Fold
 from refold.train.segmenter import Segmenter
 
 KIND = "graph_cut"
+LARGEST = 2**29  # capacity of an arc; twice as much still is a whole number of 32 bits
 LEAST = 1e-3  # a probability below it says no more than this one
 
 
@@ -51,21 +54,17 @@ def cut(costs: np.ndarray, pairs: tuple[np.ndarray, np.ndarray, np.ndarray]) -> 
     """Flat labels (n,) of low `energy`, by expansion moves (Boykov, Veksler and Zabih 2001).
 
     Of two labels the best there is; of more one that no move of voxels to a single label improves. Each move is a
-    minimum cut (Boykov and Kolmogorov 2004).
+    `minimum_cut`.
 
     Args:
         costs: (n, labels). pairs: as of `neighbours`, their weights times the smoothness.
     """
-    import maxflow
-
     first, second, weight = pairs
     count, labels = costs.shape
     predicted = costs.argmin(1)
     rows = np.arange(count)
     best, since, label = energy(predicted, costs, pairs), 0, 0
     while since < labels:
-        graph = maxflow.Graph[float](count, len(first))
-        nodes = graph.add_nodes(count)
         stay, move = costs[rows, predicted].copy(), costs[:, label].copy()
         # a pair's cost where both stay, the second alone moves, the first alone moves; where both do, it is 0
         both = np.where(predicted[first] != predicted[second], weight, 0.0)
@@ -74,12 +73,9 @@ def cut(costs: np.ndarray, pairs: tuple[np.ndarray, np.ndarray, np.ndarray]) -> 
         # in terms of one voxel and an arc from a first that stays to a second that moves (Kolmogorov and Zabih 2004)
         np.add.at(move, first, first_moves - both)
         np.add.at(stay, second, first_moves)
-        graph.add_edges(first, second, second_moves + first_moves - both, np.zeros_like(weight))
         least = np.minimum(stay, move)
-        graph.add_grid_tedges(nodes, move - least, stay - least)
-        graph.maxflow()
         # in the part of the sink are those for which the arc from the source, the cost of moving, was cut
-        moved = graph.get_grid_segments(nodes)
+        moved = minimum_cut(move - least, stay - least, first, second, second_moves + first_moves - both)
         new = np.where(moved, label, predicted)
         value = energy(new, costs, pairs)
         if value < best - 1e-9 * max(1.0, abs(best)):
@@ -87,6 +83,34 @@ def cut(costs: np.ndarray, pairs: tuple[np.ndarray, np.ndarray, np.ndarray]) -> 
         since += 1
         label = (label + 1) % labels
     return predicted
+
+
+def minimum_cut(
+    source: np.ndarray, sink: np.ndarray, first: np.ndarray, second: np.ndarray, weight: np.ndarray
+) -> np.ndarray:
+    """(n,) bool: the nodes on the sink's side of a minimum cut, as few as there can be, by Dinic's algorithm (1970).
+
+    Capacities become whole numbers of which the largest is `LARGEST`: a cut is off the least by a billionth at most.
+
+    Args:
+        source, sink: (n,) capacities of the arcs from the source and to the sink, 0 or more.
+        first, second, weight: nodes and capacities of the arcs between them.
+    """
+    count = len(source)
+    nodes, capacity = np.arange(count), np.concatenate([weight, source, sink])
+    if not (capacity > 0).any():
+        return np.zeros(count, bool)
+    rows = np.concatenate([first, np.full(count, count), nodes])
+    columns = np.concatenate([second, nodes, np.full(count, count + 1)])
+    whole = np.rint(np.maximum(capacity, 0) * (LARGEST / capacity.max())).astype(np.int32)
+    graph = csr_matrix((whole, (rows, columns)), shape=(count + 2, count + 2))
+    left = graph - maximum_flow(graph, count, count + 1).flow
+    left.data = np.maximum(left.data, 0)
+    left.eliminate_zeros()
+    sinks = breadth_first_order(left.T.tocsr(), count + 1, return_predecessors=False)
+    moved = np.zeros(count + 2, bool)
+    moved[sinks] = True
+    return moved[:count]
 
 
 class GraphCutSegmenter(Segmenter):

@@ -115,7 +115,7 @@ def run(a: argparse.Namespace) -> command.Job:
 
 def versions() -> dict[str, str]:
     """Of Python and the packages that decide what is learnt."""
-    packages = ["numpy", "scipy", "scikit-image", "scikit-learn", "PyMaxflow", "h5py", "keras", "tensorflow"]
+    packages = ["numpy", "scipy", "scikit-image", "scikit-learn", "h5py", "keras", "tensorflow"]
     found = {"python": platform.python_version()}
     for package in packages:
         names = (package, f"{package}-cpu")

@@ -11,8 +11,8 @@ REFERENCES = {
     "forest": "Breiman L. Random forests. Machine Learning 45, 5-32, 2001.",
     "expansion": "Boykov Y, Veksler O, Zabih R. Fast approximate energy minimization via graph cuts. IEEE TPAMI "
     "23, 1222-1239, 2001.",
-    "maxflow": "Boykov Y, Kolmogorov V. An experimental comparison of min-cut/max-flow algorithms for energy "
-    "minimization in vision. IEEE TPAMI 26, 1124-1137, 2004.",
+    "maxflow": "Dinic EA. Algorithm for solution of a problem of maximum flow in networks with power estimation. "
+    "Soviet Mathematics Doklady 11, 1277-1280, 1970.",
 }
 
 
