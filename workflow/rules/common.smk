@@ -10,7 +10,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow"))
 
 from refold.cli import originals, stages
-from refold.core import private
+from refold.core import paths, private
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file
 from refold.data import layout
@@ -144,7 +144,7 @@ def label_maps_of(wildcards):
         return []
     return [
         originals.stamp_of(wildcards.method, wildcards.fold),
-        "data/cases.csv",
+        paths.CASES,
         PLACE,
     ]
 
@@ -176,12 +176,12 @@ def artifacts(phase):
     """Every declared file of a phase."""
     each = dict(method=METHODS, fold=FOLDS)
     return {
-        "data": ["data/cases.csv", "data/dataset.json", "data/checks.json"],
+        "data": [paths.CASES, paths.DATASET, paths.CHECKS],
         "preprocess": [
-            "data/fingerprint.json",
+            paths.FINGERPRINT,
             *expand("data/preprocessed/shard-{s}.json", s=range(P.preprocess.shards)),
         ],
-        "split": ["results/splits.json"],
+        "split": [paths.SPLITS],
         "train": [
             f"results/models/{m}/fold-{f}/{name}"
             for m in TRAINED
@@ -236,7 +236,7 @@ def show_the_ranking():
     from refold.evaluate import ranking
 
     shutil.rmtree("results/incomplete", ignore_errors=True)
-    path = Path("results/metrics/summary.csv")
+    path = Path(paths.SUMMARY)
     if path.is_file() and path.stat().st_mtime >= STARTED - 1:
         print(f"\n{ranking.text(path, P.evaluate.confidence)}\n", file=sys.stderr)
 
@@ -259,6 +259,6 @@ def show_the_others_rows():
 
 
 def say_where_the_report_is():
-    path = Path("results/report/report.html")
+    path = Path(paths.REPORT)
     if path.is_file():
         print(f"report: {path}", file=sys.stderr)

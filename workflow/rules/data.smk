@@ -33,8 +33,8 @@ rule catalogue:
         raw=str(originals.DATA),
         fetched=f"{layout.root(P.dataset)}/dataset.json" if FETCHED else [],
     output:
-        "data/cases.csv",
-        "data/dataset.json",
+        paths.CASES,
+        paths.DATASET,
     log:
         "logs/data/catalogue.log",
     benchmark:
@@ -58,9 +58,9 @@ rule checks:
         params=stamps("dataset"),
         place=PLACE,
         listing=str(originals.LISTING),
-        dataset="data/dataset.json",
+        dataset=paths.DATASET,
     output:
-        "data/checks.json",
+        paths.CHECKS,
     log:
         "logs/data/checks.log",
     benchmark:

@@ -2,9 +2,9 @@ rule evaluate_fold:
     input:
         code=code("evaluate"),
         params=stamps("evaluate"),
-        cases="data/cases.csv",
-        dataset="data/dataset.json",
-        splits="results/splits.json",
+        cases=paths.CASES,
+        dataset=paths.DATASET,
+        splits=paths.SPLITS,
         predictions="results/predictions/{method}/fold-{fold}/predictions.json",
         place=PLACE,
     output:
@@ -30,8 +30,8 @@ rule tables:
     input:
         code=code("evaluate"),
         params=stamps("evaluate", "selection", *(f"methods.{m}" for m in METHODS)),
-        splits="results/splits.json",
-        dataset="data/dataset.json",
+        splits=paths.SPLITS,
+        dataset=paths.DATASET,
         folds=expand(
             "results/metrics/folds/{method}/fold-{fold}.{kind}",
             method=METHODS,

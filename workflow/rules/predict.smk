@@ -5,9 +5,9 @@ rule predict_fold:
         code=code_of("predict"),
         params=stamps("predict"),
         method=stamps_of,
-        dataset="data/dataset.json",
-        fingerprint="data/fingerprint.json",
-        splits="results/splits.json",
+        dataset=paths.DATASET,
+        fingerprint=paths.FINGERPRINT,
+        splits=paths.SPLITS,
     output:
         "results/predictions/{method}/fold-{fold}/predictions.json",
     log:

@@ -2,8 +2,8 @@ rule preprocess_shard:
     input:
         code=code("preprocess"),
         params=stamps("preprocess"),
-        cases="data/cases.csv",
-        dataset="data/dataset.json",
+        cases=paths.CASES,
+        dataset=paths.DATASET,
         place=PLACE,
     output:
         "data/preprocessed/shard-{shard}.json",
@@ -27,13 +27,13 @@ rule fingerprint:
     input:
         code=code("preprocess"),
         params=stamps("preprocess"),
-        cases="data/cases.csv",
-        dataset="data/dataset.json",
+        cases=paths.CASES,
+        dataset=paths.DATASET,
         shards=expand(
             "data/preprocessed/shard-{shard}.json", shard=range(P.preprocess.shards)
         ),
     output:
-        "data/fingerprint.json",
+        paths.FINGERPRINT,
     log:
         "logs/preprocess/fingerprint.log",
     benchmark:

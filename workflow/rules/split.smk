@@ -2,12 +2,12 @@ rule folds:
     input:
         code=code("split"),
         params=stamps("split"),
-        cases="data/cases.csv",
-        dataset="data/dataset.json",
+        cases=paths.CASES,
+        dataset=paths.DATASET,
         file=str(originals.SPLIT) if P.split.kind == "file" else [],
         place=PLACE,
     output:
-        "results/splits.json",
+        paths.SPLITS,
     log:
         "logs/split/folds.log",
     benchmark:

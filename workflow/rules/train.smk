@@ -2,10 +2,10 @@ rule train_network:
     input:
         code=code_of("train"),
         method="results/.params/methods.{method}.json",
-        cases="data/cases.csv",
-        dataset="data/dataset.json",
-        fingerprint="data/fingerprint.json",
-        splits="results/splits.json",
+        cases=paths.CASES,
+        dataset=paths.DATASET,
+        fingerprint=paths.FINGERPRINT,
+        splits=paths.SPLITS,
     output:
         "results/models/{method}/fold-{fold}/model.keras",
         "results/models/{method}/fold-{fold}/card.json",
@@ -39,10 +39,10 @@ for file in sorted({MODEL[m] for m in CLASSICAL}):
         input:
             code=code_of("train"),
             method="results/.params/methods.{method}.json",
-            cases="data/cases.csv",
-            dataset="data/dataset.json",
-            fingerprint="data/fingerprint.json",
-            splits="results/splits.json",
+            cases=paths.CASES,
+            dataset=paths.DATASET,
+            fingerprint=paths.FINGERPRINT,
+            splits=paths.SPLITS,
         output:
             f"results/models/{{method}}/fold-{{fold}}/{file}",
             "results/models/{method}/fold-{fold}/card.json",

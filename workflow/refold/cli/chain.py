@@ -16,11 +16,11 @@ from refold.cli import tools
 from refold.core import log, seals
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file
-from refold.core.paths import CRATE, FINGERPRINT, HASHES, PROVENANCE, SPLITS
+from refold.core.paths import CASES, CHECKS, CRATE, DATASET, FINGERPRINT, HASHES, PROVENANCE, SPLITS
 
 # by their whole paths: a raw data set has a dataset.json of its own
 SEALED = (
-    "data/dataset.json", "data/checks.json", FINGERPRINT, "data/preprocessed/shard-*.json", SPLITS,
+    DATASET, CHECKS, FINGERPRINT, "data/preprocessed/shard-*.json", SPLITS,
     "results/models/*/card.json", "results/predictions/*/predictions.json", "results/metrics/folds/*.json", HASHES,
     PROVENANCE,
 )  # fmt: skip
@@ -69,7 +69,7 @@ def _within(path: str, value: dict[str, Any]) -> Iterator[Link]:
         return Link(Path(file), sha256, path, str(again or file))
 
     hashes = value.get("hashes", value if path in (HASHES, PROVENANCE) else {})
-    for key, file in (("data", "data/cases.csv"), ("split", SPLITS), ("preprocess", FINGERPRINT)):
+    for key, file in (("data", CASES), ("split", SPLITS), ("preprocess", FINGERPRINT)):
         if isinstance(hashes.get(key), str):
             yield link(file, hashes[key])
     name = Path(path).name

@@ -14,6 +14,7 @@ from refold.cli import chain, originals, stages, tools
 from refold.core import hashes, seals, sources
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file, sha256_json, write_text
+from refold.core.paths import CASES, PARAMS, SPLITS
 from refold.data import layout
 from refold.experiment.params import Params
 from refold.experiment.reading import load
@@ -111,7 +112,7 @@ def sync() -> str:
 
 def _forget() -> None:
     """Let Snakemake take no result for fresh: the stamps are written anew, newer than all."""
-    shutil.rmtree("results/.params", ignore_errors=True)
+    shutil.rmtree(PARAMS, ignore_errors=True)
 
 
 def _ready() -> Params:
@@ -172,8 +173,8 @@ def verify_hashes(params: Params) -> None:
     sections |= {f"methods.{name}": params.frozen_method(name) for name in params.methods}
     wanted = {f"params.{name}": sha256_json(value) for name, value in sections.items()}
     wanted |= {
-        "data": sha256_file("data/cases.csv"),
-        "split": sha256_file("results/splits.json"),
+        "data": sha256_file(CASES),
+        "split": sha256_file(SPLITS),
     }
     wanted |= {
         f"code.{kind}": hashes.of_code(graph.own_code("train", [kind]), sources.ROOT.parent) for kind in behind["code"]

@@ -19,6 +19,7 @@ from pathlib import Path
 from refold.core import log, paths, seals, sources
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file, write_json
+from refold.core.paths import SPLITS
 from refold.data import layout, listing
 from refold.experiment.params import Params
 from refold.imaging import cases as table
@@ -37,7 +38,7 @@ DATA, UNPACKED, SPLIT = STAMPS / "cases.json", STAMPS / "archive.json", STAMPS /
 LISTING = STAMPS / "listing.json"  # that other warnings are to be told, of the same cases
 SOURCES = FOLDER / "seen/code.json"
 CODE = (".py", ".smk", ".j2", ".css", ".js", ".json")
-RESULTS = Path("results/splits.json")
+RESULTS = Path(SPLITS)
 WAYS_BACK = "bring them back, or run `snakemake`: it makes again what rests on them"
 KEPT_EVERY = 30.0  # seconds between notes on what was read so far
 

@@ -13,6 +13,7 @@ import yaml
 
 from refold.core.errors import RefoldError
 from refold.core.files import write_text
+from refold.core.paths import CASES, MODELS
 from refold.data import layout
 from refold.experiment import yamlfile
 from refold.experiment.params import Params
@@ -47,7 +48,7 @@ PLOTS = [
 
 ARTIFACTS = {
     "models": {
-        "path": "results/models",
+        "path": MODELS,
         "type": "model",
         "desc": "The model of each method and fold, with its card and learning curve.",
         "labels": ["segmentation"],
@@ -117,7 +118,7 @@ def stages(params: Params) -> dict[str, dict[str, Any]]:
         if phase == "split" and params.split.file:
             reads.append("${split.file}")
         if phase == "predict" and folders:
-            reads += ["data/cases.csv", *(f"${{{key}}}" for key in folders)]
+            reads += [CASES, *(f"${{{key}}}" for key in folders)]
         stage: dict[str, Any] = {
             "cmd": f"snakemake --config only_phase={phase} -- {phase}",
             "deps": [*sorted(reads), *graph.code(phase, kinds(params, phase))],

@@ -20,6 +20,7 @@ import yaml
 from refold.cli import clones, diff, tools
 from refold.cli.clones import say
 from refold.cli.diff import Comparison
+from refold.core import paths
 from refold.core.errors import RefoldError
 from refold.data import layout
 from refold.experiment import yamlfile
@@ -27,7 +28,7 @@ from refold.run import graph
 
 LOCK, PARAMS = "dvc.lock", "params.yaml"
 LOGS = Path("logs/verify")
-PROVENANCE = "results/provenance.json"
+PROVENANCE = paths.PROVENANCE
 GIT = "git"  # its key with the commit and what differed from it
 # These tell the commit too, among all else.
 TELL_THE_COMMIT = ("report.html", "ro-crate-metadata.json")

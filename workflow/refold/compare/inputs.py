@@ -16,6 +16,7 @@ from refold.core import seals
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file
 from refold.core.hashes import of_params
+from refold.core.paths import CASES, DATASET, PROVENANCE, SPLITS
 from refold.evaluate.fold import COLUMNS
 from refold.experiment import yamlfile
 from refold.experiment.params import Params, without_places
@@ -189,7 +190,7 @@ def _unchanged(place: Place, path: str, digest: str | None, where: str, unsealed
 
 
 def _description(place: Place, unsealed: list[str]) -> Description | None:
-    path = "data/dataset.json"
+    path = DATASET
     try:
         found = _json(place, path, unsealed)
         return None if found is None else Description.of(found)
@@ -199,7 +200,7 @@ def _description(place: Place, unsealed: list[str]) -> Description | None:
 
 def _provenance(place: Place, unsealed: list[str]) -> dict[str, Any] | None:
     """What provenance.json says; None where it tells of other tables, such as those before the last run."""
-    found = _json(place, "results/provenance.json", unsealed)
+    found = _json(place, PROVENANCE, unsealed)
     try:
         return found if found["tables"]["cases.csv"] == sha256_file(place.file(SCORES)) else None
     except (KeyError, TypeError):
@@ -218,8 +219,8 @@ def read(place: Place, mark: str) -> Run:
         raise RefoldError(
             f"{place.given}: {HASHES} lacks the hashes of data and split; run the evaluate phase there again"
         )
-    table = _belongs(place, "data/cases.csv", hashes, "data")
-    split = _belongs(place, "results/splits.json", hashes, "split")
+    table = _belongs(place, CASES, hashes, "data")
+    split = _belongs(place, SPLITS, hashes, "split")
     _unchanged(place, SCORES, hashes.get("tables", {}).get(Path(SCORES).name), HASHES, unsealed)
     params, written, filled = _params(place)
     known = of_params(params) if params else {}
@@ -239,7 +240,7 @@ def read(place: Place, mark: str) -> Run:
         hashes=hashes,
         cases={c.case: c for c in case_table.read(table)} if table else None,
         description=_description(place, unsealed),
-        splits=_json(place, "results/splits.json", unsealed) if split else None,
+        splits=_json(place, SPLITS, unsealed) if split else None,
         params=params,
         written=written,
         filled=filled,

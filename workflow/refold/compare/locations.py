@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from refold.cli import clones, tools
+from refold.core import paths
 from refold.core.errors import RefoldError
 from refold.core.files import read_json
 from refold.data import layout
@@ -22,10 +23,10 @@ from refold.experiment import yamlfile
 from refold.imaging import place
 from refold.imaging.cases import Case
 
-SCORES, HASHES = "results/metrics/cases.csv", "results/metrics/hashes.json"
+SCORES, HASHES = "results/metrics/cases.csv", paths.HASHES
 NEEDED = (SCORES, HASHES)
-WANTED = ("data/cases.csv", "data/dataset.json", "results/splits.json", "results/provenance.json")
-LOCK, PARAMS, STAMPS = "dvc.lock", "params.yaml", "results/.params"
+WANTED = (paths.CASES, paths.DATASET, paths.SPLITS, paths.PROVENANCE)
+LOCK, PARAMS, STAMPS = "dvc.lock", "params.yaml", paths.PARAMS
 FOLDER, COMMIT, EXPERIMENT = "folder", "commit", "experiment"
 
 

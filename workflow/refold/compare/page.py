@@ -16,6 +16,7 @@ from refold.compare.pairs import Pair
 from refold.core.errors import RefoldError
 from refold.core.files import write_text
 from refold.core.language import _, speaking
+from refold.core.paths import RAW
 from refold.report import language
 from refold.report.cautions import Caution
 from refold.report.words import alpha
@@ -174,7 +175,7 @@ def destination(out: str | None, found: list[locations.Place], here: Path) -> Pa
     if path.suffix.lower() != ".html" or path.is_dir():
         raise RefoldError(f"--out {out}: a file that ends in .html is wanted; the tables go beside it")
     inside = path.resolve()
-    kept = [o for outs in graph.OUTS.values() for o in outs] + ["data/raw", graph.METRICS]
+    kept = [o for outs in graph.OUTS.values() for o in outs] + [RAW, graph.METRICS]
     for name in kept:
         whole = Path(name).resolve()
         if inside == whole or inside.is_relative_to(whole):

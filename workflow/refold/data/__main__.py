@@ -7,6 +7,7 @@ import signal
 import sys
 
 from refold.core import paths
+from refold.core.paths import PARAMS
 from refold.data import layout
 from refold.imaging import place
 from refold.run import command, seen
@@ -22,7 +23,7 @@ def main(argv: list[str] | None = None) -> command.Job:
     check = verbs.add_parser("catalogue", help="check the data set and write the table of cases")
     warn = verbs.add_parser("checks", help="write the warnings of the catalogue, and those of dataset.json")
     for verb in (fetch, check, warn):
-        verb.add_argument("--params", default="results/.params", help="folder of the frozen parameters")
+        verb.add_argument("--params", default=PARAMS, help="folder of the frozen parameters")
         verb.add_argument("--place", default=place.FILE, help="file that tells where the data set lies")
         verb.add_argument("--raw", default=layout.RAW, help="folder of the data sets fetched")
     check.add_argument("--cases", default=paths.CASES, help="table of cases, written")

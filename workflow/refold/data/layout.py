@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
+from refold.core import paths
 from refold.core.errors import RefoldError
 from refold.data.problems import CHECKS, Problem
 from refold.imaging.dataset import Description, Labels
@@ -22,7 +23,7 @@ from refold.settings import names
 from refold.settings.base import NAME, nearest
 from refold.settings.dataset import Dataset
 
-RAW = "data/raw"
+RAW = paths.RAW
 UNPACKED = ".unpacked.json"  # in raw/<name>: from which archive; hidden, so it is taken for no file of the data set
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
 NIFTI = (".nii.gz", ".nii")  # as in imaging.images, which would import numpy

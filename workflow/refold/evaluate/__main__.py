@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from refold.core import paths
+from refold.core.paths import FOLDS, PARAMS, PREDICTIONS, SPLITS, TABLES
 from refold.imaging import place
 from refold.run import command
 from refold.settings.evaluate import Evaluate
@@ -20,7 +21,7 @@ def _count(text: str) -> int:
 
 def main(argv: list[str] | None = None) -> command.Job | None:
     parser = argparse.ArgumentParser(prog="python -m refold.evaluate", description=__doc__)
-    parser.add_argument("--params", default="results/.params", help="frozen parameters (default: %(default)s)")
+    parser.add_argument("--params", default=PARAMS, help="frozen parameters (default: %(default)s)")
     verbs = parser.add_subparsers(dest="verb", required=True)
 
     fold = verbs.add_parser("fold", help="metrics of one fold of one method")
@@ -29,21 +30,21 @@ def main(argv: list[str] | None = None) -> command.Job | None:
     fold.add_argument("--cases", default=paths.CASES, help="default: %(default)s")
     fold.add_argument("--dataset", default=paths.DATASET, help="default: %(default)s")
     fold.add_argument("--place", default=place.FILE, help="where the raw files lie (default: %(default)s)")
-    fold.add_argument("--splits", default="results/splits.json", help="default: %(default)s")
-    fold.add_argument("--predictions", default="results/predictions", help="default: %(default)s")
-    fold.add_argument("--output", default="results/metrics/folds", help="default: %(default)s")
+    fold.add_argument("--splits", default=SPLITS, help="default: %(default)s")
+    fold.add_argument("--predictions", default=PREDICTIONS, help="default: %(default)s")
+    fold.add_argument("--output", default=FOLDS, help="default: %(default)s")
     fold.add_argument("--processes", type=_count, default=1, help="no result depends on it (default: %(default)s)")
 
     aggregate = verbs.add_parser("aggregate", help="tables, intervals and comparisons")
     aggregate.add_argument("--methods", nargs="+", required=True)
     aggregate.add_argument("--folds", nargs="+", required=True, help="numbers, and holdout if there is one")
-    aggregate.add_argument("--input", default="results/metrics/folds", help="default: %(default)s")
-    aggregate.add_argument("--splits", default="results/splits.json", help="default: %(default)s")
-    aggregate.add_argument("--output", default="results/metrics", help="default: %(default)s")
+    aggregate.add_argument("--input", default=FOLDS, help="default: %(default)s")
+    aggregate.add_argument("--splits", default=SPLITS, help="default: %(default)s")
+    aggregate.add_argument("--output", default=TABLES, help="default: %(default)s")
     rest = verbs.add_parser("incomplete", help="after a failure: tables of the methods that are whole")
     rest.add_argument("--methods", nargs="+", required=True)
     rest.add_argument("--folds", nargs="+", required=True)
-    rest.add_argument("--input", default="results/metrics/folds", help="default: %(default)s")
+    rest.add_argument("--input", default=FOLDS, help="default: %(default)s")
     rest.add_argument("--output", default="results/incomplete", help="default: %(default)s")
     args = parser.parse_args(argv)
 

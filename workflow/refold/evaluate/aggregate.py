@@ -16,6 +16,7 @@ import pandas as pd
 from refold.core import log, seals
 from refold.core.errors import RefoldError
 from refold.core.files import number, read_csv, sha256_file, sha256_json, significant, write_csv, write_json
+from refold.core.paths import FOLDS, SPLITS, TABLES
 from refold.evaluate import agreement, counts, uncertainty, variance
 from refold.evaluate.fold import COLUMNS
 from refold.evaluate.metrics import COMPARED, METRICS, REGISTRY, VOLUMES
@@ -315,9 +316,9 @@ def run(
     methods: list[str],
     folds: list[str],
     stamps: Stamps,
-    folder: str | Path = "results/metrics/folds",
-    output: str | Path = "results/metrics",
-    split_file: str | Path = "results/splits.json",
+    folder: str | Path = FOLDS,
+    output: str | Path = TABLES,
+    split_file: str | Path = SPLITS,
 ) -> None:
     """Write the tables of `docs/reference/evaluate.md`, metrics.json and hashes.json.
 

@@ -16,6 +16,7 @@ import numpy as np
 from refold.core import log, paths, seals
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file, sha256_json, significant, write_csv
+from refold.core.paths import FOLDS, PREDICTIONS, SPLITS
 from refold.evaluate.metrics import VOLUMES, compute
 from refold.evaluate.pair import Pair, pairs
 from refold.evaluate.structures import Structure, structures
@@ -119,9 +120,9 @@ def run(
     evaluate: Evaluate,
     case_file: str | Path = paths.CASES,
     dataset_file: str | Path = paths.DATASET,
-    split_file: str | Path = "results/splits.json",
-    predictions: str | Path = "results/predictions",
-    output: str | Path = "results/metrics/folds",
+    split_file: str | Path = SPLITS,
+    predictions: str | Path = PREDICTIONS,
+    output: str | Path = FOLDS,
     processes: int = 1,
     place_file: str | Path = place.FILE,
 ) -> None:

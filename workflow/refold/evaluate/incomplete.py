@@ -11,6 +11,7 @@ from pathlib import Path
 from refold.core import hashes, log, seals, sources
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file, sha256_json, write_json
+from refold.core.paths import CASES, FINGERPRINT, SPLITS
 from refold.evaluate import aggregate, ranking
 from refold.methods.derived import composition
 from refold.methods.frozen import settings, thaw_all
@@ -32,9 +33,9 @@ def lacking(method: str, folds: list[str], stamps: Stamps, folder: Path) -> str 
     kinds = {methods[m.method].kind for m in how.models}
     root = sources.ROOT.parent
     wanted = {
-        "data": sha256_file("data/cases.csv"),
-        "preprocess": sha256_file("data/fingerprint.json"),
-        "split": sha256_file("results/splits.json"),
+        "data": sha256_file(CASES),
+        "preprocess": sha256_file(FINGERPRINT),
+        "split": sha256_file(SPLITS),
         "evaluate": sha256_json(stamps.frozen("evaluate")),
         "params": {
             **{f"methods.{m}": sha256_json(stamps.frozen(f"methods.{m}")) for m in how.entries},

@@ -18,9 +18,10 @@ import numpy as np
 from refold.core import seals
 from refold.core.errors import RefoldError
 from refold.core.files import atomic
+from refold.core.paths import FINGERPRINT, PREPROCESSED
 from refold.imaging.record import Record
 
-FOLDER = "data/preprocessed"
+FOLDER = PREPROCESSED
 SUFFIX = ".h5"
 AGAIN = "preprocess_shard -- preprocess"  # what makes them anew, after `snakemake --forcerun`
 
@@ -89,7 +90,7 @@ def open(folder: str | Path, case: str, sha256: str | None = None) -> Stored:
     """
     name = path(folder, case)
     if sha256 is not None:
-        seals.check(name, sha256, "data/fingerprint.json", AGAIN)
+        seals.check(name, sha256, FINGERPRINT, AGAIN)
     elif not name.is_file():
         raise RefoldError(f"{name} is missing; run `snakemake --forcerun {AGAIN}`")
     try:

@@ -11,6 +11,7 @@ import numpy as np
 from refold.core import log, paths, seals, sources
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file, sha256_json
+from refold.core.paths import FINGERPRINT, PARAMS, PREPROCESSED, SPLITS
 from refold.imaging import cases, geometry, images, place, store
 from refold.imaging.dataset import Description
 from refold.imaging.intensity import Statistics
@@ -38,12 +39,12 @@ def main() -> command.Job:
         "--fold", required=True, help="a fold's number, or `holdout`: the held-out test cases, by the mean of --models"
     )
     parser.add_argument("--models", nargs="+", help="files of the models; default results/models/<method>/fold-<k>")
-    parser.add_argument("--params", default="results/.params", help="folder of the frozen sections")
+    parser.add_argument("--params", default=PARAMS, help="folder of the frozen sections")
     parser.add_argument("--cases", default=paths.CASES)
     parser.add_argument("--dataset", default=paths.DATASET)
-    parser.add_argument("--fingerprint", default="data/fingerprint.json")
-    parser.add_argument("--preprocessed", default="data/preprocessed")
-    parser.add_argument("--splits", default="results/splits.json")
+    parser.add_argument("--fingerprint", default=FINGERPRINT)
+    parser.add_argument("--preprocessed", default=PREPROCESSED)
+    parser.add_argument("--splits", default=SPLITS)
     parser.add_argument("--place", default=place.FILE, help="tells where another program's label maps lie")
     parser.add_argument("--out", help="folder of the predictions; default results/predictions/<method>/fold-<k>")
     return run(parser.parse_args())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from refold.core import paths
+from refold.core.paths import PARAMS
 from refold.imaging import cases as table
 from refold.imaging import place, store
 from refold.preprocess import cases, fingerprint
@@ -16,7 +17,7 @@ from refold.settings.stamps import Stamps
 def main() -> command.Job:
     parser = argparse.ArgumentParser(prog="refold.preprocess", description=__doc__)
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--params", default="results/.params", help="folder of the frozen parameters")
+    common.add_argument("--params", default=PARAMS, help="folder of the frozen parameters")
     common.add_argument("--cases", default=paths.CASES, help="table of cases")
     common.add_argument("--dataset", default=paths.DATASET, help="description of the data set")
     common.add_argument("--folder", default=store.FOLDER, help="where the preprocessed cases lie")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refold.core import log, seals
+from refold.core import log, paths, seals
 from refold.core.errors import RefoldError
 from refold.imaging import store
 from refold.imaging.cases import Case
@@ -18,7 +18,7 @@ from refold.imaging.plan import plan
 from refold.preprocess.cases import read_manifests, tidy
 from refold.settings.preprocess import Preprocess
 
-FINGERPRINT = "data/fingerprint.json"
+FINGERPRINT = paths.FINGERPRINT
 LARGEST = 2.0  # stored bytes over raw float32 bytes above which the user is warned
 
 

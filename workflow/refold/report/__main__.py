@@ -7,6 +7,7 @@ from pathlib import Path
 
 from refold.core import log
 from refold.core.files import read_json, write_text
+from refold.core.paths import PARAMS, REPORT
 from refold.evaluate import incomplete
 from refold.imaging import place
 from refold.report import inputs, page, plots, provenance
@@ -22,9 +23,9 @@ def main() -> command.Job:
     parser.add_argument(
         "--results", type=Path, default=Path("results"), help="folder with metrics/, models/, predictions/"
     )
-    parser.add_argument("--params", type=Path, default=Path("results/.params"), help="folder of the frozen parameters")
+    parser.add_argument("--params", type=Path, default=Path(PARAMS), help="folder of the frozen parameters")
     parser.add_argument("--place", type=Path, default=Path(place.FILE), help="file that tells where the raw data are")
-    parser.add_argument("--out", type=Path, default=Path("results/report/report.html"), help="file written")
+    parser.add_argument("--out", type=Path, default=Path(REPORT), help="file written")
     parser.add_argument(
         "--incomplete",
         type=Path,

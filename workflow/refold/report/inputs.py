@@ -13,6 +13,7 @@ from typing import Any
 from refold.core import seals
 from refold.core.errors import RefoldError
 from refold.core.files import read_csv, read_json, sha256_file, sha256_json
+from refold.core.paths import PARAMS
 from refold.experiment.params import Params
 from refold.imaging import cases as case_table
 from refold.imaging import lengths, place
@@ -65,7 +66,7 @@ class Folders:
 
     data: Path = Path("data")
     results: Path = Path("results")
-    params: Path = Path("results/.params")
+    params: Path = Path(PARAMS)
     metrics: Path | None = None
     place: Path = Path(place.FILE)
 

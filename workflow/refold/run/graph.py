@@ -9,6 +9,19 @@ from collections.abc import Collection
 from pathlib import Path
 
 from refold.core import hashes, paths, sources
+from refold.core.paths import (
+    CASES,
+    CHECKS,
+    CRATE,
+    DATASET,
+    FINGERPRINT,
+    FOLDS,
+    MODELS,
+    PREDICTIONS,
+    PREPROCESSED,
+    PROVENANCE,
+    SPLITS,
+)
 
 PHASES = ("data", "preprocess", "split", "train", "predict", "evaluate", "report")
 
@@ -26,7 +39,7 @@ SECTIONS = {
 }  # fmt: skip
 
 RAW = "<raw data>"
-TABLES = ["data/cases.csv", "data/dataset.json"]
+TABLES = [CASES, DATASET]
 # what all folds together give, but for METRICS
 EVALUATED = [
     f"results/metrics/{name}"
@@ -39,27 +52,27 @@ READS = {
     "data": [],
     "preprocess": [*TABLES, RAW],
     "split": TABLES,
-    "train": [*TABLES, "data/fingerprint.json", "data/preprocessed", "results/splits.json"],
+    "train": [*TABLES, FINGERPRINT, PREPROCESSED, SPLITS],
     "predict": [
-        "data/dataset.json", "data/fingerprint.json", "data/preprocessed", "results/models", "results/splits.json",
+        DATASET, FINGERPRINT, PREPROCESSED, MODELS, SPLITS,
     ],
-    "evaluate": [*TABLES, "results/predictions", "results/splits.json", RAW],
+    "evaluate": [*TABLES, PREDICTIONS, SPLITS, RAW],
     "report": [
-        *TABLES, "data/checks.json", "data/fingerprint.json", "results/metrics/folds", *EVALUATED,
-        "results/metrics/metrics.json", "results/models", "results/predictions", "results/splits.json", RAW,
+        *TABLES, CHECKS, FINGERPRINT, FOLDS, *EVALUATED,
+        "results/metrics/metrics.json", MODELS, PREDICTIONS, SPLITS, RAW,
     ],
 }  # fmt: skip
 
 METRICS = "results/metrics/metrics.json"
 OUTS = {
-    "data": ["data/cases.csv", "data/checks.json", "data/dataset.json"],
-    "preprocess": ["data/fingerprint.json", "data/preprocessed"],
-    "split": ["results/splits.json"],
-    "train": ["results/models"],
-    "predict": ["results/predictions"],
+    "data": [CASES, CHECKS, DATASET],
+    "preprocess": [FINGERPRINT, PREPROCESSED],
+    "split": [SPLITS],
+    "train": [MODELS],
+    "predict": [PREDICTIONS],
     # one by one: metrics.json is a metric, and an out may not lie within another
-    "evaluate": ["results/metrics/folds", *EVALUATED],
-    "report": ["results/provenance.json", "results/report", "results/ro-crate-metadata.json"],
+    "evaluate": [FOLDS, *EVALUATED],
+    "report": [PROVENANCE, "results/report", CRATE],
 }  # fmt: skip
 
 

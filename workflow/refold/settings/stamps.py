@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, write_text
+from refold.core.paths import PARAMS
 from refold.settings.base import Section
 
-FOLDER = "results/.params"
+FOLDER = PARAMS
 S = TypeVar("S", bound=Section)
 
 

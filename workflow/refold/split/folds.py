@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from refold.core.errors import RefoldError
+from refold.core.paths import CASES
 from refold.imaging.cases import Case
 from refold.imaging.dataset import Description
 from refold.settings.base import nearest
@@ -19,7 +20,7 @@ from refold.settings.split import Split
 from refold.split import planned
 from refold.split.strata import strata
 
-TABLE = "data/cases.csv"
+TABLE = CASES
 
 
 def _names(names: Iterable[str]) -> str:

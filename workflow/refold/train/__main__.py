@@ -11,6 +11,7 @@ from pathlib import Path
 from refold.core import hashes, log, paths, seals, sources
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file, sha256_json, write_csv
+from refold.core.paths import FINGERPRINT, PARAMS, PREPROCESSED, SPLITS
 from refold.imaging import cases
 from refold.imaging.dataset import Description
 from refold.methods.frozen import thaw
@@ -25,12 +26,12 @@ def main() -> command.Job:
     parser = argparse.ArgumentParser(prog="python -m refold.train", description=__doc__)
     parser.add_argument("--method", required=True)
     parser.add_argument("--fold", required=True, type=int)
-    parser.add_argument("--params", default="results/.params", help="folder of the frozen sections")
+    parser.add_argument("--params", default=PARAMS, help="folder of the frozen sections")
     parser.add_argument("--cases", default=paths.CASES)
     parser.add_argument("--dataset", default=paths.DATASET)
-    parser.add_argument("--fingerprint", default="data/fingerprint.json")
-    parser.add_argument("--preprocessed", default="data/preprocessed")
-    parser.add_argument("--splits", default="results/splits.json")
+    parser.add_argument("--fingerprint", default=FINGERPRINT)
+    parser.add_argument("--preprocessed", default=PREPROCESSED)
+    parser.add_argument("--splits", default=SPLITS)
     parser.add_argument("--out", help="folder of the model; default results/models/<method>/fold-<k>")
     parser.add_argument("--checkpoints", default="results/.checkpoints")
     return run(parser.parse_args())
