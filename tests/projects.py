@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from tests import warm
+
 ROOT = Path(__file__).resolve().parents[1]
 CLONED = ("Snakefile", "dvc.yaml", "workflow", "profiles", ".dvc", ".dvcignore", ".gitignore")
 OWN = shutil.ignore_patterns("__pycache__", "tmp", "cache", "config.local", "*.egg-info")
@@ -71,10 +73,14 @@ class Project:
     # ---- commands
 
     def run(self, *command: str, check: bool = True, timeout: float = 900, **more: str) -> subprocess.CompletedProcess:
-        done = subprocess.run(
-            command, cwd=self.folder, env={**self.env, **more}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL, text=True, timeout=timeout,
-        )  # fmt: skip
+        env = {**self.env, **more}
+        if command[:2] == (sys.executable, "-m") and command[2] in warm.IMPORTS:
+            done = warm.run(command[2], command[3:], self.folder, env, timeout)
+        else:
+            done = subprocess.run(
+                command, cwd=self.folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL, text=True, timeout=timeout,
+            )  # fmt: skip
         if check and done.returncode:
             raise AssertionError(f"{' '.join(command)}: exit status {done.returncode}\n{done.stdout[-6000:]}")
         return done

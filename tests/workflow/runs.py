@@ -15,16 +15,14 @@ from pathlib import Path
 import yaml
 
 from refold.core.files import sha256_file
+from tests import warm
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def snakemake(folder, *arguments, check=True, **options):
+def snakemake(folder, *arguments, check=True):
     """Run Snakemake in ``folder``; its output and errors together."""
-    command = [sys.executable, "-m", "snakemake", *arguments]
-    run = subprocess.run(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900, **options
-    )
+    run = warm.run("snakemake", arguments, folder, os.environ, 900)
     if check and run.returncode:
         raise AssertionError(run.stdout[-6000:])
     return run
