@@ -21,7 +21,8 @@ def save(path: Path, kind: str, arrays: Mapping[str, np.ndarray], facts: Mapping
     """Write ``arrays`` and ``facts``, as JSON holds them, of a model of a kind."""
     about = np.array(json.dumps({"kind": kind, **facts}, sort_keys=True, allow_nan=False))
     buffer = io.BytesIO()
-    np.savez(buffer, about=about, **{k: arrays[k] for k in sorted(arrays)})
+    kept: dict[str, Any] = {k: arrays[k] for k in sorted(arrays)}
+    np.savez(buffer, about=about, **kept)
     with atomic(path) as temporary:
         temporary.write_bytes(buffer.getvalue())
 

@@ -19,11 +19,11 @@ class AtlasSegmenter(Segmenter):
     """The probability of each label at each place, from the training labels; the image gives its size alone."""
 
     file = arrays.FILE
+    place: Place  # after `fit` or `load`
 
     def __init__(self, nodes: int, align: Align):
         super().__init__()
         self.nodes, self.align = nodes, align
-        self.place: Place | None = None
 
     def fit(self, fold: Fold) -> dict[str, Any]:
         labels = (case.label[...] for case in fold.training.values())

@@ -86,11 +86,11 @@ class Sample:
             sizes = np.bincount(label, minlength=fold.labels)
             generator = rng.generator(look.seed, "voxels", fold.fold, name)
             each = max(1, look.samples // int((sizes > 0).sum()))
-            rows = []
+            chosen = []
             for i in np.flatnonzero(sizes):
                 where = np.flatnonzero(label == i)
-                rows.append(generator.choice(where, min(each, len(where)), replace=False))
-            rows = np.sort(np.concatenate(rows))
+                chosen.append(generator.choice(where, min(each, len(where)), replace=False))
+            rows = np.sort(np.concatenate(chosen))
             x = look.features(fold.image(case))[rows]
             cases[name] = x, label[rows], sizes
         return cls(cases, look.balance)
@@ -134,4 +134,5 @@ def parted(fold: Fold, share: float, seed: int) -> tuple[list[str], list[str]]:
             best = missing, *sides
         if not missing:
             break
+    assert best is not None
     return best[1], best[2]

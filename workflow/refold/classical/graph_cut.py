@@ -124,6 +124,7 @@ class GraphCutSegmenter(Segmenter):
     """
 
     file = arrays.FILE
+    forest: Forest  # after `fit` or `load`
 
     def __init__(
         self,
@@ -145,7 +146,6 @@ class GraphCutSegmenter(Segmenter):
         super().__init__()
         self.look, self.trees, self.depth, self.leaf = look or Look(), trees, depth, leaf
         self.tried, self.contrast = smoothness, contrast
-        self.forest: Forest | None = None
         self.smoothness = 0.0
         self.choosing_dice = 0.0
 

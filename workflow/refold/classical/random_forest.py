@@ -20,12 +20,12 @@ class RandomForestSegmenter(Segmenter):
     """Breiman's random forest (2001) of `features`, on a sample of the training voxels."""
 
     file = arrays.FILE
+    forest: Forest  # after `fit` or `load`
 
     def __init__(self, look: Look | None = None, trees: int = 30, depth: int = 12, leaf: int = 5):
         """``look``: the voxels and their features. trees, depth, leaf: see `Forest.grow`."""
         super().__init__()
         self.look, self.trees, self.depth, self.leaf = look or Look(), trees, depth, leaf
-        self.forest: Forest | None = None
 
     def fit(self, fold: Fold) -> dict[str, Any]:
         voxels = Sample.draw(fold, self.look).of()

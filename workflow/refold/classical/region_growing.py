@@ -54,11 +54,11 @@ class RegionGrowingSegmenter(Segmenter):
     """
 
     file = arrays.FILE
+    appearance: Appearance  # after `fit` or `load`
 
     def __init__(self, channel: int, certainty: float, tolerances: Sequence[float]):
         super().__init__()
         self.channel, self.certainty, self.tolerances = channel, certainty, tolerances
-        self.appearance: Appearance | None = None
         self.tolerance = 0.0
         self.training_dice = 0.0
 

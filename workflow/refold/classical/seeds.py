@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from scipy import ndimage
@@ -19,6 +19,7 @@ BINS = 64
 LIMITS = {"zscore": (-4.0, 4.0), "ct": (-4.0, 4.0), "minmax": (0.0, 1.0)}
 PERCENTILES = (0.5, 99.5)  # of each training case, where intensities are as they come
 NODES = 24
+Given = TypeVar("Given")  # what a prediction is made from
 
 
 class Appearance:
@@ -123,8 +124,8 @@ def label_dice(predicted: np.ndarray, truth: np.ndarray, labels: int) -> list[fl
 
 def best_setting(
     values: Sequence[float],
-    predict: Callable[[Any, float], np.ndarray],
-    cases: Iterable[tuple[Any, np.ndarray]],
+    predict: Callable[[Given, float], np.ndarray],
+    cases: Iterable[tuple[Given, np.ndarray]],
     labels: int,
     where: str,
 ) -> tuple[float, float, Score]:

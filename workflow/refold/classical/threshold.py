@@ -134,8 +134,9 @@ class ThresholdSegmenter(Segmenter):
         try:
             for name in KEPT:
                 setattr(self, name, value[name])
-            valid = value["kind"] == "threshold" and len(self.assignment) == self.classes
-            valid = valid and all(0 <= label < self.labels for label in self.assignment)
+            assignment = value["assignment"]
+            valid = value["kind"] == "threshold" and len(assignment) == self.classes
+            valid = valid and all(0 <= label < self.labels for label in assignment)
         except (KeyError, TypeError):
             valid = False
         if not valid:

@@ -41,11 +41,11 @@ class WatershedSegmenter(Segmenter):
     """
 
     file = arrays.FILE
+    appearance: Appearance  # after `fit` or `load`
 
     def __init__(self, channel: int, certainty: float, sigmas: Sequence[float]):
         super().__init__()
         self.channel, self.certainty, self.sigmas = channel, certainty, sigmas
-        self.appearance: Appearance | None = None
         self.sigma = 0.0
         self.training_dice = 0.0
 

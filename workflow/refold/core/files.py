@@ -34,7 +34,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
         except OSError as error:
             if error.filename is None:  # as of a write to a full disk; the message shall say where
                 if error.errno is None:  # its text is all that it says, and a file name would replace it
-                    error.place = str(path)
+                    error.place = str(path)  # type: ignore[attr-defined]  # refold's own
                 else:
                     error.filename = str(path)
             raise

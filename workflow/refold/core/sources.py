@@ -38,8 +38,9 @@ def kind(name: str) -> str:
 
 @cache
 def _imports(module: str) -> frozenset[str]:
-    found = set()
+    found: set[str] = set()
     path = _path(module)
+    assert path is not None, module
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     for node in _statements(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -60,16 +61,17 @@ def closure(*modules: str) -> list[str]:
 
     Imports inside functions count as well: they run too. `HARNESS` does not count, nor what it alone imports.
     """
-    todo, seen = list(modules), set()
+    todo, seen = list(modules), dict[str, Path]()
     while todo:
         module = todo.pop()
-        if not module or module in seen or module in HARNESS or _path(module) is None:
+        if not module or module in seen or module in HARNESS or (path := _path(module)) is None:
             continue
-        seen.add(module)
+        seen[module] = path
         # a package's __init__ runs before its modules
         todo += [*_imports(module), module.rpartition(".")[0]]
-    files = {_path(m) for m in seen}
+    files = set(seen.values())
     for module in modules:
-        data = _path(module).parent
-        files.update(p for p in data.rglob("*") if p.suffix in {".j2", ".css", ".js", ".json"})
+        path = _path(module)
+        assert path is not None, module
+        files.update(p for p in path.parent.rglob("*") if p.suffix in {".j2", ".css", ".js", ".json"})
     return sorted(str(p.relative_to(ROOT.parent)) for p in files)

@@ -11,10 +11,10 @@ import tarfile
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import IO
 
 from refold.core import log
 from refold.core.errors import RefoldError
@@ -31,7 +31,7 @@ class _Member:
     name: str
     kind: str  # file, folder, or what it is instead
     size: int
-    open: object  # () -> BinaryIO
+    open: Callable[[], IO[bytes] | None]  # None: it is no file
 
 
 def unpack(archive: str | Path, folder: str | Path) -> None:
@@ -130,7 +130,9 @@ def _write(archive: Path, folder: Path, members: int | None, found: Iterator[_Me
         if member.size > free:
             raise refuse(member, f"needs {member.size / 1e9:.1f} GB, {free / 1e9:.1f} GB are free in {folder.parent}")
         target.parent.mkdir(parents=True, exist_ok=True)
-        with member.open() as source, open(target, "xb") as handle:
+        source = member.open()
+        assert source is not None
+        with source, open(target, "xb") as handle:
             size = _copy(source, handle, member.size)
         if size != member.size:
             raise RefoldError(f"{archive} is truncated or damaged: {member.name} has {size} of {member.size} bytes")
@@ -141,7 +143,7 @@ def _write(archive: Path, folder: Path, members: int | None, found: Iterator[_Me
         raise RefoldError(f"{archive} holds no file")
 
 
-def _copy(source: BinaryIO, handle: BinaryIO, most: int) -> int:
+def _copy(source: IO[bytes], handle: IO[bytes], most: int) -> int:
     """Copy and count; stop beyond ``most``: a size stated too small must not fill the disk."""
     size = 0
     while size <= most and (block := source.read(BLOCK)):

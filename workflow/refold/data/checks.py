@@ -15,6 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -93,7 +94,8 @@ def catalogue(
             f"{found.root}: {_count(len(errors), 'error')} in {_count(affected, 'case')} of {len(results)}: "
             f"{', '.join(sorted({p.check for p in errors}))}; see the table above or {log_path}"
         )
-    rows = [r.case for r in results]
+    rows = [r.case for r in results if r.case]
+    assert len(rows) == len(results)  # one that cannot be read is an error
     if warnings:
         log.get().warning(f"{_count(len(warnings), 'warning')}, kept in {paths.CHECKS}\n{table(warnings, most=20)}")
     cases.write(rows, cases_path)
@@ -104,8 +106,8 @@ def catalogue(
         log.get().info(f"left out by dataset.exclude: {', '.join(found.description.excluded)}")
     if notes_path:
         notes = seen.Seen(notes_path)
-        for r in results:
-            notes.note(r.case.case, (*r.case.images, r.case.label), r.stats, r.case.sha256)
+        for case, r in zip(rows, results, strict=True):
+            notes.note(case.case, (*case.images, case.label), r.stats, case.sha256)
         notes.save()
     log.get().info(f"{len(rows)} cases of {len({c.patient for c in rows})} patients, without an error")
     return rows
@@ -160,7 +162,9 @@ def check_case(root: Path, description: Description, entry: layout.Entry) -> Res
                 message = f"tensorImageSize is 2D, the file is a volume of shape {_text(volumes[path].data.shape[:3])}"
                 result.note("dimension", path, message)
         else:
-            result.pictures[path] = volumes[path].about
+            about = volumes[path].about
+            assert about is not None
+            result.pictures[path] = about
     placed = [p for p in volumes if _affine(volumes[p], p, result)]
     for path in placed[1:]:
         if description.pixels or not _turned_apart(placed[0], volumes[placed[0]], path, volumes[path], result):
@@ -248,8 +252,8 @@ def _header(root: Path, path: str, result: Result) -> None:
     import nibabel
     from nibabel.openers import Opener
 
-    loaded = nibabel.load(root / path)
-    with Opener(root / path) as handle:
+    loaded: Any = nibabel.load(root / path)
+    with Opener(str(root / path)) as handle:
         header = type(loaded.header).from_fileobj(handle, check=False)
     axes = min(3, len(loaded.shape))
     pixdim = np.asarray(header["pixdim"][1 : axes + 1], float)
@@ -305,7 +309,8 @@ def _turned_apart(first: str, a: images.Image, path: str, b: images.Image, resul
     if a.about is None or b.about is None or a.about.orientation == b.about.orientation:
         return False
     shown = [i.data.shape[:2] for i in (a, b)]
-    stored = [s[::-1] if i.about.orientation >= 5 else s for s, i in zip(shown, (a, b), strict=True)]
+    turned = [about.orientation >= 5 for about in (a.about, b.about)]
+    stored = [s[::-1] if t else s for s, t in zip(shown, turned, strict=True)]
     if shown[0] != shown[1] and stored[0] != stored[1]:
         return False
     tags = f"the tag of its orientation is {b.about.orientation}, that of {first} {a.about.orientation} (1: not turned)"
@@ -510,8 +515,8 @@ def _across(found: layout.Layout, results: list[Result]) -> list[Problem]:
         first = group[0]
         for other in group[1:]:
             same = found.description.patients != "case" and first.entry.patient == other.entry.patient
-            labels = "the same label" if first.label_digest == other.label_digest else "another label"
-            message = f"the same image as case {first.entry.case} ({first.entry.images[0]}), with {labels}"
+            which = "the same label" if first.label_digest == other.label_digest else "another label"
+            message = f"the same image as case {first.entry.case} ({first.entry.images[0]}), with {which}"
             check = "duplicate-image-same-patient" if same else "duplicate-image"
             problems.append(Problem(check, message, other.entry.case, other.entry.images[0]))
     read = [r.case.voxels for r in results if r.case]

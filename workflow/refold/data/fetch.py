@@ -58,7 +58,7 @@ def fetch(dataset: Dataset, raw: str | Path = layout.RAW) -> Path:
         return target
     archive = download(dataset.name, raw / CACHE) if kind == "decathlon" else layout.archive(dataset)
     with whole_folder(target) as folder:
-        if kind == "phantom":
+        if archive is None:
             from refold.data import phantom
 
             log.get().info(f"making the phantom of {dataset.phantom.patients} patients")

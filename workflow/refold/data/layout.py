@@ -87,14 +87,14 @@ def kind(dataset: Dataset) -> Literal["phantom", "decathlon", "archive", "folder
 
 def root(dataset: Dataset, raw: str | Path = RAW) -> Path:
     """The folder where the files of the data set lie, or will lie once fetched."""
-    if kind(dataset) == "folder":
+    if dataset.source and kind(dataset) == "folder":
         return Path(dataset.source).expanduser()
     return Path(raw) / dataset.name
 
 
 def archive(dataset: Dataset) -> Path | None:
     """The local archive that has to be unpacked, if any."""
-    return Path(dataset.source).expanduser() if kind(dataset) == "archive" else None
+    return Path(dataset.source).expanduser() if dataset.source and kind(dataset) == "archive" else None
 
 
 def unpacked(dataset: Dataset, raw: str | Path = RAW) -> str | None:
@@ -351,7 +351,7 @@ class _Reader:
                 self.note("entry", f"{where} has no image: {json.dumps(item)[:80]}", case, "dataset.json")
                 continue
             listed = item["image"] if isinstance(item["image"], list) else [item["image"]]
-            images = [self.path(p, where, case) for p in listed]
+            images = [path for p in listed if (path := self.path(p, where, case)) is not None]
             if not item.get("label"):
                 self.note("entry", f"{where} has no label", case, "dataset.json")
                 continue
@@ -359,7 +359,7 @@ class _Reader:
             if label is not None and label.lower().endswith(JPEG):
                 self.note("lossy-label", JPEG_LABEL.format(label), case, label)
                 continue
-            if label is None or None in images:
+            if label is None or len(images) < len(listed):
                 continue
             if len(images) == 1:
                 images = self.numbered(images[0], case, channels)
@@ -386,7 +386,8 @@ class _Reader:
     def channel_numbers(self, folder: str) -> dict[str, set[int]]:
         """{name without its channel's number: the numbers that are there}, of the files ``<stem>_0000<ending>``."""
         if folder not in self._numbers:
-            self._numbers[folder] = found = defaultdict(set)
+            found: dict[str, set[int]] = defaultdict(set)
+            self._numbers[folder] = found
             for name in self.there(folder):
                 stem = _stem(name)
                 if match := re.fullmatch(r"(.+)_([0-9]{4})", stem):
@@ -402,7 +403,7 @@ class _Reader:
         for i in sorted(set(found) - set(range(channels))) if channels else ():
             file = f"{base}_{i:04d}{ending}"
             self.note("channel-count", f"channel {i} is not among the {channels} named", case, file)
-        wanted = range(channels or max(found, default=0) + 1)
+        wanted: Sequence[int] = range(channels or max(found, default=0) + 1)
         if ending.lower() in PICTURE:
             # a colour picture holds several channels; whether all are there is seen when it is read
             wanted = [i for i in wanted if i in found] or [0]
@@ -486,7 +487,7 @@ class _Reader:
             patient = patient_of(entry.case)
             kept.append(Entry(entry.case, patient or "", entry.images, entry.label))
         unused = sorted(self.rows.keys() - {e.case for e in kept} - self.dataset.exclude.keys())
-        if unused:
+        if unused and self.dataset.patient_table:  # which the rows are of
             message = f"{len(unused)} row(s) name no case of the data set: {', '.join(unused[:5])}"
             self.note("patient-table-unused", message, file=Path(self.dataset.patient_table).name)
         return kept

@@ -91,7 +91,8 @@ class _Ellipsoid:
         """Slices of a grid twice as fine as ``points`` (3, x, y, z), ``step`` mm apart, around radius < ``limit``."""
         near = self.radius(points) < limit + 2 * step * np.linalg.norm(self.matrix, 2)
         sides = [np.flatnonzero(near.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
-        return tuple(slice(2 * s[0], 2 * s[-1] + 2) if s.size else slice(0, 0) for s in sides)
+        x, y, z = (slice(int(2 * s[0]), int(2 * s[-1] + 2)) if s.size else slice(0, 0) for s in sides)
+        return x, y, z
 
     def grown(self, factor: float) -> _Ellipsoid:
         return replace(self, matrix=self.matrix / factor)
@@ -182,6 +183,7 @@ def _anatomy(random: np.random.Generator, unit: float, lesion: bool) -> _Anatomy
         axes = unit * random.uniform((0.8, 0.8, 1.5), (1.3, 1.3, 5.0))
         vessels.append(_Ellipsoid.make(centre, axes, Rotation.random(rng=random)))
     fields = [_Field(random, pitch * unit, reach) for pitch in (10, 10, 10, 3.5, 3, 9)]
+    *displacement, fold, texture, suppression = fields
     bulge = unit * random.uniform(0.5, 0.9)
     signal = np.array(list(TISSUES.values())) * random.uniform(0.96, 1.04, (len(TISSUES), 2))
     signal[_INDEX["lesion"]] *= random.uniform(0.92, 1.12, 2)
@@ -199,7 +201,18 @@ def _anatomy(random: np.random.Generator, unit: float, lesion: bool) -> _Anatomy
         ):
             lesions.append(_Ellipsoid.make(centre, size * random.uniform(0.85, 1.2, 3), Rotation.random(rng=random)))
     return _Anatomy(
-        head, tuple(fields[:3]), bulge, *fields[3:], ventricles, organ, nucleus, tuple(vessels), tuple(lesions), signal
+        head,
+        tuple(displacement),
+        bulge,
+        fold,
+        texture,
+        suppression,
+        ventricles,
+        organ,
+        nucleus,
+        tuple(vessels),
+        tuple(lesions),
+        signal,
     )
 
 
@@ -278,7 +291,8 @@ def _polynomial(random: np.random.Generator, shape: np.ndarray) -> np.ndarray:
     """Logarithm of a bias field, a random polynomial of order 3 over the field of view (Van Leemput et al. 1999)."""
     order = np.indices((4, 4, 4)).sum(axis=0)
     coefficients = random.uniform(-0.25, 0.25, (4, 4, 4)) * ((order > 0) & (order <= 3))
-    return np.polynomial.polynomial.polygrid3d(*(np.linspace(-0.8, 0.8, n) for n in shape), coefficients)
+    x, y, z = (np.linspace(-0.8, 0.8, n) for n in shape)
+    return np.polynomial.polynomial.polygrid3d(x, y, z, coefficients)
 
 
 def _scan(
@@ -306,7 +320,7 @@ def _scan(
     )
     factor = 2 * half
     shares = [_blocks(tissue == _INDEX[name], factor) for name in LABELS[1:]]
-    label = np.argmax([1 - sum(shares), *shares], axis=0).astype(np.uint8)
+    label = np.argmax(np.array([1 - sum(shares), *shares]), axis=0).astype(np.uint8)
     inside = _blocks(tissue > 0, factor) >= 0.5
 
     signal = anatomy.signal * random.uniform(0.98, 1.02, anatomy.signal.shape)

@@ -328,9 +328,10 @@ def to_original(
 
     whole = np.zeros(record.canonical_shape, np.uint8)
     whole[slices(record.crop)] = _argmax(layers(), record.cropped_shape)
-    for i in range(probabilities.shape[-1]) if each is not None else ():
-        padded = np.full(record.canonical_shape, np.float32(i == 0))
-        # once more: to keep all labels would take their number of volumes
-        padded[slices(record.crop)] = layer(i) if total is None else np.exp(layer(i)) / total
-        each(i, decanonical(padded, record.transform))
+    if each is not None:
+        for i in range(probabilities.shape[-1]):
+            padded = np.full(record.canonical_shape, np.float32(i == 0))
+            # once more: to keep all labels would take their number of volumes
+            padded[slices(record.crop)] = layer(i) if total is None else np.exp(layer(i)) / total
+            each(i, decanonical(padded, record.transform))
     return np.ascontiguousarray(decanonical(whole, record.transform))

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -148,6 +149,7 @@ def _read_nifti(path: str | Path, label: bool) -> tuple[Image, float]:
     """The image, and the step between stored numbers: 0 where they are not scaled."""
     import nibabel
 
+    image: Any
     if suffix(path) == ".nii":
         image = nibabel.load(path)
     else:
@@ -190,7 +192,7 @@ def require_grid(
     if image.data.shape != tuple(shape):
         raise RefoldError(f"{path} has shape {image.data.shape}, {other} {tuple(shape)}")
     # pictures have no place
-    if len(shape) == 3 and (apart := differences(shape, affine, image.affine, ELSEWHERE)):
+    if len(shape) == 3 and (apart := differences(shape, np.asarray(affine), image.affine, ELSEWHERE)):
         both = (json.dumps([mm(row) for row in np.asarray(a).tolist()]) for a in (image.affine, affine))
         raise RefoldError(f"{path} lies elsewhere than {other} ({', '.join(apart)}): affines {' and '.join(both)}")
 
@@ -241,7 +243,7 @@ PROBABILITY_SUFFIX = {2: ".tif", 3: ".nii.gz"}
 @contextmanager
 def probability_writer(
     path: str | Path, shape: tuple[int, ...], labels: int, affine: np.ndarray
-) -> Iterator[Callable[[np.ndarray], None]]:
+) -> Iterator[Callable[[np.ndarray], object]]:
     """Gives a function that writes the probability (x, y[, z]) of one foreground label after the other.
 
     8 bits each, one label in memory at a time, the same bytes for the same input. 3-D: NIfTI, labels on the fourth
@@ -254,7 +256,12 @@ def probability_writer(
         import tifffile
 
         with atomic(path) as temporary, tifffile.TiffWriter(temporary) as tiff:
-            options = {"photometric": "minisblack", "compression": "zlib", "software": "", "metadata": None}
+            options: dict[str, Any] = {
+                "photometric": "minisblack",
+                "compression": "zlib",
+                "software": "",
+                "metadata": None,
+            }
             options |= {"shape": shape[::-1], "dtype": np.uint8, "rowsperstrip": shape[1]}
             # packed by Python's zlib, as NIfTI is: tifffile would take a library whose bytes follow its own releases
             yield lambda p: tiff.write(iter([zlib.compress(_quantised(p).swapaxes(0, 1).tobytes())]), **options)
@@ -274,7 +281,7 @@ def probability_writer(
         gzip.GzipFile("", "wb", 1, handle, mtime=0) as packed,
     ):
         packed.write(header.binaryblock + bytes(4))
-        yield lambda p: packed.write(_quantised(p).tobytes(order="F")) and None
+        yield lambda p: packed.write(_quantised(p).tobytes(order="F"))
 
 
 def _quantised(p: np.ndarray) -> np.ndarray:
@@ -297,7 +304,8 @@ def read_probabilities(path: str | Path) -> np.ndarray:
         from nibabel.filebasedimages import ImageFileError
 
         try:
-            found = np.asarray(nibabel.load(path).dataobj.get_unscaled())
+            image: Any = nibabel.load(path)
+            found = np.asarray(image.dataobj.get_unscaled())
         except ImageFileError as error:
             raise ValueError(error) from None
     except (OSError, ValueError, EOFError, zlib.error) as error:

@@ -93,7 +93,8 @@ class Statistics:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Statistics:
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        return cls(**fields)
 
 
 def fit(samples: Sequence[np.ndarray], modes: Sequence[str]) -> Statistics:

@@ -45,11 +45,13 @@ def fine_tolerance(evaluate: Evaluate, cases: Sequence[Case]) -> str | None:
     Args:
         evaluate: as `resolve` gives.
     """
-    coarse = [size for c in cases if (size := in_plane(c)) > evaluate.nsd_tolerance * (1 + 1e-4)]
+    tolerance = evaluate.nsd_tolerance
+    assert not isinstance(tolerance, str)
+    coarse = [size for c in cases if (size := in_plane(c)) > tolerance * (1 + 1e-4)]
     if len(coarse) <= (1 - MOST) * len(cases) + 1e-9:
         return None
     return (
-        f"evaluate.nsd_tolerance is {evaluate.nsd_tolerance:g} mm, below the voxel size within a slice of "
+        f"evaluate.nsd_tolerance is {tolerance:g} mm, below the voxel size within a slice of "
         f"{len(coarse)} of {len(cases)} cases (up to {max(coarse):.4g} mm): there a surface one voxel off counts as "
         "wrong, so that NSD measures the voxel size too; auto would be "
         f"{AUTO_LENGTHS['nsd_tolerance'] * voxel(cases):g} mm"

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -156,7 +157,7 @@ def _black_is_zero(samples: _Samples, path: str | Path, label: bool, rule: Rule)
 def _image(samples: _Samples, path: str | Path, rule: Rule, about: About) -> tuple[np.ndarray, About]:
     """Channels of an image, as many as the data set declares where the file holds them in another form."""
     data, wanted = samples.data, rule.channels
-    if samples.model == "palette":
+    if samples.palette is not None:
         indices, entries = data[..., 0], len(samples.palette)
         if indices.max() >= entries:
             lacking = _few(np.unique(indices[indices >= entries]))
@@ -230,6 +231,7 @@ def _of_palette(samples: _Samples, path: str | Path, rule: Rule) -> np.ndarray:
     Colours count as far as they tell the indices in use apart: programs also write palettes that nobody has set.
     """
     indices, palette, values = samples.data[..., 0], samples.palette, rule.labels.values
+    assert palette is not None
     used = np.flatnonzero(np.bincount(indices.ravel(), minlength=1))
     colours = palette[used[used < len(palette)]]
     coloured = bool(np.ptp(colours, axis=1).any())
@@ -333,8 +335,8 @@ def _png_or_jpeg(path: str | Path) -> _Samples:
 
     Pillow.MAX_IMAGE_PIXELS = None  # one's own files are no bombs
     with Pillow.open(path, formats=("PNG", "JPEG")) as picture:
-        if getattr(picture, "n_frames", 1) > 1 and picture.format == "PNG":
-            raise Refused("stack", f"{path} is an animation of {picture.n_frames} pictures; give one picture a file")
+        if (frames := getattr(picture, "n_frames", 1)) > 1 and picture.format == "PNG":
+            raise Refused("stack", f"{path} is an animation of {frames} pictures; give one picture a file")
         found = _png(path, picture) if picture.format == "PNG" else _jpeg(path, picture)
         orientation = picture.getexif().get(0x0112, 1)  # PNG may have it after the pixels
     return replace(found, orientation=orientation if orientation in TURNS else 1)
@@ -392,7 +394,8 @@ def _tiff(path: str | Path) -> _Samples:
     import tifffile
 
     with tifffile.TiffFile(path) as file:
-        pages = [p for p in file.pages if not p.is_reduced] or list(file.pages)  # previews are no pictures of their own
+        every = cast("list[tifffile.TiffPage]", list(file.pages))  # frames are asked for
+        pages = [p for p in every if not p.is_reduced] or every  # previews are no pictures of their own
         page = pages[0]
         held = file.series[0].size // max(1, page.size) if file.is_imagej or file.is_shaped else 1
         if max(len(pages), held) > 1 or page.imagedepth > 1:

@@ -123,14 +123,14 @@ def plan(
         raise RefoldError(f"a {dimension}-D network cannot take {len(shape)}-D data; set its dimension to 2 or auto")
     shape, spacing = shape[:dimension], spacing[:dimension]
     smallest, wanted = (SMALLEST, None) if stages == "auto" else (SMALLEST_FORCED, int(stages))
-    given = not isinstance(patch, str)
-    if given and len(patch) != dimension:
+    given = None if isinstance(patch, str) else tuple(patch)
+    if given is not None and len(given) != dimension:
         raise RefoldError(
-            f"train.patch: {list(patch)} has {len(patch)} axes, the network has {dimension}; give as many"
+            f"train.patch: {list(given)} has {len(given)} axes, the network has {dimension}; give as many"
         )
-    size = tuple(patch) if given else plan_patch(shape, spacing, max_voxels or MAX_VOXELS[dimension])
+    size = plan_patch(shape, spacing, max_voxels or MAX_VOXELS[dimension]) if given is None else given
     strides = plan_stages(size, spacing, smallest, wanted, whole)
-    what = f"train.patch: {list(size)}" if given else f"train.patch: auto, planned as {list(size)},"
+    what = f"train.patch: auto, planned as {list(size)}," if given is None else f"train.patch: {list(size)}"
     if wanted is not None and len(strides) < wanted:
         raise RefoldError(
             f"{what} can be pooled {len(strides) - 1} times, stages: {wanted} asks for {wanted - 1}; "
@@ -138,7 +138,7 @@ def plan(
         )
     divisor = Plan(size, strides).divisor
     padded = tuple(ceil(n / d) * d for n, d in zip(size, divisor, strict=True))
-    if given and padded != size:
+    if given is not None and padded != size:
         raise RefoldError(
             f"{what} cannot be pooled {len(strides) - 1} times: its axes must be multiples of {list(divisor)}; "
             f"the next that fits is {list(padded)}"

@@ -52,6 +52,7 @@ class Settings(Section, ABC):
     network: ClassVar[bool] = False  # learns by TensorFlow, with the sections `train` and `augment`
     trained: ClassVar[bool] = True  # has a model of its own
     decides: ClassVar[bool] = False  # its probabilities are 0 and 1, and say nothing about how sure it is
+    file: ClassVar[str]  # of its model, where it has one
     places: ClassVar[tuple[str, ...]] = ()  # keys that only say where files lie: no part of what is frozen
 
     kind: str

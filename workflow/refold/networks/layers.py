@@ -137,7 +137,8 @@ def residual(make: Maker, x, width: int, stride: Sequence[int], name: str):
     Where width or grid change, the input goes through a convolution of size 1 of its own.
     """
     plain, shortcut = make.normalisation == "none", x
-    for i, step in enumerate((stride, 1), start=1):
+    steps: tuple[Sequence[int] | int, ...] = (stride, 1)
+    for i, step in enumerate(steps, start=1):
         x = make.conv(width, 3, step, use_bias=plain, name=f"{name}_conv{i}")(x)
         norm = make.norm(f"{name}_norm{i}")
         x = norm(x) if norm else x

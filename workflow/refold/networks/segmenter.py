@@ -69,8 +69,8 @@ class NetworkSegmenter(Segmenter):
         self.build, self.dimension, self.planned, self.fewest_stages = build, dimension, plan, fewest_stages
         self.train, self.augment, self.predict = train or Train(), augment or Augment(), predict or Predict()
         self.layers, self.trainer = dict(layers or {}), trainer
-        self.network: keras.Model | None = None
-        self.plan: Plan | None = None
+        self.network: keras.Model  # after `fit` or `load`
+        self.plan: Plan
         self.labels = 0
         self._graphs: dict[int, Any] = {}
 

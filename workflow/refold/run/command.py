@@ -65,18 +65,18 @@ NO_ROOM = {
 
 def no_room(error: BaseException) -> str | None:
     """Words for a disk that takes nothing more, if that is what ``error`` or what caused it says; else None."""
-    first: BaseException | None = error
-    while error is not None:
-        code = getattr(error, "errno", None)
-        if not isinstance(error, OSError) or code not in NO_ROOM:
+    cause: BaseException | None = error
+    while cause is not None:
+        code = getattr(cause, "errno", None)
+        if not isinstance(cause, OSError) or code not in NO_ROOM:
             # libraries such as HDF5 tell it in their text alone
-            code = next((c for c in NO_ROOM if os.strerror(c) in str(error)), None)
+            code = next((c for c in NO_ROOM if os.strerror(c) in str(cause)), None)
         if code is not None:
-            told = (getattr(e, key, None) for e in (error, first) for key in ("filename", "place"))  # see files.atomic
+            told = (getattr(e, key, None) for e in (cause, error) for key in ("filename", "place"))  # see files.atomic
             named = next((n for n in told if isinstance(n, str)), None)
             folder = Path(named).absolute().parent if named else Path.cwd()
             return f"{NO_ROOM[code].format(folder=folder)}; then run again: what is whole is kept"
-        error = error.__cause__ or error.__context__
+        cause = cause.__cause__ or cause.__context__
     return None
 
 

@@ -78,8 +78,9 @@ def begin() -> None:
 
 def with_parent() -> None:
     """Initializer of a pool's processes: they end with the process that made them, however that ends."""
-    parent = multiprocessing.parent_process().pid
-    _watch(lambda: os.getppid() != parent, None)
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # a pool's process has one
+    _watch(lambda: os.getppid() != parent.pid, None)
 
 
 def _watch(over: Callable[[], bool], reason: str | None) -> None:

@@ -42,7 +42,7 @@ def _boot() -> str:
     return path.read_text().strip() if path.is_file() else ""
 
 
-_me = {
+_me: dict[str, Any] = {
     "token": uuid.uuid4().hex,
     "host": socket.gethostname(),
     "boot": _boot(),

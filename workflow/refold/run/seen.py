@@ -89,7 +89,7 @@ class Seen:
         self.note(key, names, before, found)
         return found
 
-    def note(self, key: str, names: Sequence[str], found: Sequence[Stat] | None, sha256: str) -> None:
+    def note(self, key: str, names: Sequence[str], found: Sequence[Stat] | None, sha256: str | None) -> None:
         """Keep what files were read with; ``found`` as `stats` gave it before they were read."""
         self._kept[key] = [list(names), found and [list(s) for s in found], sha256]
         self._changed |= self._kept[key] != self._known.get(key)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
-from refold.settings.base import Axes, Probability, Section, between
+from refold.settings.base import Axes, Probability, Range, Section
 
 
 class Rotation(Section):
@@ -14,12 +16,12 @@ class Rotation(Section):
 
 class Scaling(Section):
     p: Probability = 0.2
-    range: between(0.1, 10) = Field((0.7, 1.4))
+    range: Range[Annotated[float, Field(ge=0.1, le=10)]] = (0.7, 1.4)
 
 
 class Crop(Section):
     p: Probability = 0.0
-    range: between(0.1, 1) = Field((0.8, 1.0))
+    range: Range[Annotated[float, Field(ge=0.1, le=1)]] = (0.8, 1.0)
 
 
 class Flip(Section):
@@ -29,32 +31,32 @@ class Flip(Section):
 
 class Noise(Section):
     p: Probability = 0.1
-    variance: between(0, 100) = Field((0.0, 0.1))
+    variance: Range[Annotated[float, Field(ge=0, le=100)]] = (0.0, 0.1)
 
 
 class Blur(Section):
     p: Probability = 0.1
-    sigma: between(0, 20) = Field((0.5, 1.0))
+    sigma: Range[Annotated[float, Field(ge=0, le=20)]] = (0.5, 1.0)
 
 
 class Brightness(Section):
     p: Probability = 0.15
-    range: between(0, 100) = Field((0.75, 1.25))
+    range: Range[Annotated[float, Field(ge=0, le=100)]] = (0.75, 1.25)
 
 
 class Contrast(Section):
     p: Probability = 0.15
-    range: between(0, 100) = Field((0.75, 1.25))
+    range: Range[Annotated[float, Field(ge=0, le=100)]] = (0.75, 1.25)
 
 
 class LowResolution(Section):
     p: Probability = 0.125
-    range: between(0.05, 1) = Field((0.5, 1.0))
+    range: Range[Annotated[float, Field(ge=0.05, le=1)]] = (0.5, 1.0)
 
 
 class Gamma(Section):
     p: Probability = 0.3
-    range: between(0.05, 20) = Field((0.7, 1.5))
+    range: Range[Annotated[float, Field(ge=0.05, le=20)]] = (0.7, 1.5)
 
 
 class GammaInverted(Gamma):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -45,9 +45,8 @@ def _ordered(value: tuple[float, float]) -> tuple[float, float]:
     return value
 
 
-def between(low: float, high: float) -> Any:
-    end = Annotated[float, Field(ge=low, le=high)]
-    return Annotated[tuple[end, end], AfterValidator(_ordered)]
+End = TypeVar("End", bound=float)
+Range = Annotated[tuple[End, End], AfterValidator(_ordered)]
 
 
 def distinct(value: list) -> list:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field, create_model, model_serializer
 
@@ -67,7 +67,16 @@ def changes_of(section: type[Section], without: Collection[str] = ()) -> type[Ch
     return made
 
 
-TrainChanges = changes_of(Train)
-AugmentChanges = changes_of(Augment)
-# the rest is of the whole job
-PredictChanges = changes_of(Predict, without=("threads", "instructions", "keep_probabilities"))
+if TYPE_CHECKING:  # a checker cannot follow how they are made
+
+    class TrainChanges(Changes): ...
+
+    class AugmentChanges(Changes): ...
+
+    class PredictChanges(Changes): ...
+
+else:
+    TrainChanges = changes_of(Train)
+    AugmentChanges = changes_of(Augment)
+    # the rest is of the whole job
+    PredictChanges = changes_of(Predict, without=("threads", "instructions", "keep_probabilities"))

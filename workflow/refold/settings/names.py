@@ -12,7 +12,7 @@ CV, HOLDOUT = "cross-validation", "holdout"  # the two sets of cases that are te
 OWN = (MEAN,)
 OWN_METHODS = (*OWN, ALL, HOLDOUT, "incomplete")  # the last is a folder
 # what pandas takes for a missing value, in small letters
-MISSING = ("na", "n/a", "#n/a", "#n/a n/a", "#na", "<na>", "nan", "-nan", "none", "null")
+MISSING: tuple[str, ...] = ("na", "n/a", "#n/a", "#n/a n/a", "#na", "<na>", "nan", "-nan", "none", "null")
 MISSING += ("1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan")
 LONGEST = 100  # characters
 

@@ -113,6 +113,7 @@ def _from_file(
     cases: list[Case], description: Description, split: Split
 ) -> tuple[list[dict], list[str], list[str], str]:
     """The folds, the held-out cases, notes, and the hash of what the file says."""
+    assert split.file is not None
     given, path = planned.read(split.file), Path(split.file).name  # notes stand in the report, which names no place
     planned.same_number(split, given)
     known = {c.case: c.patient for c in cases}
@@ -130,7 +131,7 @@ def _from_file(
         return names
 
     holdout = there(given.holdout, "holdout")
-    folds = []
+    folds: list[dict[str, Any]] = []
     for i, (train, test) in enumerate(given.folds):
         test = there(test, f"test of fold {i}")
         if train is None:
@@ -237,7 +238,7 @@ def make(cases: list[Case], description: Description, split: Split) -> dict[str,
             folds = _kfold(rest, split)
         folds = [{**f, **{side: [rest[i].case for i in sorted(f[side])] for side in ("train", "test")}} for f in folds]
     notes += _unseen(folds, cases, description)
-    splits = {
+    splits: dict[str, Any] = {
         "kind": split.kind,
         "seed": split.seed,
         "folds": [{"fold": i, **f} for i, f in enumerate(folds)],

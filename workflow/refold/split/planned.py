@@ -79,6 +79,7 @@ def has_holdout(split: Split, excluded: Collection[str] = ()) -> bool:
     """
     if split.kind != "file":
         return split.test_fraction > 0
+    assert split.file is not None
     return bool(set(read(split.file).holdout) - set(excluded))
 
 
@@ -93,6 +94,7 @@ def check(split: Split, patients: int | None) -> None:
         RefoldError: more folds than patients, or another number of folds than in the user's file.
     """
     if split.kind == "file":
+        assert split.file is not None
         same_number(split, read(split.file))
     elif patients is not None:
         left = patients - (max(1, round(patients * split.test_fraction)) if split.test_fraction else 0)

@@ -42,13 +42,13 @@ def strata(present: Sequence[Sequence[str]], volume: Sequence[float], smallest: 
             + ", ".join(f"{c} ({counts[c]})" for c in rare)
         )
     result = np.empty(len(combinations), dtype=object)
-    volume = np.asarray(volume, float)
+    volumes = np.asarray(volume, float)
     for combination in sorted(set(combinations)):
         members = np.array([i for i, c in enumerate(combinations) if c == combination])
         bins = max(1, min(BINS, len(members) // smallest))
         # by rank, so that the bins are equally full even where volumes are equal
         rank = np.empty(len(members), int)
-        rank[np.argsort(volume[members], kind="stable")] = np.arange(len(members))
+        rank[np.argsort(volumes[members], kind="stable")] = np.arange(len(members))
         for member, b in zip(members, rank * bins // len(members), strict=True):
             result[member] = f"{combination}, volume {b + 1}/{bins}" if bins > 1 else combination
     return result.tolist(), notes

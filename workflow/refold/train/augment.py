@@ -113,7 +113,7 @@ class Augmenter:
         self,
         image: Any,
         label: Any,
-        centre: Sequence[float],
+        centre: Sequence[float] | np.ndarray,
         patch: Sequence[int],
         draw: Draw,
         generator: np.random.Generator,
@@ -246,6 +246,7 @@ def _transformed(
     Image: linear. Label: the label with the largest linear weight, the lowest on a tie, so that outlines stay smooth
     and no label is invented.
     """
+    assert draw.matrix is not None
     half = (np.array(patch) - 1) / 2
     middle = start + half + draw.matrix @ (draw.place * patch)
     reach = np.abs(draw.matrix) @ half + 1e-3  # single precision may round a point past the last voxel
@@ -274,7 +275,8 @@ def _interpolated(
     for first in range(0, patch[0], rows):
         slab = slice(first, min(first + rows, patch[0]))
         grid = np.ix_(np.arange(slab.start, slab.stop), *map(np.arange, patch[1:]))
-        index, weights = exact(0), []
+        index: Any = exact(0)
+        weights: list[np.ndarray] = []
         for a, stride in enumerate(strides):
             point = sum((matrix[a, b] * g for b, g in enumerate(grid[:-1])), origin[a]).astype(np.float32)
             point = (point + (matrix[a, -1] * grid[-1]).astype(np.float32)).ravel()

@@ -16,9 +16,10 @@ from refold.core.files import atomic
 
 def save(path: str | Path, key: str, arrays: dict[str, list[np.ndarray]], state: dict[str, Any]) -> None:
     """Write atomically. ``key`` is the hash of everything the training depends on; ``state`` is JSON."""
-    flat = {f"{name}/{i}": a for name, values in arrays.items() for i, a in enumerate(values)}
+    flat: dict[str, Any] = {f"{name}/{i}": a for name, values in arrays.items() for i, a in enumerate(values)}
     buffer = io.BytesIO()
-    np.savez(buffer, **flat, **{"//state": np.array(json.dumps({"key": key, **state}))})
+    flat["//state"] = np.array(json.dumps({"key": key, **state}))
+    np.savez(buffer, **flat)
     with atomic(path) as temporary:
         temporary.write_bytes(buffer.getvalue())
 
@@ -36,7 +37,7 @@ def load(path: str | Path, key: str) -> tuple[dict[str, list[np.ndarray]], dict[
                     f"{path} belongs to other parameters, data, code or another kind of machine: training starts anew"
                 )
                 return None
-            arrays: dict[str, list[np.ndarray]] = {}
+            arrays: dict[str, list[tuple[int, np.ndarray]]] = {}
             for name in file.files:
                 if name != "//state":
                     group, index = name.rsplit("/", 1)

@@ -43,11 +43,12 @@ def mirrored(forward: Forward, axes: Sequence[str]) -> Forward:
     def average(batch: np.ndarray) -> np.ndarray:
         flips = [f for n in range(len(numbers) + 1) for f in itertools.combinations(numbers, n)]
         flips = [f for f in flips if all(axis < batch.ndim - 1 for axis in f)]
-        total = None
+        total: np.ndarray | None = None
         for flip in flips:
             out = forward(np.ascontiguousarray(np.flip(batch, flip)) if flip else batch)
             out = np.flip(out, flip) if flip else out
             total = np.array(out, np.float32) if total is None else total + out
+        assert total is not None  # the first flip is none
         return total / np.float32(len(flips))
 
     return average
@@ -96,7 +97,7 @@ def probabilities(
             slice(max(0, c - b), min(s, c - b + t)) for c, b, s, t in zip(corner, before, shape, tile, strict=True)
         )
         target = tuple(slice(s.start - c + b, s.stop - c + b) for s, c, b in zip(source, corner, before, strict=True))
-        box[(0, *target)] = image[source]
+        box[0][target] = image[source]
         return box
 
     inner = tuple(slice(b, b + s) for b, s in zip(before, shape, strict=True))
@@ -156,6 +157,7 @@ def tile_size(
         if np.prod(shape) <= 2 * np.prod(patch):
             return whole(shape, patch, divisor)
         setting = patch
-    if len(setting) != len(shape):
-        raise RefoldError(f"predict.tile: {list(setting)} has {len(setting)} axes, the network has {len(shape)}")
-    return tuple(-(-int(t) // d) * d for t, d in zip(setting, divisor, strict=True))
+    sizes = list(map(int, setting))
+    if len(sizes) != len(shape):
+        raise RefoldError(f"predict.tile: {sizes} has {len(sizes)} axes, the network has {len(shape)}")
+    return tuple(-(-t // d) * d for t, d in zip(sizes, divisor, strict=True))

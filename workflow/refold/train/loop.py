@@ -222,5 +222,5 @@ class Trainer:
         dice = f", inner validation Dice {np.nanmean(row['dice']):.4f}" if row.get("dice") else ""
         text = f"{self.name}: epoch {epoch + 1}/{settings.epochs}, loss {row['loss']:.4f}{dice}"
         log.get().info(("\r" if sys.stderr.isatty() else "") + text)
-        if self.stopped:
+        if self.stopped and self.best:
             log.get().info(f"{self.name}: stopped early, best epoch {self.best[1]}")

@@ -43,7 +43,8 @@ def _quiet() -> Iterator[None]:
 def _without(*packages: str) -> Iterator[None]:
     """Keras imports these where it finds them, for helpers that nobody here uses: a quarter of its import's time."""
     absent = [p for p in packages if p not in sys.modules]
-    sys.modules.update(dict.fromkeys(absent))
+    for package in absent:
+        sys.modules[package] = None  # type: ignore[assignment]  # so that an import fails
     try:
         yield
     finally:
@@ -55,8 +56,8 @@ def hold(instructions: str, environment: MutableMapping[str, str]) -> None:
     """Tell oneDNN, before it is loaded, which instructions it may use, whatever the user's environment says."""
     for name in ("ONEDNN_MAX_CPU_ISA", *STRAY):
         environment.pop(name, None)
-    if ISA[instructions]:
-        environment["ONEDNN_MAX_CPU_ISA"] = ISA[instructions]
+    if most := ISA[instructions]:
+        environment["ONEDNN_MAX_CPU_ISA"] = most
 
 
 def configure(threads: int, seed: int, precision: str = "float32", instructions: str = "avx2"):

@@ -12,6 +12,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -41,7 +42,7 @@ class Normalised:
 class Plane:
     """One slice of a label volume, sliced lazily."""
 
-    label: object
+    label: Any
     z: int
 
     @property
@@ -154,8 +155,8 @@ class Feed:
             start = time.monotonic()
             batch = queue.popleft().result()
             self.waited += time.monotonic() - start
-            if (step := next(todo, None)) is not None:
-                queue.append(self.pool.submit(self.sampler.batch, epoch, step, order))
+            if (following := next(todo, None)) is not None:
+                queue.append(self.pool.submit(self.sampler.batch, epoch, following, order))
             yield batch
 
     def close(self) -> None:
