@@ -166,9 +166,9 @@ def look(outputs: Iterable[tools.Output]) -> Looked:
             gather(path, _of_predictions(path, value, cards))
     files: dict[Path, str | None] = dict.fromkeys([*(Path(p) for p in there), *(x.path for x in links)])
     size = 0
-    for path in log.progress(files, "files looked through"):
-        if path.is_file():
-            files[path], size = sha256_file(path), size + path.stat().st_size
+    for file in log.progress(files, "files looked through"):
+        if file.is_file():
+            files[file], size = sha256_file(file), size + file.stat().st_size
     for link in links:
         name, found = str(link.path), files[link.path]
         if name in wrong:

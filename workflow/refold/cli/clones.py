@@ -200,6 +200,7 @@ def logged(
             command, cwd=folder, env=dict(env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True,
         )  # fmt: skip
+        assert process.stdout is not None
         try:
             for text in process.stdout:
                 handle.write(text)

@@ -170,8 +170,10 @@ class Cluster:
 
     def _daemon(self, *words: str, **options) -> None:
         # an inherited pipe would keep pytest's caller waiting for as long as the daemon runs
-        quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-        subprocess.run(words, check=True, timeout=30, cwd="/", **quiet, **options)
+        subprocess.run(
+            words, check=True, timeout=30, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL, **options,
+        )  # fmt: skip
 
     def _stop(self) -> None:
         with suppress(RuntimeError, TimeoutError, subprocess.TimeoutExpired, FileNotFoundError):

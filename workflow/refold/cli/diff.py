@@ -163,13 +163,15 @@ def _short(value: Any) -> str:
 def _bytes(first: bytes, second: bytes) -> list[Difference]:
     if len(first) != len(second):
         return [Difference("bytes differ, length", str(len(first)), str(len(second)))]
-    count, at = 0, None
+    count = 0
+    at: int | None = None
     for i in range(0, len(first), BLOCK):
         a, b = first[i : i + BLOCK], second[i : i + BLOCK]
         if a != b:
             places = [i + j for j, (x, y) in enumerate(zip(a, b, strict=True)) if x != y]
             count += len(places)
             at = places[0] if at is None else at
+    assert at is not None
     where = f"bytes differ, {count} of {len(first)}, first at {at}"
     return [Difference(where, f"0x{first[at]:02x}", f"0x{second[at]:02x}")]
 

@@ -108,7 +108,7 @@ def _of_dataset(dataset: Dataset, thorough: bool) -> tuple[Look, Look]:
             data = Look(DATA, tuple(_of_cases(found, thorough)), made)
         except RefoldError as error:
             data = Look(DATA, (str(error),), made)
-    differs = ()
+    differs: tuple[str, ...] = ()
     if found and not data.differs and os.path.isfile(paths.CHECKS):
         try:
             if seals.read(paths.CHECKS).get("listing") != listing.digest(listing.problems(found)):
@@ -197,6 +197,7 @@ def _of_split(split: Split) -> Look:
         then = seals.read(RESULTS).get("given")
     except RefoldError as error:
         return Look(SPLIT, (str(error),), made)
+    assert split.file is not None
     try:
         now = planned.read(split.file).sha256
     except RefoldError as error:
@@ -214,8 +215,7 @@ def _of_label_maps(method: str, entry: External, fold: str, thorough: bool) -> L
         for case, about in sorted(read_json(listing)["cases"].items()):
             source = about["source"]
             path = find(folder, fold, case, 2 if about["file"].endswith(".png") else 3)
-            name = path.relative_to(folder).as_posix() if path else None
-            if name != source["file"]:
+            if path is None or (name := path.relative_to(folder).as_posix()) != source["file"]:
                 differs.append(f"the label map of case {case} is {path or 'missing'}, was {folder / source['file']}")
             else:
                 wanted.append((name, (name,), source["sha256"]))

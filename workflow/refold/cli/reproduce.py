@@ -85,6 +85,7 @@ def reproduce(
             write_text(out, f"{what[0].upper()}{what[1:]}.\n\n{markdown(runs)}\n{verdict(runs)}\n")
         for run in made[1:]:
             if run.hashes != made[0].hashes:
+                assert made[0].folder and run.folder
                 found = diff.compare(made[0].folder, run.folder, outs)
                 say(f"{made[0].way} and {run.way}\n{found.text((f'in {made[0].way}', f'in {run.way}'))}")
         say(verdict(runs))

@@ -72,7 +72,7 @@ def tested(params: Params) -> list[int | str]:
     Raises:
         RefoldError: the user's split file cannot be read.
     """
-    folds = params.split.fold_numbers
+    folds: list[int | str] = [*params.split.fold_numbers]
     return [*folds, HOLDOUT] if planned.has_holdout(params.split, params.dataset.exclude) else folds
 
 

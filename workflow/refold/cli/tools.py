@@ -21,8 +21,7 @@ def run(
     *command: str, folder: str | Path = ".", quiet: bool = True, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess:
     """A command of this Python environment; output and errors are kept unless it may show them itself."""
-    kept = {"capture_output": True} if quiet else {}
-    return subprocess.run([*command], cwd=folder, text=True, env=env, **kept)
+    return subprocess.run([*command], cwd=folder, text=True, env=env, capture_output=quiet)
 
 
 def snakemake(*arguments: str, folder: str | Path = ".", quiet: bool = True) -> subprocess.CompletedProcess:

@@ -34,7 +34,7 @@ def _flat(run: Run, names: dict[str, str]) -> dict[str, str]:
         return dict(flat(_pruned(run.written or {})))
     sections = shown(run.params)
     selected = sections.pop(SELECTION, {})
-    found = {}
+    found: dict[str, str] = {}
     for section, content in sections.items():
         method = section.removeprefix("methods.")
         section = f"methods.{names.get(method, method)}" if section.startswith("methods.") else section
@@ -81,8 +81,8 @@ def parameters(runs: list[Run], chosen: list[tuple[Run, Run, str, str]]) -> Keys
 
 def versions(runs: list[Run]) -> Keys | None:
     """Python and libraries that differ, as provenance.json has them; None where a run has none."""
-    known = [(r.provenance or {}).get("versions") for r in runs]
-    if not all(known):
+    known = [v for r in runs if (v := (r.provenance or {}).get("versions"))]
+    if len(known) < len(runs):
         return None
     names = list(dict.fromkeys(n for v in known for n in v))
     rows = [(n, [str(v.get(n, NOT_DEFINED)) for v in known]) for n in names]
@@ -91,7 +91,7 @@ def versions(runs: list[Run]) -> Keys | None:
 
 def code(runs: list[Run]) -> list[str] | None:
     """Phases whose code is not the same in all runs; None where a run does not tell."""
-    known = [(r.provenance or {}).get("code") for r in runs]
-    if not all(known):
+    known = [c for r in runs if (c := (r.provenance or {}).get("code"))]
+    if len(known) < len(runs):
         return None
     return [p for p in dict.fromkeys(p for c in known for p in c) if len({c.get(p) for c in known}) > 1]

@@ -201,8 +201,9 @@ def _description(place: Place, unsealed: list[str]) -> Description | None:
 def _provenance(place: Place, unsealed: list[str]) -> dict[str, Any] | None:
     """What provenance.json says; None where it tells of other tables, such as those before the last run."""
     found = _json(place, PROVENANCE, unsealed)
+    scores = place.file(SCORES)
     try:
-        return found if found["tables"]["cases.csv"] == sha256_file(place.file(SCORES)) else None
+        return found if scores and found["tables"]["cases.csv"] == sha256_file(scores) else None
     except (KeyError, TypeError):
         return None
 

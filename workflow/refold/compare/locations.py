@@ -99,6 +99,7 @@ class Record(Place):
     cache: DVC's. links: an empty folder of this run's own, where files of the cache get their names.
     """
 
+    commit: str = ""
     cache: Path = Path()
     links: Path = Path()
 
@@ -284,5 +285,5 @@ def opened(names: list[tuple[str, Path]]) -> Iterator[list[Place]]:
             scratch = folder / str(i)
             scratch.mkdir()
             found.append(find(name, here, scratch))
-        names = [place.name for place in found]
-        yield [replace(place, name=place.given) if names.count(place.name) > 1 else place for place in found]
+        taken = [place.name for place in found]
+        yield [replace(place, name=place.given) if taken.count(place.name) > 1 else place for place in found]

@@ -32,13 +32,13 @@ CASES = 3  # pictured in each direction
 
 def _scatters(pair: Pair) -> list[Markup]:
     labels = ([MEAN] if len(pair.labels) > 1 else []) + pair.labels
-    axes = tuple(words.axis(r, m) for r, m in zip(pair.runs, pair.methods, strict=True))
+    x, y = (words.axis(r, m) for r, m in zip(pair.runs, pair.methods, strict=True))
     return [
         Markup(
             figures.scatter(
                 pair,
                 label,
-                axes,
+                (x, y),
                 words.label_words(label),
                 words.scatter_alt(pair, label),
                 [words.hover(pair, c, label) for c in pair.changes],

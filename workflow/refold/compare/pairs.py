@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -183,7 +184,7 @@ def shared(first: Run, second: Run) -> tuple[list[str], list[str], list[str]]:
 
 
 def _pair(
-    number: int, runs: tuple[Run, Run], methods: tuple[str, str], set_: str, evaluate: Evaluate, leave: set[str]
+    number: int, runs: tuple[Run, Run], methods: tuple[str, str], set_: str, evaluate: Evaluate, leave: Collection[str]
 ) -> Pair | None:
     """None where no case is in both."""
     parts = [_part(r, m, set_) for r, m in zip(runs, methods, strict=True)]
@@ -205,12 +206,17 @@ def _pair(
     dice, worth = (
         {label: [t[label, "dice"].to_dict() for t in two] for label in [MEAN, *labels]} for two in (tables, fair)
     )
+
+    def both_of(values: dict[str, list[dict[str, float]]], case: str) -> dict[str, tuple[float, float]]:
+        return {label: (a[case], b[case]) for label, (a, b) in values.items()}
+
     changes = [
         Change(
             case,
             patients[case],
             (folds[0][case], folds[1][case]),
-            *({label: (a[case], b[case]) for label, (a, b) in of.items()} for of in (dice, worth)),
+            both_of(dice, case),
+            both_of(worth, case),
             f"pair-{number}-case-{i}",
         )
         for i, case in enumerate(cases)
@@ -236,13 +242,13 @@ def _pair(
                     **found,
                 }
             )
-    counts = [_empty(f, labels) for f in frames]
-    empty = {label: (counts[0][label], counts[1][label]) for label in labels} if all(counts) else None
-    only = tuple([c for c in sorted(set(mine)) if c not in set(theirs)] for mine, theirs in (tested, tested[::-1]))
+    mine, theirs = (_empty(f, labels) for f in frames)
+    empty = {label: (mine[label], theirs[label]) for label in labels} if mine and theirs else None
+    only = (sorted(set(tested[0]) - set(tested[1])), sorted(set(tested[1]) - set(tested[0])))
     return Pair(number, runs, methods, set_, labels, cases, only, changes, empty, rows)
 
 
-def compare(chosen: list[tuple[Run, Run, str, str]], evaluate: Evaluate, leave: set[str] = frozenset()) -> list[Pair]:
+def compare(chosen: list[tuple[Run, Run, str, str]], evaluate: Evaluate, leave: Collection[str] = ()) -> list[Pair]:
     """All pairs, with tests corrected over the pairs of one set, label and metric (Holm 1979).
 
     Args:
@@ -254,10 +260,10 @@ def compare(chosen: list[tuple[Run, Run, str, str]], evaluate: Evaluate, leave: 
         RefoldError: no case, or no label, is in both runs of a pair.
     """
     found: list[Pair] = []
-    for a, b, *methods in chosen:
+    for a, b, mine, theirs in chosen:
         before = len(found)
         for set_ in (CV, HOLDOUT):
-            if pair := _pair(len(found), (a, b), tuple(methods), set_, evaluate, leave):
+            if pair := _pair(len(found), (a, b), (mine, theirs), set_, evaluate, leave):
                 found.append(pair)
         if len(found) == before:
             key = "case" if set(a.labels) & set(b.labels) else "label"

@@ -17,6 +17,7 @@ from refold.core.files import read_json, sha256_file
 from refold.core.language import _
 from refold.imaging import cases as case_table
 from refold.imaging import images
+from refold.imaging.dataset import Description
 from refold.report.pictures import CHANNELS, Plane, planes, raw, turned
 
 
@@ -59,12 +60,19 @@ def _prediction(run: Run, method: str, fold: str, case: str) -> np.ndarray:
             raise NotAtHand(words.another_prediction(run))
     except (AttributeError, KeyError, TypeError, RefoldError):
         raise NotAtHand(_(words.UNREADABLE)) from None
-    return images.read(path, True, run.description.rule()).data
+    return images.read(path, True, _data(run)[0].rule()).data
+
+
+def _data(run: Run) -> tuple[Description, dict[str, case_table.Case]]:
+    """Raises `NotAtHand` where its data are not known."""
+    if run.description is None or run.cases is None:
+        raise NotAtHand(words.no_data(run))
+    return run.description, run.cases
 
 
 def _as_first(data: np.ndarray, first: Run, run: Run, labels: list[str]) -> np.ndarray:
     """A label map of ``run`` with the first run's values of the labels; labels not compared are background."""
-    theirs, ours = run.description.labels, first.description.labels
+    theirs, ours = _data(run)[0].labels, _data(first)[0].labels
     if not set(labels) <= set(theirs.names) & set(ours.names):
         raise NotAtHand(_(words.UNREADABLE))
     found = np.zeros(data.shape, np.int64)
@@ -77,14 +85,13 @@ def picture(pair: Pair, change: Change) -> Picture:
     """The planes of one case through the largest section of the label that changed most, or why there are none."""
     first = pair.runs[0]
     try:
-        if any(run.description is None or run.cases is None for run in pair.runs):
-            raise NotAtHand(words.no_data(next(r for r in pair.runs if r.description is None or r.cases is None)))
-        case = first.cases[change.case]
-        root = first.place.raw(first.description.name, case)
+        (description, cases), _second = map(_data, pair.runs)
+        case = cases[change.case]
+        root = first.place.raw(description.name, case)
         if root is None:
             raise NotAtHand(words.no_image(first))
         case_table.verify(case, root)
-        truth = images.read(root / case.label, True, first.description.rule())
+        truth = images.read(root / case.label, True, description.rule())
         masks = [
             _as_first(_prediction(run, method, folds[0], change.case), first, run, pair.labels)
             for run, method, folds in zip(pair.runs, pair.methods, change.folds, strict=True)
@@ -92,9 +99,9 @@ def picture(pair: Pair, change: Change) -> Picture:
         if any(m.shape != truth.data.shape for m in masks):
             raise NotAtHand(_(words.ANOTHER_GRID))
         kept = images.Image(_as_first(truth.data, first, first, pair.labels), truth.affine)
-        shown = raw(first.description, case, root, CHANNELS, kept)
+        shown = raw(description, case, root, CHANNELS, kept)
         masks = [shown.truth, *(turned(m, truth.affine) for m in masks)]
-        return Picture(change, change.most, planes(first.description.labels, shown, masks, change.most))
+        return Picture(change, change.most, planes(description.labels, shown, masks, change.most))
     except NotAtHand as reason:
         return Picture(change, change.most, [], str(reason))
     except RefoldError as error:

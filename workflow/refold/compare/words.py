@@ -132,7 +132,9 @@ def finding(pair: Pair, level: str) -> dict[str, Any]:
     """One sentence in parts, so that the template can mark the numbers."""
     label = MEAN if len(pair.labels) > 1 else pair.labels[0]
     row = pair.row(label, "dice")
+    assert row is not None  # every label has its Dice
     first, second = pair.runs
+    rightly_empty = sum(c.empty for c in pair.changes)
     return {
         "method": method(pair),
         "set": pair.set,
@@ -147,7 +149,7 @@ def finding(pair: Pair, level: str) -> dict[str, Any]:
         "patients": plural(row["n"], "patient"),
         "verdict": _told(winner(_as_methods(row, pair))),
         "p": p(row["p_holm"]),
-        "empty": plural(empty, "case") if (empty := sum(c.empty for c in pair.changes)) else "",
+        "empty": plural(rightly_empty, "case") if rightly_empty else "",
         "same": all(c.worth[x][0] == c.worth[x][1] for c in pair.changes for x in pair.labels),
     }
 
@@ -322,7 +324,7 @@ def _data(first: Run, run: Run) -> list[Caution]:
             )
             found.append(Caution(_("data"), text, True))
         else:
-            ours, theirs = ({c: r.cases[c] for c in common if c in r.cases} for r in (first, run))
+            ours, theirs = ({c: known[c] for c in common if c in known} for known in (first.cases, run.cases))
             other = [c for c in common if c in ours and c in theirs and ours[c].sha256 != theirs[c].sha256]
             size = [c for c in other if (ours[c].shape, ours[c].voxels) != (theirs[c].shape, theirs[c].voxels)]
             if size:

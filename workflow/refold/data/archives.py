@@ -13,6 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -70,7 +71,7 @@ def _tar_members(opened: tarfile.TarFile) -> Iterator[_Member]:
     for m in opened:
         special = next((word for test, word in kinds if test(m)), "of an unknown kind")
         kind = "folder" if m.isdir() else "file" if m.isreg() else special
-        yield _Member(m.name, kind, m.size if kind == "file" else 0, lambda m=m: opened.extractfile(m))
+        yield _Member(m.name, kind, m.size if kind == "file" else 0, partial(opened.extractfile, m))
 
 
 def _zip_members(opened: zipfile.ZipFile) -> Iterator[_Member]:
@@ -82,7 +83,7 @@ def _zip_members(opened: zipfile.ZipFile) -> Iterator[_Member]:
         if m.flag_bits & 1:
             kind = "encrypted"
         # orig_filename: zipfile cuts a name at a NUL and turns backslashes round before it is looked at
-        yield _Member(m.orig_filename, kind, m.file_size, lambda m=m: opened.open(m))
+        yield _Member(m.orig_filename, kind, m.file_size, partial(opened.open, m))
 
 
 def _write(archive: Path, folder: Path, members: int | None, found: Iterator[_Member]) -> None:

@@ -56,16 +56,16 @@ def main(argv: list[str] | None = None) -> command.Job | None:
         return None
     stamps = Stamps(args.params)
     if args.verb == "fold":
-        from refold.evaluate.fold import run
+        from refold.evaluate.fold import run as measure
 
-        run(
+        measure(
             args.method, args.fold, stamps.read(Evaluate), args.cases, args.dataset, args.splits,
             args.predictions, args.output, args.processes, args.place,
         )  # fmt: skip
     else:
-        from refold.evaluate.aggregate import run
+        from refold.evaluate.aggregate import run as summarise
 
-        run(args.methods, args.folds, stamps, args.input, args.output, args.splits)
+        summarise(args.methods, args.folds, stamps, args.input, args.output, args.splits)
     return command.Job(stamps)
 
 

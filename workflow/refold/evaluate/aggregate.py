@@ -56,7 +56,7 @@ class Fold:
 
 def _flat(hashes: dict[str, Any], prefix: str = "") -> dict[str, str]:
     """Nested hashes as dotted keys."""
-    found = {}
+    found: dict[str, str] = {}
     for key, value in hashes.items():
         found |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
     return found
@@ -346,7 +346,8 @@ def run(
     tables = {name: {method: over_repeats(t) for method, t in by.items()} for name, by in frames.items()}
 
     todo = [(group, frames[name][method]) for name in order for method, group in sets[name].items()]
-    lesions, counted = [], []
+    lesions: list[dict[str, Any]] = []
+    counted: list[dict[str, Any]] = []
     for name in order:
         for method, group in sets[name].items():
             own = counts.lesion_rows(name, group, patients)

@@ -78,7 +78,8 @@ def evaluate_case(task: Task) -> list[Measured]:
     seals.check(task.prediction, task.sha256, task.listing, task.listing)
     truth, prediction = (images.read(p, True, task.rule) for p in (task.truth, task.prediction))
     images.require_grid(prediction, task.prediction, truth.data.shape, truth.affine, task.truth)
-    maps = [task.labels.indices(i.data, p) for i, p in ((truth, task.truth), (prediction, task.prediction))]
+    true = task.labels.indices(truth.data, task.truth)
+    predicted = task.labels.indices(prediction.data, task.prediction)
     probabilities = None
     if task.probabilities:
         seals.check(*task.probabilities, task.listing, task.listing)
@@ -86,12 +87,12 @@ def evaluate_case(task: Task) -> list[Measured]:
         if probabilities.shape != (*truth.data.shape, len(task.labels) - 1):
             raise RefoldError(f"{task.probabilities[0]} has shape {probabilities.shape}; predict {task.case!r} again")
     e = task.evaluate
-    found = pairs(
-        *maps, task.structures, truth.spacing, e.nsd_tolerance, e.lesion_iou, probabilities, e.calibration_margin
-    )
+    tolerance, margin = e.nsd_tolerance, e.calibration_margin
+    assert not isinstance(tolerance, str) and not isinstance(margin, str)  # see `lengths.resolve`
+    found = pairs(true, predicted, task.structures, truth.spacing, tolerance, e.lesion_iou, probabilities, margin)
     return [
-        (structure.name, pair.state, compute(pair), pair.uncertainty and pair.uncertainty.reliability(), lesions(pair))
-        for structure, pair in zip(task.structures, found, strict=True)
+        (s.name, pair.state, compute(pair), pair.uncertainty.reliability() if pair.uncertainty else None, lesions(pair))
+        for s, pair in zip(task.structures, found, strict=True)
     ]
 
 
@@ -178,7 +179,11 @@ def run(
         )
         for case in wanted
     ]
-    table, empty, counts, reliability, components = [], {}, Counter(), {}, {}
+    table: list[dict[str, Any]] = []
+    empty: dict[str, dict[str, str]] = {}
+    counts: Counter[str] = Counter()
+    reliability: dict[str, np.ndarray] = {}
+    components: dict[str, dict[str, Any]] = {}
     results = log.progress(_all(tasks, processes), f"metrics of {method}, fold {fold}", total=len(tasks))
     for task, result in zip(tasks, results, strict=True):
         for label, state, values, bins, found in result:

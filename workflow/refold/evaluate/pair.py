@@ -100,12 +100,13 @@ class Pair:
 
         A single slice has no surface on its faces: contours are compared within it, as of a picture.
         """
-        both = (squeezed(m, self.shape) for m in (self._truth, self._prediction))
-        return distances(*both, tuple(self.spacing[a] for a in spatial(self.shape)))
+        truth, prediction = (squeezed(m, self.shape) for m in (self._truth, self._prediction))
+        return distances(truth, prediction, tuple(self.spacing[a] for a in spatial(self.shape)))
 
     @cached_property
     def lesions(self) -> Matched:
         """Connected components, matched. `lesion_iou` may not be None."""
+        assert self.lesion_iou is not None
         return match(self._truth, self._prediction, self.lesion_iou)
 
     @property

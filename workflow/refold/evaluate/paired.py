@@ -72,7 +72,8 @@ def comparable(table: pd.DataFrame, regions: Collection[str]) -> pd.DataFrame:
             own = own.copy()
             for here, worth in zip(empty, worths, strict=True):
                 if worth != KEEP:
-                    own[here] = {DIAGONAL: values.get("hd95_penalised", own)[here], OUT: math.nan}.get(worth, worth)
+                    stands: dict[Any, Any] = {DIAGONAL: values.get("hd95_penalised", own)[here], OUT: math.nan}
+                    own[here] = stands.get(worth, worth)
             found[label, metric] = own
     columns = pd.MultiIndex.from_tuples(found, names=table.columns.names)
     result = pd.DataFrame(dict(enumerate(found.values())), index=table.index)

@@ -88,7 +88,7 @@ def studentised(
     if patients < 2:
         return math.nan, math.nan
     sums, numbers = np.asarray(sums, float), np.asarray(numbers, float)
-    mean, error = _ratio(*(np.array([x.sum()]) for x in _moments(sums, numbers)), patients)
+    mean, error = _ratio(patients, *(np.array([x.sum()]) for x in _moments(sums, numbers)))
     tails = [(1 - confidence) / 2, (1 + confidence) / 2]
     if not error[0] > 0:
         low = high = mean[0]
@@ -100,7 +100,7 @@ def studentised(
         moments, rows, found = _moments(sums, numbers), max(1, _BLOCK // patients), []
         for start in range(0, samples, rows):
             drawn = _drawn(seed, patients, start, min(rows, samples - start))
-            means, errors = _ratio(*(np.einsum("bp,p->b", drawn, x) for x in moments), patients)
+            means, errors = _ratio(patients, *(np.einsum("bp,p->b", drawn, x) for x in moments))
             some = errors > 1e-9 * error[0]  # a sample of one patient alone has no spread
             found.append((means[some] - mean[0]) / errors[some])
         left, right = np.quantile(np.concatenate(found), tails)
@@ -110,7 +110,7 @@ def studentised(
 
 def standard_error(sums: np.ndarray, numbers: np.ndarray) -> float:
     """Of a mean over cases, patients being independent: that of a ratio of sums by patient. At least two patients."""
-    return float(_ratio(*(np.array([x.sum()]) for x in _moments(sums, numbers)), len(sums))[1][0])
+    return float(_ratio(len(sums), *(np.array([x.sum()]) for x in _moments(sums, numbers)))[1][0])
 
 
 def _moments(sums: np.ndarray, numbers: np.ndarray) -> tuple[np.ndarray, ...]:
@@ -118,7 +118,9 @@ def _moments(sums: np.ndarray, numbers: np.ndarray) -> tuple[np.ndarray, ...]:
     return sums, numbers, sums * sums, sums * numbers, numbers * numbers
 
 
-def _ratio(s, n, ss, sn, nn, patients: int) -> tuple[np.ndarray, np.ndarray]:
+def _ratio(
+    patients: int, s: np.ndarray, n: np.ndarray, ss: np.ndarray, sn: np.ndarray, nn: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Mean over cases and its standard error, from sums over the patients of `_moments`; arrays of one shape."""
     mean = s / n
     spread = np.maximum(ss - 2 * mean * sn + mean * mean * nn, 0)

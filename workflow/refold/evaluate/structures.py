@@ -36,6 +36,6 @@ def structures(labels: Labels, evaluate: Evaluate) -> tuple[Structure, ...]:
     if strange := [n for n in evaluate.lesions if n not in known and n not in evaluate.regions]:
         more = f" and the regions {', '.join(evaluate.regions)}" if evaluate.regions else ""
         raise RefoldError(f"params.yaml: evaluate.lesions: no label {strange[0]!r}; {there}{more}")
-    found = {name: (index,) for name, index in known.items()}
+    found: dict[str, tuple[int, ...]] = {name: (index,) for name, index in known.items()}
     found |= {region: tuple(sorted(known[m] for m in members)) for region, members in evaluate.regions.items()}
     return tuple(Structure(name, indices, name in evaluate.lesions) for name, indices in found.items())

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from itertools import product
 from typing import Any
 
 from refold.core.errors import RefoldError
 from refold.experiment.params import Params
-from refold.methods.base import Settings
+from refold.methods.derived import Derived
+from refold.methods.network import Network
+from refold.methods.prediction import Prediction
 from refold.settings import names
 from refold.settings.base import nearest
 from refold.settings.changes import Changes
@@ -27,17 +29,17 @@ def _data_dimension(p: Params) -> int | None:
         return 3  # the phantom and all Decathlon tasks
     if isinstance(p.preprocess.spacing, list):
         return len(p.preprocess.spacing)
-    networks = [(n, p.methods[n]) for n in p.networks]
+    networks = [(n, p.network(n)) for n in p.networks]
     patches = [p.train_of(n).patch for n, m in networks if m.dimension == "auto"]
     if patches and len(patches) == len(networks) and all(isinstance(x, list) for x in patches):
         return len(patches[0])
     return None
 
 
-def _networks(p: Params) -> dict[str, tuple[Settings, int | None]]:
+def _networks(p: Params) -> dict[str, tuple[Network, int | None]]:
     """Each network and its number of axes as far as params.yaml tells."""
     data = _data_dimension(p)
-    networks = {name: p.methods[name] for name in p.networks}
+    networks = {name: p.network(name) for name in p.networks}
     return {name: (m, data if m.dimension == "auto" else m.dimension) for name, m in networks.items()}
 
 
@@ -51,7 +53,7 @@ def _trainings(p: Params) -> Iterator[tuple[Train, Callable[[str], str], str | N
     """Every way in which networks are trained, the name of each of its keys, and whose it is (None: everyone's)."""
     yield p.train, "train.{}".format, None
     for name in p.networks:
-        if p.methods[name].train.model_fields_set:
+        if p.network(name).train.model_fields_set:
             yield p.train_of(name), functools.partial(_key, p, name, "train"), name
 
 
@@ -217,16 +219,16 @@ def _check_training(
 
 def _check_methods(p: Params) -> Iterator[tuple[str, tuple[str, ...], str]]:
     for name, m in p.methods.items():
-        if not m.trained:
+        if isinstance(m, Derived):
             try:
                 p.composition(name)
-                if m.kind == "prediction" and not p.uses_networks(name):
+                if isinstance(m, Prediction) and not p.uses_networks(name):
                     raise RefoldError(f"{m.of} has no network, and others predict the same whatever `predict` says")
             except RefoldError as error:
                 yield f"methods.{name}.{m.where}", ("methods",), str(error)
         for key, text in m.faults():
             yield f"methods.{name}.{key}", (f"methods.{name}",), text
-        if not m.network or not p.train_of(name).deep_supervision:
+        if not isinstance(m, Network) or not p.train_of(name).deep_supervision:
             continue
         key = _key(p, name, "train", "deep_supervision")
         if not m.deep_supervision:
@@ -248,7 +250,7 @@ def _predictions(p: Params, networks: dict[str, Any]) -> Iterator[tuple[dict[str
     """(what is set, its section, the networks that it is for) of `predict` and of each method that predicts anew."""
     yield p.predict.model_dump(), "predict", networks
     for name, m in p.methods.items():
-        if m.kind == "prediction":
+        if isinstance(m, Prediction):
             with suppress(RefoldError):  # told by `_check_methods`
                 parts = {part.method for part in p.composition(name).models}
                 yield (
@@ -271,7 +273,7 @@ def _check_axes(p: Params) -> Iterator[tuple[str, tuple[str, ...], str]]:
     """Numbers of axes that contradict each other, and patches that cannot be pooled."""
     data, networks = _data_dimension(p), _networks(p)
     spacing = p.preprocess.spacing
-    rests = ("dataset.source", "preprocess.spacing")
+    rests: tuple[str, ...] = ("dataset.source", "preprocess.spacing")
     if p.dataset.source is None and isinstance(spacing, list) and len(spacing) != 3:
         yield rests[1], rests, f"{len(spacing)} numbers, {p.dataset.name} has 3 axes; give [x, y, z]"
         return
@@ -287,9 +289,9 @@ def _check_axes(p: Params) -> Iterator[tuple[str, tuple[str, ...], str]]:
                 yield rests[0], rests, f"{patch} has {len(patch)} numbers, {key} is {axes}-D; give {axes}, or auto"
             elif fault := _unpoolable(patch, m, spacing):
                 yield rests[0], rests, f"{fault}; for {key}"
-    flat = [("augment.flip.axes", p.augment.flip.axes, networks)]
+    flat: list[tuple[str, Collection[str], dict[str, Any]]] = [("augment.flip.axes", p.augment.flip.axes, networks)]
     for predict, of, these in _predictions(p, networks):
-        tile = predict.get("tile")
+        tile: Any = predict.get("tile")
         for name, (_, axes) in these.items() if isinstance(tile, list) else ():
             key = f"methods.{name}"
             patch_key = _key(p, name, "train", "patch")
@@ -300,13 +302,13 @@ def _check_axes(p: Params) -> Iterator[tuple[str, tuple[str, ...], str]]:
             elif axes == 2 and data == 3 and len(these) == 1:
                 yield rests[0], rests, f"{key} is 2-D and predicts whole slices of 3-D data; write auto"
         flat.append((f"{of}.mirror_axes", predict.get("mirror_axes", ()), these))
-    for key, axes, these in flat:
-        if "z" in axes and these and all(dimension == 2 for _, dimension in these.values()):
+    for key, letters, these in flat:
+        if "z" in letters and these and all(dimension == 2 for _, dimension in these.values()):
             rests = (key, "methods", "preprocess.spacing", "train.patch", "dataset.source")
             yield key, rests, "z is no axis of a 2-D network; allowed: x, y"
 
 
-def _unpoolable(patch: list[int], network: Settings, spacing: str | list[float]) -> str | None:
+def _unpoolable(patch: list[int], network: Network, spacing: str | list[float]) -> str | None:
     """Why this network cannot take this patch; None if it may.
 
     How an axis is pooled depends on how coarse it is beside the others. Where the spacing is not known yet, one of all

@@ -9,9 +9,9 @@ import json
 import math
 import re
 import types
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeGuard, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -142,7 +142,8 @@ def _kinds(annotation: Any) -> dict[str, type[BaseModel]]:
 
 
 def _bound_discriminator(metadata: Sequence[Any]) -> str | None:
-    return next((m.discriminator for m in metadata if isinstance(m, FieldInfo) and m.discriminator), None)
+    found = (m.discriminator for m in metadata if isinstance(m, FieldInfo))
+    return next((d for d in found if isinstance(d, str)), None)
 
 
 def _at(value: Any, part: Any) -> Any:
@@ -219,7 +220,7 @@ def keys(model: Any, prefix: str = "") -> Iterator[str]:
                 yield from keys(entry, f"{key}.<name>.")
 
 
-def is_partial(annotation: Any) -> bool:
+def is_partial(annotation: Any) -> TypeGuard[type[BaseModel]]:
     """Whether it stands for some keys of a section, for one method."""
     return getattr(annotation, "partial", False)
 
@@ -283,16 +284,17 @@ def _section_wanted(spot: Spot, methods: dict[str, type[BaseModel]]) -> str:
     return f"{shown(value)} is no section; {what}"
 
 
-def problem(model: type[BaseModel], error: dict[str, Any], values: Any) -> tuple[str, str]:
+def problem(model: type[BaseModel], error: Mapping[str, Any], values: Any) -> tuple[str, str]:
     """One of pydantic's errors as (key, text)."""
     spot = locate(model, error["loc"], values)
     kind = error["type"]
     if kind == "value_error":
         return spot.key, f"{shown(spot.value)}: {error['msg'].removeprefix('Value error, ')}"
     if spot.annotation is None:
-        allowed, name = list(spot.model.model_fields), str(error["loc"][-1])
-        guess = _elsewhere(name, model, spot) or nearest(name, allowed)
-        return spot.key, f"unknown key{guess}; allowed are {', '.join(allowed)}"
+        assert spot.model is not None
+        known, name = list(spot.model.model_fields), str(error["loc"][-1])
+        guess = _elsewhere(name, model, spot) or nearest(name, known)
+        return spot.key, f"unknown key{guess}; allowed are {', '.join(known)}"
     methods = _kinds(spot.annotation)
     if kind.startswith("union_tag"):
         if not isinstance(spot.value, dict) or "kind" not in spot.value:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import get_args
+from typing import cast, get_args
 
 from pydantic.json_schema import GenerateJsonSchema
 
@@ -81,12 +81,13 @@ def docs() -> str:
             for kind, model in KINDS.items():
                 text += [f"### kind: {kind}\n", _first_paragraph(model) + "\n", _table(model)]
         else:
-            text += [_first_paragraph(field.annotation) + "\n", _table(field.annotation)]
+            section = cast("type[Section]", field.annotation)
+            text += [_first_paragraph(section) + "\n", _table(section)]
     return "\n".join(text).replace("\n\n\n", "\n\n")
 
 
 def _first_paragraph(model: type[Section]) -> str:
-    return " ".join(line.strip() for line in model.__doc__.strip().splitlines()).replace("  ", " ")
+    return " ".join(line.strip() for line in (model.__doc__ or "").strip().splitlines()).replace("  ", " ")
 
 
 def _table(model: type[Section]) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Union
+from typing import TYPE_CHECKING, Annotated, Any, Union
 
 from pydantic import Field
 
 from refold.methods import kinds
+from refold.methods.base import Settings
 from refold.methods.derived import Composition, composition
+from refold.methods.network import Network
 from refold.settings.augment import Augment
 from refold.settings.base import METHOD_NAME, Section, Words
 from refold.settings.dataset import Dataset
@@ -21,7 +23,10 @@ from refold.settings.train import Train
 KINDS = kinds()
 PLACES = (("dataset", "source"), ("dataset", "patient_table"), ("split", "file"))  # keys that say where files lie
 GIVEN = "given in params.yaml"  # stands for such a path wherever parameters are kept or shown
-Method = Annotated[Union[tuple(KINDS.values())], Field(discriminator="kind")]  # noqa: UP007
+if TYPE_CHECKING:
+    Method = Settings
+else:
+    Method = Annotated[Union[tuple(KINDS.values())], Field(discriminator="kind")]  # noqa: UP007
 
 
 def without_places(values: dict[str, Any]) -> None:
@@ -51,7 +56,7 @@ class Params(Section):
         ],
         Method,
     ] = Field(
-        {"unet": KINDS["unet"]()},
+        {"unet": KINDS["unet"].model_validate({})},
         min_length=1,
         json_schema_extra={"additionalProperties": False},
         description="The methods compared: a name of your choice, then its kind and parameters. What tables would take "
@@ -64,11 +69,17 @@ class Params(Section):
 
     def train_of(self, name: str) -> Train:
         """How this network is trained: the section `train` with its own changes."""
-        return self.methods[name].train.apply_to(self.train)
+        return self.network(name).train.apply_to(self.train)
 
     def augment_of(self, name: str) -> Augment:
         """How its patches are changed: the section `augment` with its own changes."""
-        return self.methods[name].augment.apply_to(self.augment)
+        return self.network(name).augment.apply_to(self.augment)
+
+    def network(self, name: str) -> Network:
+        """The settings of a method that is a network."""
+        entry = self.methods[name]
+        assert isinstance(entry, Network), name
+        return entry
 
     @property
     def networks(self) -> list[str]:

@@ -41,7 +41,8 @@ def _without(values: dict[str, Any], keys: Iterable[str]) -> dict[str, Any]:
     """Without the keys that are wrong: the defaults stand in for them."""
     values = copy.deepcopy(values)
     for key in keys:
-        node, parts = values, key.partition("[")[0].split(".")
+        node: Any = values
+        parts = key.partition("[")[0].split(".")
         if parts[0] == "methods" and len(parts) > 1:
             # a name may hold no dot if it is right, and a method without its kind is none
             name = key.removeprefix("methods.")
@@ -104,6 +105,7 @@ def _validate(document: yamlfile.Document, source: str) -> Params:
         problems = sorted(dict.fromkeys(problems), key=lambda p: document.lines.get(p[0], math.inf))
         count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise RefoldError("\n".join([f"{source}: {count}", *(_line(k, t, document.lines) for k, t in problems)]))
+    assert params is not None
     return params
 
 

@@ -119,7 +119,8 @@ def _inspect(node: yaml.Node, key: str, document: Document, count: list[int], ab
             document.lines[f"{key}[{i}]"] = item.start_mark.line + 1
             _inspect(item, f"{key}[{i}]", document, count, (*above, id(node)))
     elif isinstance(node, yaml.MappingNode):
-        kept, seen = [], {}
+        kept: list[tuple[yaml.Node, yaml.Node]] = []
+        seen: dict[str, int] = {}
         for name, item in node.value:
             at, inner = name.start_mark.line + 1, ""
             if name.tag == _TAG + "merge":
@@ -150,6 +151,7 @@ def _inspect(node: yaml.Node, key: str, document: Document, count: list[int], ab
 
 def _in_words(error: yaml.MarkedYAMLError, text: str) -> str:
     mark = error.problem_mark or error.context_mark
+    assert mark is not None
     problem = error.problem or error.context or "no YAML"
     lines = text.splitlines()
     shown = lines[mark.line].strip() if mark.line < len(lines) else ""

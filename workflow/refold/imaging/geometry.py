@@ -289,7 +289,7 @@ def resample_label(label: np.ndarray, shape: Sequence[int], order: int = 3, coar
 
 
 def to_original(
-    probabilities: np.ndarray, record: Record, each: Callable[[int, np.ndarray], None] | None = None
+    probabilities: np.ndarray, record: Record, each: Callable[[int, np.ndarray], object] | None = None
 ) -> np.ndarray:
     """Probabilities on the stored grid to a label map on the raw file's own grid.
 

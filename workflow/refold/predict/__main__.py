@@ -213,7 +213,8 @@ def run(a: argparse.Namespace) -> command.Job:
     for case in log.progress(wanted, f"{a.method} fold {a.fold}: predict", len(wanted)):
         with stored_case(case) as stored:
             image, record = stored.image[...], stored.record
-        probabilities, more = mean_probabilities(models, image), {}
+        probabilities = mean_probabilities(models, image)
+        more: dict[str, Any] = {}
         warnings += _told(models, case)
         if keep:
             indices, more = output.write_probabilities(case, probabilities, record)

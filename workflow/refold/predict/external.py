@@ -75,6 +75,7 @@ def gather(
         )
     done, hashes, rule = {}, {}, description.rule(values=known)
     for case, path in log.progress(found.items(), f"{name} fold {fold}: read", len(found)):
+        assert path is not None
         record, file = record_of(case), path.relative_to(folder).as_posix()
         hashes[case] = notes.read(file, [file], folder)
         done[case] = write(case, read(path, record, known, rule), record)

@@ -33,11 +33,11 @@ class Model:
 
 def mean_probabilities(models: list[Model], image: np.ndarray) -> np.ndarray:
     """The mean of the models' probabilities (x, y[, z], labels) float32 for a stored image."""
-    total = None
-    for model in models:
-        p = model.probabilities(image)
+    first, *others = models
+    total = first.probabilities(image)
+    for model in others:
         # in place: a large volume's probabilities may lie in a file
-        total = p if total is None else np.add(total, p, out=total)
-    if len(models) > 1:
+        np.add(total, model.probabilities(image), out=total)
+    if others:
         total /= np.float32(len(models))
     return total

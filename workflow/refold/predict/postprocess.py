@@ -205,6 +205,7 @@ def choose(
     found = []
     for method in how.postprocessing:
         settings = methods[method]
+        assert isinstance(settings, Postprocessing)
         operations, scores = best(pairs, len(labels), settings)
         found.append(Choice(method, operations, tuple(cases), scores))
         pairs = [(apply(a, operations, voxel), t, voxel) for a, t, voxel in pairs]

@@ -54,7 +54,7 @@ def _mean(values: list[float]) -> float:
 
 
 def drawings(
-    e: Experiment, methods: dict[str, list[str]], draw: Callable[[figures.Drawing], Markup]
+    e: Experiment, methods: dict[str, list[str]], draw: Callable[[figures.Drawing], Markup | None]
 ) -> list[dict[str, Any]]:
     """By evaluation and label a reliability diagram and a risk-coverage curve, a line for each of ``methods``."""
     found = []

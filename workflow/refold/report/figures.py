@@ -9,6 +9,7 @@ import math
 import re
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -31,7 +32,7 @@ DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
 VARIABLES = {INK: "var(--ink)", FAINT: "var(--faint)", PAPER: "var(--paper)"} | {
     c: f"var(--series-{i})" for i, c in enumerate(SERIES)
 }
-STYLE = {
+STYLE: dict[Any, Any] = {
     "svg.hashsalt": "refold",
     "svg.fonttype": "none",
     "text.parse_math": False,
@@ -90,13 +91,14 @@ class Drawing:
 
     def inline(self) -> str:
         """As SVG to stand in a page that defines the colours; ids begin with the name, all figures share the page."""
+        titles = self.titles or []
         text, name = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", self._svg()), self.name
         text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
         text = re.sub(r'xlink:href="#([^"]+)"', rf'href="#{name}-\1"', text)
         text = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", text)
         text = re.sub(
             r'<a xlink:href="case:([^":]+):(\d+)"[^>]*>',
-            lambda m: f'<a href="#{m[1]}" tabindex="-1"><title>{html.escape(self.titles[int(m[2])])}</title>',
+            lambda m: f'<a href="#{m[1]}" tabindex="-1"><title>{html.escape(titles[int(m[2])])}</title>',
             text,
         )
         text = _STAND_IN.sub(lambda m: VARIABLES.get(m[0], m[0]), text)

@@ -376,9 +376,9 @@ def read(
     cases = {c.case: c for c in known}
     split_file = folders.results / "splits.json"
     splits = seals.read(split_file)
-    known = {f["fold"] for f in splits["folds"]}
-    if wrong := sorted(set(folds) - known):
-        raise RefoldError(f"--folds {wrong[0]}: {split_file} has folds {', '.join(map(str, sorted(known)))}")
+    numbers = {f["fold"] for f in splits["folds"]}
+    if wrong := sorted(set(folds) - numbers):
+        raise RefoldError(f"--folds {wrong[0]}: {split_file} has folds {', '.join(map(str, sorted(numbers)))}")
     strangers = sorted({c for f in splits["folds"] for c in (*f["train"], *f["test"])} - set(cases))
     if strangers:
         raise RefoldError(f"{split_file} names case {strangers[0]!r}, which {data / 'cases.csv'} has not")

@@ -19,7 +19,7 @@ from refold.report.inputs import Experiment
 from refold.settings.names import CV, HOLDOUT
 
 HERE = Path(__file__).parent
-Draw = Callable[[figures.Drawing], Markup]
+Draw = Callable[[figures.Drawing], Markup | None]
 Keep = Callable[[str, tables.Table | None], tables.Table | None]
 STRIPS = ("dice", "nsd", "hd95")
 LARGEST = 9.8  # MB of the whole page, unless the rest alone is more

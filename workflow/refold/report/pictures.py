@@ -226,12 +226,12 @@ def _plane(name, image, masks, labels, spacing, shades, letters) -> list[Plane]:
         unit = 10.0 ** math.floor(math.log10(finest))
         spacing = (spacing[0] / unit, spacing[1] / unit)
     truth, prediction, *other = (outline(np.where(np.isin(m, labels), m, 0), spacing) for m in masks)
-    size = [n * s for n, s in zip(masks[0].shape, spacing, strict=True)]
+    width, height = (n * s for n, s in zip(masks[0].shape, spacing, strict=True))
     planes = []
     for channels, shade in shades:
         shown = shade.grey(image[..., channels])
         png = _png(shown[..., 0] if shown.shape[-1] == 1 else shown)
-        planes.append(Plane(name, *size, png, truth, prediction, letters, *other))
+        planes.append(Plane(name, width, height, png, truth, prediction, letters, *other))
     return planes
 
 

@@ -87,7 +87,7 @@ def versions(e: Experiment) -> list[tuple[str, str]]:
 
     What the trainings ran with stands in their cards, all alike (aggregation sees to it), and goes before what is here.
     """
-    trained = next((c["versions"] for c in e.cards.values() if "versions" in c), {})
+    trained: dict[str, str] = next((c["versions"] for c in e.cards.values() if "versions" in c), {})
     found = [("Python", trained.get("python") or platform.python_version()), ("refold", refold.__version__)]
     for name in PACKAGES:
         try:

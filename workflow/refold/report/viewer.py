@@ -229,7 +229,8 @@ def code(experiment: Experiment, name: str, scored: list[Scored], limit: float =
 
     greys = []
     for group, shade in zip(case.groups, tones, strict=True):
-        grey = shade.grey(case.image[(*where, group.channels)])
+        here: tuple[Any, ...] = (*where, group.channels)
+        grey = shade.grey(case.image[here])
         greys.append([np.atleast_3d(grey[..., c]) for c in range(len(group.channels))])
     wide = len(labels) > 256
     truth, *predicted = maps
@@ -247,7 +248,7 @@ def code(experiment: Experiment, name: str, scored: list[Scored], limit: float =
         ],
         "layers": [_layer(experiment, s, truth, p) for s, p in zip(scored, predicted, strict=True)],
     }
-    factors: tuple[int, ...] | None = (1, 1, 1)
+    factors: tuple[int, ...] = (1, 1, 1)
     while True:
         head = b"".join(_greys([pooled(plane, factors) for plane in group]) for group in greys)
         packed = base64.b64encode(zlib.compress(head + tail, 9)).decode()

@@ -18,7 +18,7 @@ ROUNDING = 1e-6
 def _percentile(surface: Distances, percent: float) -> float:
     """Least distance within which at least ``percent`` of the surface lies."""
     share = np.cumsum(surface.size) / np.sum(surface.size)
-    return float(surface.distance[min(np.searchsorted(share, percent / 100), len(share) - 1)])
+    return float(surface.distance[min(int(np.searchsorted(share, percent / 100)), len(share) - 1)])
 
 
 @metric(

@@ -14,7 +14,12 @@ import numpy as np
 from refold.core.language import N_
 from refold.evaluate.metrics.registry import ALWAYS, PROBABILITY, metric
 from refold.evaluate.pair import Pair
-from refold.evaluate.uncertainty import LEVELS, POSSIBLE, entropies, expected_calibration_error
+from refold.evaluate.uncertainty import LEVELS, POSSIBLE, Histograms, entropies, expected_calibration_error
+
+
+def _histograms(pair: Pair) -> Histograms:
+    assert pair.uncertainty is not None  # or these metrics are left out
+    return pair.uncertainty
 
 
 @metric(
@@ -26,7 +31,7 @@ from refold.evaluate.uncertainty import LEVELS, POSSIBLE, entropies, expected_ca
 )
 def ece(pair: Pair) -> float:
     """Expected calibration error in 10 bins of equal width (Naeini et al. 2015). NaN where the truth is empty."""
-    return expected_calibration_error(pair.uncertainty.reliability())
+    return expected_calibration_error(_histograms(pair).reliability())
 
 
 @metric(
@@ -38,8 +43,8 @@ def ece(pair: Pair) -> float:
 )
 def brier(pair: Pair) -> float:
     """Mean square of probability minus truth, 0 or 1 (Brier 1950). NaN where the truth is empty."""
-    s = pair.uncertainty
-    if s.inside is None:
+    s = _histograms(pair)
+    if s.inside is None or s.outside is None:
         return math.nan
     total = float(s.inside @ (1 - LEVELS) ** 2 + s.outside @ LEVELS**2)
     return total / float(s.inside.sum() + s.outside.sum())
@@ -58,5 +63,5 @@ def entropy(pair: Pair) -> float:
 
     It needs no truth, so that it can be had of a new case.
     """
-    here = pair.uncertainty.image[POSSIBLE:]
+    here = _histograms(pair).image[POSSIBLE:]
     return float(np.dot(here, entropies()[POSSIBLE:]) / here.sum()) if here.sum() else 0.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from types import ModuleType
+from typing import Any
 
 from refold.core.language import N_, _
 from refold.methods.base import About, Settings
@@ -35,8 +36,8 @@ def words(settings: Settings, about: About) -> str:
         return own
     module = _module(settings)
     if isinstance(settings, Network):
-        title = getattr(settings, "title", None) or getattr(module, "TITLE", N_("network"))
-        sources = getattr(settings, "sources", None) or getattr(module, "SOURCES", ())
+        title: Any = getattr(settings, "title", None) or getattr(module, "TITLE", N_("network"))
+        sources: Any = getattr(settings, "sources", None) or getattr(module, "SOURCES", ())
         if own := getattr(settings, "details", None):
             return network.words(settings, about, title, sources, own(about))
         details = getattr(module, "details", network.details)
