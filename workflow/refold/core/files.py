@@ -72,7 +72,11 @@ def read_json(path: str | Path) -> Any:
 
 
 def number(value: float | int | None) -> str:
-    """The one format of numbers in tables: integers as they are, others with 6 decimals, NaN as ``nan``."""
+    """The one format of numbers in tables: integers as they are, others with 6 decimals, NaN as ``nan``.
+
+    >>> number(0.5), number(3), number(float("nan")), number(None)
+    ('0.500000', '3', 'nan', '')
+    """
     if value is None:
         return ""
     if isinstance(value, int) or (hasattr(value, "dtype") and value.dtype.kind in "iu"):
@@ -87,6 +91,9 @@ def significant(value: float, scale: float | None = None) -> str:
     Args:
         value: in a table of its own unit.
         scale: the largest value that it was worked out from; what lies below its ninth digit is rounding.
+
+    >>> significant(0.5), significant(0.000123456789)
+    ('0.500000', '0.000123457')
     """
     value = float(value)
     scale = abs(value) if scale is None else abs(float(scale))

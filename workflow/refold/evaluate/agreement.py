@@ -29,6 +29,10 @@ def limits(differences: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Returns:
         lower and upper limit, each of shape (...).
+
+    >>> low, high = limits(np.array([-1.0, 0.0, 1.0, 2.0]))
+    >>> round(float(low), 2), round(float(high), 2)
+    (-2.03, 3.03)
     """
     mean, sd = differences.mean(-1), differences.std(-1, ddof=1)
     return mean - 1.96 * sd, mean + 1.96 * sd
@@ -61,6 +65,9 @@ def correlation(truth: np.ndarray, predicted: np.ndarray) -> tuple[float, float]
 
     Returns:
         both; NaN where one of them does not vary or there are fewer than two.
+
+    >>> correlation(np.array([1.0, 2.0, 3.0]), np.array([2.0, 3.0, 4.0]))  # 1 too much throughout
+    (1.0, 0.5714285714285715)
     """
     if len(truth) < 2 or not (truth.std() > 0 and predicted.std() > 0):
         return math.nan, math.nan

@@ -35,6 +35,12 @@ def match(truth: np.ndarray, prediction: np.ndarray, threshold: float) -> Matche
     Args:
         truth, prediction: (x, y[, z]) bool of the same shape.
         threshold: least IoU of a pair, over 0.
+
+    >>> truth, prediction = np.zeros((2, 8, 8), bool)
+    >>> truth[:2, :2] = truth[6:, 6:] = prediction[:2, 0] = True  # half of one lesion is found, nothing of the other
+    >>> matched = match(truth, prediction, 0.1)
+    >>> matched.truth, matched.prediction, matched.iou
+    (2, 1, array([0.5]))
     """
     neighbours = np.ones((3,) * truth.ndim)
     (first, n), (second, m) = (ndimage.label(mask, neighbours) for mask in (truth, prediction))

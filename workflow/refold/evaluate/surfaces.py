@@ -146,6 +146,12 @@ def distances(truth: np.ndarray, prediction: np.ndarray, spacing: tuple[float, .
     Args:
         truth, prediction: (x, y[, z]) bool, of the same shape, neither empty.
         spacing: mm along each axis.
+
+    >>> truth = np.zeros((8, 8), bool)
+    >>> truth[2:5, 2:5] = True
+    >>> there, back = distances(truth, np.roll(truth, 1, axis=0), (1.0, 1.0))  # moved by one voxel
+    >>> there.distance
+    array([0., 0., 0., 0., 0., 0., 1., 1., 1., 1., 1., 1.])
     """
     spacing = tuple(map(float, spacing))
     both = [codes(m) for m in (truth, prediction)]

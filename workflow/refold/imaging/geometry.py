@@ -135,7 +135,11 @@ def target_spacing(
 
 
 def resampled_shape(shape: Sequence[int], spacing: Sequence[float], target: Sequence[float] | None) -> tuple[int, ...]:
-    """Voxels of the grid with about the ``target`` spacing over the same extent; an axis within `SAME` is kept."""
+    """Voxels of the grid with about the ``target`` spacing over the same extent; an axis within `SAME` is kept.
+
+    >>> resampled_shape((256, 256, 40), (0.5, 0.5, 3.0), (1.0, 1.0, 1.0))
+    (128, 128, 120)
+    """
     if target is None:
         return tuple(shape)
     return tuple(
@@ -149,6 +153,11 @@ def coarse_axis(spacing: Sequence[float], target: Sequence[float] | None, anisot
 
     It is the coarsest axis of the case, or else of the target grid, if it is over ``anisotropy`` times the finest. Two
     equally coarse axes are no slices (nnU-Net's rule).
+
+    >>> coarse_axis((0.5, 0.5, 3.0), None, anisotropy=3.0)
+    2
+    >>> coarse_axis((1.0, 1.0, 1.2), None, anisotropy=3.0) is None
+    True
     """
     for s in (spacing, target):
         if s is None or len(s) < 3 or max(s) <= anisotropy * min(s):

@@ -15,7 +15,11 @@ DIGITS = 7  # significant ones of a voxel size: NIfTI headers hold single precis
 
 
 def mm(spacing: Iterable[float]) -> list[float]:
-    """Voxel sizes as they are written: by significant digits, so that 32.5 nm stays 3.25e-05 mm."""
+    """Voxel sizes as they are written: by significant digits, so that 32.5 nm stays 3.25e-05 mm.
+
+    >>> mm([3.2500001e-05, 1.0])
+    [3.25e-05, 1.0]
+    """
     return [float(f"{s:.{DIGITS}g}") for s in spacing]
 
 
@@ -24,6 +28,9 @@ def spatial(shape: Sequence[int]) -> tuple[int, ...]:
 
     A single slice has no neighbours across and no surface there; how thick its header calls it says nothing about
     distances. Two axes are always left: of a line the first ones.
+
+    >>> spatial((240, 240, 155)), spatial((240, 240, 1))
+    ((0, 1, 2), (0, 1))
     """
     axes = tuple(a for a, n in enumerate(shape) if n > 1)
     if len(axes) >= 2:
@@ -47,7 +54,11 @@ def filled(mask: np.ndarray) -> np.ndarray:
 
 
 def sizes(affine: np.ndarray) -> np.ndarray:
-    """(d,) voxel sizes in mm."""
+    """(d,) voxel sizes in mm.
+
+    >>> sizes(np.diag([0.5, 0.5, 3.0, 1.0]))
+    array([0.5, 0.5, 3. ])
+    """
     return np.sqrt((np.asarray(affine, float)[:-1, :-1] ** 2).sum(axis=0))
 
 

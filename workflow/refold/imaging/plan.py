@@ -45,6 +45,9 @@ def plan_patch(shape: Sequence[int], spacing: Sequence[float], max_voxels: int) 
     Args:
         shape: median voxels. If all of it fits, it is the patch.
         spacing: mm.
+
+    >>> plan_patch((320, 320, 20), (0.6, 0.6, 3.6), max_voxels=96**3)
+    (210, 210, 20)
     """
     if prod(shape) <= max_voxels:
         return tuple(int(n) for n in shape)
@@ -82,6 +85,9 @@ def plan_stages(
 
     Returns:
         one row a stage, one number an axis, 1 or 2.
+
+    >>> plan_stages((64, 64, 16), (0.6, 0.6, 3.6))  # z waits until x and y are about as coarse
+    ((1, 1, 1), (2, 2, 1), (2, 2, 1), (2, 2, 2), (2, 2, 2))
     """
     size, mm = list(patch), list(spacing)
     strides = [(1,) * len(size)]

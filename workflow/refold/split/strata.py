@@ -25,6 +25,10 @@ def strata(present: Sequence[Sequence[str]], volume: Sequence[float], smallest: 
 
     Returns:
         the n strata, and sentences that say what was merged.
+
+    >>> strata([["liver"]] * 4 + [["liver", "tumour"]] * 2, [1, 4, 2, 3, 5, 6], 2)[0]  # doctest: +NORMALIZE_WHITESPACE
+    ['liver, volume 1/2', 'liver, volume 2/2', 'liver, volume 1/2', 'liver, volume 2/2',
+     'liver + tumour', 'liver + tumour']
     """
     combinations = [" + ".join(p) or "no foreground" for p in present]
     notes = []

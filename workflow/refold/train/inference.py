@@ -29,7 +29,11 @@ def gaussian(tile: Sequence[int]) -> np.ndarray:
 
 
 def starts(size: int, tile: int, overlap: float) -> list[int]:
-    """First voxels of the tiles along an axis: evenly spread, the last ends at ``size``."""
+    """First voxels of the tiles along an axis: evenly spread, the last ends at ``size``.
+
+    >>> starts(100, 64, 0.5), starts(50, 64, 0.5)
+    ([0, 18, 36], [0])
+    """
     if size <= tile:
         return [0]
     steps = int(np.ceil((size - tile) / max(1, int(tile * (1 - overlap)))))

@@ -16,6 +16,11 @@ def learning_rate(
         peak: the rate after the warm-up.
         schedule: ``constant``; ``polynomial``, peak (1 - t)^0.9 (Chen et al. 2018); ``cosine``, to 0 (Loshchilov 2017).
         warmup: steps of linear rise.
+
+    >>> [round(learning_rate(step, 10, 0.01, "polynomial"), 4) for step in (0, 5, 9)]
+    [0.01, 0.0054, 0.0013]
+    >>> [round(learning_rate(step, 10, 0.01, warmup=2), 4) for step in (0, 1, 2, 9)]
+    [0.0033, 0.0067, 0.01, 0.0004]
     """
     if step < warmup:
         return peak * (step + 1) / (warmup + 1)

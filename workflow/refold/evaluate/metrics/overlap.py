@@ -20,7 +20,14 @@ def _ratio(pair: Pair, part: int, whole: int) -> float:
 
 @metric(N_("Dice"), OVERLAP, note=N_("overlap, 0 to 1; equal to F1"), compared="shown")
 def dice(pair: Pair) -> float:
-    """2 tp / (2 tp + fp + fn) (Dice 1945, Sørensen 1948)."""
+    """2 tp / (2 tp + fp + fn) (Dice 1945, Sørensen 1948).
+
+    >>> import numpy as np
+    >>> truth, prediction = np.zeros((2, 8, 8), bool)
+    >>> truth[:4, :2] = prediction[:2, :2] = True
+    >>> round(dice(Pair(truth, prediction, (1.0, 1.0))), 3)  # 4 of 8 voxels, and none besides
+    0.667
+    """
     return _ratio(pair, 2 * pair.tp, 2 * pair.tp + pair.fp + pair.fn)
 
 
