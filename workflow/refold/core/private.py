@@ -14,7 +14,7 @@ SNAKEMAKE_LOCKS = Path(".snakemake/locks")
 
 def numpy_chosen() -> list[str]:
     """NumPy: the processor features that it was built for or chose, by its own names."""
-    from numpy._core import _multiarray_umath as umath
+    from numpy._core import _multiarray_umath as umath  # type: ignore[attr-defined]  # no part of NumPy's types
 
     return [n for n in (*umath.__cpu_baseline__, *umath.__cpu_dispatch__) if umath.__cpu_features__[n]]
 
@@ -54,7 +54,8 @@ def dvc_commit(names: list[str]) -> int:
     from dvc_data.hashfile.state import State, StateNoop
 
     StageCache.save = lambda self, stage: None
-    State.get, State.get_many = StateNoop.get, StateNoop.get_many
+    state: Any = State
+    state.get, state.get_many = StateNoop.get, StateNoop.get_many
     return main(["commit", "--force", *names])
 
 

@@ -24,7 +24,7 @@ from refold.core.errors import RefoldError
 from refold.data import layout, listing
 from refold.data.problems import Problem, table
 from refold.imaging import cases, grid, images, pictures
-from refold.imaging.dataset import Description, Labels, Rule
+from refold.imaging.dataset import Description, Labels, Rule, numbers
 from refold.run import life, seen
 from refold.settings.dataset import Dataset
 
@@ -432,18 +432,18 @@ def _label(volume: images.Image, labels: Labels, result: Result) -> tuple[int, .
     if broken:
         result.note("label-not-finite", path, f"{broken} of {data.size} voxels are NaN or infinite")
     if fractional:
-        message = f"{sum(fractional.values())} voxels are no whole numbers: {images.numbers(fractional)}"
+        message = f"{sum(fractional.values())} voxels are no whole numbers: {numbers(fractional)}"
         result.note("label-not-integer", path, message)
     if len(strange) >= NOISE and not fractional and _strewn(data, strange, real, labels):
         share = sum(strange.values()) / data.size
         message = (
             f"{sum(strange.values())} voxels ({share:.1%}) have {len(strange)} values between the declared "
             f"{', '.join(map(str, labels.values))}, strewn along edges: traces of lossy compression (JPEG) or of "
-            f"interpolation: {images.numbers(strange)}"
+            f"interpolation: {numbers(strange)}"
         )
         result.note("label-noise", path, message)
     elif strange and len(labels):
-        message = f"{sum(strange.values())} voxels have values that are not declared: {images.numbers(strange)}"
+        message = f"{sum(strange.values())} voxels have values that are not declared: {numbers(strange)}"
         result.note("label-undeclared", path, f"{message}; declared are {', '.join(map(str, labels.values))}")
     if broken or fractional or strange or not len(labels):
         return None

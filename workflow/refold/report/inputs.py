@@ -225,7 +225,7 @@ class Experiment:
         if fold == HOLDOUT:
             held = set(self.splits[HOLDOUT])
             return {"train": [c for c in self.cases if c not in held], "test": list(self.splits[HOLDOUT])}
-        train = next((f["train"] for f in self.splits["folds"] if str(f["fold"]) == fold), [])
+        train: list[str] = next((f["train"] for f in self.splits["folds"] if str(f["fold"]) == fold), [])
         return {"train": train, "test": tested(self.splits, fold)}
 
     def prediction_file(self, method: str, fold: str, case: str) -> Path:

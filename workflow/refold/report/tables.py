@@ -243,8 +243,8 @@ def failure_tiles(e: Experiment, method: str) -> list[dict[str, str]]:
             small = [label if len(e.parts) > 1 else "", shares(row)]
         if e.repeats > 1:
             small.append(_("in {n} repeats", n=e.repeats))
-        small = joined(text for text in small if text)
-        found.append({"title": title, "value": count_of(row), "small": small})
+        beneath = joined(text for text in small if text)
+        found.append({"title": title, "value": count_of(row), "small": beneath})
     return found
 
 
@@ -405,8 +405,8 @@ def lesions(e: Experiment) -> Table | None:
     for set_ in e.sets:
         for method in e.methods:
             for label in e.parts:
-                found = [(name, e.row(set_, method, label, name)) for name in LESION]
-                if any(row is None for _, row in found):
+                found = [(name, row) for name in LESION if (row := e.row(set_, method, label, name)) is not None]
+                if len(found) < len(LESION):
                     continue
                 cells = [Cell(method), Cell(label)]
                 cells += [_counted(e.count(set_, method, label, m)) for m in ("lesion_sensitivity", "lesion_precision")]
@@ -582,8 +582,8 @@ def _sizes(values: list[float]) -> str:
 
 def _canonical(values: tuple, orientation: str) -> tuple:
     """Of each axis of a file, such as its spacing, in the order in which volumes are processed: RAS+."""
-    axes = [next((i for i, code in enumerate(orientation) if code in pair), None) for pair in ("RL", "AP", "SI")]
-    return values if None in axes else tuple(values[i] for i in axes)
+    axes = [i for pair in ("RL", "AP", "SI") for i, code in enumerate(orientation) if code in pair]
+    return tuple(values[i] for i in axes) if len(axes) == 3 else values
 
 
 def data(e: Experiment) -> dict[str, Any]:
@@ -759,5 +759,6 @@ def _plain(value: Any) -> str:
 def headline(e: Experiment, method: str, name: str) -> dict[str, str]:
     """A method's mean of a metric over the labels, for the top of the page."""
     row = e.row(CV, method, MEAN, name)
+    assert row is not None
     digits = decimals(name, e.voxel)
     return {"name": name, "value": shown(row["mean"], digits), "interval": _interval(row, digits)}
