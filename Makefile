@@ -29,12 +29,13 @@ ARGS ?=
 reproduce: .venv/test.done
 	$(BIN)/refold reproduce $(ARGS)
 
-# Formatting and lint.
+# Formatting, lint and types.
 check: .venv/test.done
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow/rules
 	$(BIN)/snakemake --lint
+	$(BIN)/mypy
 
 .venv/run.done: requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
