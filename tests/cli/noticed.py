@@ -31,7 +31,9 @@ from refold.cli import verify as verification
 from refold.core.errors import RefoldError
 from refold.data import layout
 from refold.experiment.reading import load
-from refold.report import inputs, page, provenance
+from refold.report import inputs, provenance
+from refold.report.export import Kept
+from refold.report.sections import examples
 from refold.run import graph
 
 
@@ -127,7 +129,7 @@ def report(methods: list[str], folds: list[int], file: str) -> dict[str, Any]:
     try:
         experiment = inputs.read(methods, folds)
         facts = provenance.gather(experiment)
-        page._pictures(experiment)
+        examples.context(experiment, Kept())
     except RefoldError as error:
         return {"refused": str(error)}
     return {"opened": os.path.abspath(file) in opened, "facts": json.dumps(facts, sort_keys=True, default=str)}

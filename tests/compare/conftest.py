@@ -13,6 +13,7 @@ import pytest
 from refold.core import seals
 from refold.core.files import read_json, sha256_file, write_csv
 from refold.core.hashes import of_params
+from refold.evaluate.fold import COLUMNS
 from refold.experiment.reading import validate
 from refold.imaging import cases as case_table
 from refold.imaging import images
@@ -22,7 +23,6 @@ from refold.imaging.place import FILE, Place
 from refold.settings.stamps import Stamps
 
 ROOT = Path(__file__).resolve().parents[2]
-COLUMNS = ("method", "fold", "case", "patient", "label", "metric", "value")
 NAN = math.nan
 BOTH, MISSED, INVENTED = "both empty", "missed", "invented"
 SHAPE = (8, 9, 7)

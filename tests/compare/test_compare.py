@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from refold.compare import differences, inputs, locations, page, pairs, tables, words
+from refold.compare import differences, locations, page, pairs, reading, tables, words
 from refold.core import seals
 from refold.core.errors import RefoldError
 from refold.core.files import read_csv, read_json, sha256_file, write_csv, write_json
@@ -22,7 +22,7 @@ B = {f"c{i}": {"x": 0.5 + 0.02 * i + GAIN[i - 1], "y": 0.6} for i in range(1, 9)
 
 
 def read(*folders):
-    return inputs.read_all([locations._folder(str(f), f) for f in folders])
+    return reading.read_all([locations._folder(str(f), f) for f in folders])
 
 
 def compared(*folders, methods=()):

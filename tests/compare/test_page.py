@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from refold.cli.__main__ import run
-from refold.compare import inputs, locations, page, pictures
+from refold.compare import locations, page, pictures, reading
 from refold.core import seals
 from refold.core.errors import RefoldError
 from refold.core.files import read_csv
@@ -111,7 +111,7 @@ def test_three_runs_on_one_page(two, project, tmp_path):
 
 
 def pictured(folders, case):
-    [pair] = page.hold(inputs.read_all([locations._folder(str(f), f) for f in folders]), []).pairs
+    [pair] = page.hold(reading.read_all([locations._folder(str(f), f) for f in folders]), []).pairs
     return pictures.picture(pair, next(c for c in pair.changes if c.case == case))
 
 

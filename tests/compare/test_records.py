@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from refold.cli.__main__ import run
-from refold.compare import inputs, locations, page, pictures
+from refold.compare import locations, page, pictures, reading
 from refold.core.errors import RefoldError
 from refold.core.files import read_csv
 from refold.imaging.cases import Case
@@ -97,7 +97,7 @@ def commit(folder, scores, rate, message):
 
 def read(*names):
     with locations.opened([(n, Path.cwd()) for n in names]) as found:
-        yield inputs.read_all(found)
+        yield reading.read_all(found)
 
 
 def test_two_commits(repository, capsys):
@@ -189,7 +189,7 @@ def test_pictures_that_are_not_in_the_cache(repository):
     folder = next(o["md5"] for o in lock["stages"]["all"]["outs"] if o["path"] == "results/predictions")
     path_of(folder).unlink()
     with locations.opened([("old", repository), ("HEAD", repository)]) as found:
-        [pair] = page.hold(inputs.read_all(found), []).pairs
+        [pair] = page.hold(reading.read_all(found), []).pairs
         picture = pictures.picture(pair, pair.changes[0])
     # both commits predicted the same, so the list that is gone is of both
     assert picture.why_not == (

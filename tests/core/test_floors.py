@@ -98,6 +98,21 @@ def test_no_circle_of_rooms():
     assert circles(rooms) == []
 
 
+def test_the_underscore_is_gettexts_alone():
+    """Where `_` translates, it never is a name for what is thrown away."""
+    bound = []
+    for module, path in MODULES.items():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+        if not any(i.module == "refold.core.language" and "_" in {a.name for a in i.names} for i in imports):
+            continue
+        for node in ast.walk(tree):
+            name = node.arg if isinstance(node, ast.arg) else node.id if isinstance(node, ast.Name) else ""
+            if name == "_" and not isinstance(getattr(node, "ctx", None), ast.Load):
+                bound.append(f"{module}:{node.lineno}")
+    assert not bound
+
+
 def test_a_circle_is_found():
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == [["a", "b", "c"]]
     assert circles({"a": {"b"}, "b": set()}) == []

@@ -59,7 +59,7 @@ def test_editing_the_report_reruns_the_report_alone():
 
 
 def test_templates_count_as_source():
-    assert {"report/report.html.j2", "report/report.css", "report/report.js"} <= names("report")
+    assert {"report/report.html.j2", "report/report.css", "report/scripts/page.js"} <= names("report")
 
 
 @pytest.mark.parametrize("phase", ["data", "preprocess", "split", "evaluate"])

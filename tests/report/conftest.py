@@ -12,6 +12,12 @@ from PIL import Image as Pillow
 
 from refold.core import seals
 from refold.core.files import sha256_file, write_csv, write_json
+from refold.evaluate.aggregate import COMPARISONS, RANKS, SUMMARY
+from refold.evaluate.agreement import COLUMNS as AGREEMENT
+from refold.evaluate.counts import COUNTS
+from refold.evaluate.fold import COLUMNS as SCORES
+from refold.evaluate.uncertainty import BINNED, SELECTED
+from refold.evaluate.variance import COLUMNS as VARIANCE
 from refold.experiment.reading import validate
 from refold.imaging import cases as case_table
 from refold.imaging import images
@@ -29,47 +35,6 @@ LESIONS = (
     "panoptic_quality",
 )  # fmt: skip
 PROBABILITY = ("ece", "brier", "entropy")
-AGREEMENT = (
-    "set", "method", "label", "n", "patients", "bias", "bias_low", "bias_high", "sd", "lower", "lower_low",
-    "lower_high", "upper", "upper_low", "upper_high", "pearson", "concordance",
-)  # fmt: skip
-CALIBRATION = ("set", "method", "label", "bin", "low", "high", "n", "probability", "frequency")
-UNCERTAINTY = ("set", "method", "label", "n", "spearman", "aurc", "aurc_best", "aurc_random", "gain")
-COUNTS = (
-    "set", "method", "label", "measure", "size", "size_low", "size_high", "count", "of", "patients", "share", "ci_low",
-    "ci_high",
-)  # fmt: skip
-VARIANCE = (
-    "set", "method", "label", "metric", "n_folds", "sd_folds", "n_repeats", "sd_repeats", "n_seeds", "sd_seeds",
-)  # fmt: skip
-SCORES = ("method", "fold", "case", "patient", "label", "metric", "value")
-SUMMARY = (
-    "set",
-    "method",
-    "fold",
-    "label",
-    "metric",
-    "n",
-    "n_nan",
-    "mean",
-    "sd",
-    "median",
-    "min",
-    "max",
-    "ci_low",
-    "ci_high",
-    "n_both_empty",
-    "n_false_positive",
-    "n_missed",
-)
-COMPARISONS = (
-    "set", "method_a", "method_b", "label", "metric", "n", "cases", "left_out", "mean_a", "mean_b", "difference",
-    "ci_low", "ci_high", "p", "p_holm", "better",
-)  # fmt: skip
-RANKS = (
-    "set", "label", "metric", "method", "n", "left_out", "mean", "rank", "rank_low", "rank_high", "share_same",
-    "share_first",
-)  # fmt: skip
 NAN = math.nan
 
 
@@ -437,6 +402,7 @@ def _summarise(
                     "difference": gap,
                     "ci_low": gap - 0.01,
                     "ci_high": gap + 0.01,
+                    "test": "wilcoxon",
                     "p": 0.00001,
                     "p_holm": 0.0312 if label == "mean" else 0.2,
                     # HD95 is better where lower
@@ -465,12 +431,12 @@ def _summarise(
     sure = [(s, m, part) for s, m, part in known if (m, part, "ece") in by]
     write_csv(folder / "agreement.csv", AGREEMENT, [_volumes(*key, whole, i) for i, key in enumerate(known)])
     bins = [
-        dict(zip(CALIBRATION, (*key, b, b / 10, (b + 1) / 10, 7 * b, b / 10 + 0.05, 0.9 * b / 10), strict=True))
+        dict(zip(BINNED, (*key, b, b / 10, (b + 1) / 10, 7 * b, b / 10 + 0.05, 0.9 * b / 10), strict=True))
         for key, b in itertools.product(sure, range(10))
     ]
-    write_csv(folder / "calibration.csv", CALIBRATION, bins)
+    write_csv(folder / "calibration.csv", BINNED, bins)
     doubts = [(*key, 9, 0.25 + i / 100, 0.1, 0.05, 0.2, 0.6667) for i, key in enumerate(sure)]
-    write_csv(folder / "uncertainty.csv", UNCERTAINTY, [dict(zip(UNCERTAINTY, d, strict=True)) for d in doubts])
+    write_csv(folder / "uncertainty.csv", SELECTED, [dict(zip(SELECTED, d, strict=True)) for d in doubts])
     spread = [(*key, "dice", 3, 0.0123 + i / 1000, 1, NAN, 2, 0.0456) for i, key in enumerate(known)]
     write_csv(folder / "variance.csv", VARIANCE, [dict(zip(VARIANCE, d, strict=True)) for d in spread])
 

@@ -14,7 +14,8 @@ import pytest
 from refold.cli.debian import Unavailable
 from refold.core.files import read_csv, sha256_file
 from refold.imaging import images
-from refold.report import inputs, page, pictures, viewer
+from refold.report import inputs, page, pictures
+from refold.report.sections import viewer
 from tests.report import browser as harness
 from tests.report.browser import DESK, PHONE, Opened
 from tests.report.test_pictures import edges
@@ -342,7 +343,7 @@ def test_marks_count_the_voxels_that_are_wrong(desk, volumes):
             truth, predicted = (m if not label else m == label for m in (maps[0], maps[1 + state["layer"]]))
             wrong = truth != predicted
             said = desk.page.locator("[data-plane] [data-part=wrong]").nth(number).inner_text()
-            assert said == f"{(wrong & (truth > 0)).sum()} missed, {(wrong & (predicted > 0)).sum()} too many"
+            assert said == f"{(wrong & (truth > 0)).sum()} missed, {(wrong & (predicted > 0)).sum()} false positive"
 
 
 def test_marks_differ_by_more_than_colour(desk):
@@ -659,10 +660,10 @@ def test_a_case_predicted_twice_by_a_method(chromium, volumes, tmp_path):
         assert o.part("case").locator("option").count() == 9 + len(again)
         assert o.page.locator("[data-part=dice] tr").count() == 3
         wrong = o.page.locator("[data-plane] [data-part=wrong]")
-        assert all(re.fullmatch(r"[1-9]\d* missed, 0 too many", text) for text in wrong.all_inner_texts())
+        assert all(re.fullmatch(r"[1-9]\d* missed, 0 false positive", text) for text in wrong.all_inner_texts())
         o.page.evaluate("(to) => { location.hash = to; }", first[0].anchor)
         o.page.wait_for_function("() => document.querySelector('[data-part=shown]').textContent.includes('fold 0')")
-        assert " 0 too many" not in wrong.first.inner_text()
+        assert " 0 false positive" not in wrong.first.inner_text()
         assert (o.faults, o.asked) == ([], [])
 
 

@@ -3,7 +3,7 @@ import csv
 import pytest
 
 from refold.report import export
-from refold.report.tables import Cell, Row, Table, number
+from refold.report.cells import Cell, Row, Table, number
 
 
 def written(folder, table):

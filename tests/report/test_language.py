@@ -17,14 +17,15 @@ from refold.core.files import read_csv
 from refold.core.language import Catalogue, _, joined, listed, plural, speaking
 from refold.experiment import descriptions
 from refold.experiment.params import KINDS, Params
-from refold.report import inputs, language, page, tables, viewer, words
+from refold.report import inputs, page, templates, translations
+from refold.report.sections import dataset, viewer, words
 from refold.settings.base import Section
 from refold.settings.report import Report
 from tests.report.test_page import VOID, parse
 
 LANGUAGES = [name for name in Report.model_fields["language"].annotation.__args__ if name != "en"]
-SOURCES = ("evaluate/metrics", "report", "report/prose", "compare", "core/language.py")
-TEMPLATES = ("report/parts.html.j2", "report/report.html.j2", "compare/compare.html.j2")
+SOURCES = ("evaluate/metrics", "report", "report/prose", "report/sections", "compare", "core/language.py")
+TEMPLATES = sorted(path for room in ("report", "compare") for path in (templates.HERE.parent / room).rglob("*.j2"))
 
 
 def called(name: str, arguments: list[object]) -> list[str]:
@@ -38,7 +39,7 @@ def called(name: str, arguments: list[object]) -> list[str]:
 
 def in_sources() -> set[str]:
     found = set()
-    root = page.HERE.parent
+    root = templates.HERE.parent
     files = [f for s in SOURCES for f in ([root / s] if s.endswith(".py") else sorted((root / s).glob("*.py")))]
     for file in files:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
@@ -50,8 +51,8 @@ def in_sources() -> set[str]:
 
 def in_templates() -> set[str]:
     found = set()
-    for name in TEMPLATES:
-        tree = Environment().parse((page.HERE.parent / name).read_text(encoding="utf-8"))
+    for path in TEMPLATES:
+        tree = Environment().parse(path.read_text(encoding="utf-8"))
         for node in tree.find_all(nodes.Call):
             if isinstance(node.node, nodes.Name):
                 arguments = [a.value if isinstance(a, nodes.Const) else a for a in node.args]
@@ -94,12 +95,12 @@ def made(request):
 
 
 def test_languages_are_those_of_the_parameter():
-    assert language.known() == ["en", *LANGUAGES]
+    assert translations.known() == ["en", *LANGUAGES]
 
 
 @pytest.mark.parametrize("name", LANGUAGES)
 def test_every_text_is_translated_and_no_other(name):
-    texts = language.catalogue(name).texts
+    texts = translations.catalogue(name).texts
     used = in_sources() | in_templates() | in_parameters()
     assert len(in_templates()) > 150 and len(in_sources()) > 300 and len(in_parameters()) > 150
     assert sorted(used - set(texts)) == []
@@ -108,24 +109,33 @@ def test_every_text_is_translated_and_no_other(name):
 
 @pytest.mark.parametrize("name", LANGUAGES)
 def test_translations_have_the_placeholders_of_their_text(name):
-    for text, said in language.catalogue(name).texts.items():
+    for text, said in translations.catalogue(name).texts.items():
         assert placeholders(said) == placeholders(text), text
         assert re.findall("<[^>]*>", said) == re.findall("<[^>]*>", text), text
 
 
-def test_texts_that_stand_in_scripts_are_found_there():
-    scripts = "".join((page.HERE / name).read_text(encoding="utf-8") for name in ("viewer.js", "report.js"))
-    for text, place in language.SCRIPTED:
-        assert scripts.count(place % text) == 1
-    assert language.script(scripts) == scripts
-    with speaking(language.catalogue("zh")):
-        assert '"按此列排序"' in language.script(scripts) and '.join("；")}。`' in language.script(scripts)
+def test_scripts_hold_no_words():
+    """What they say comes as JSON: all that a script names is given, and all that is given is named."""
+    shown = templates.script(templates.PAGE)
+    assert set(re.findall(r"\bsaid\.(\w+)", shown)) == set(templates.SAID)
+    scripts = "".join(templates.script(name) for name in (*templates.VIEWER, templates.PAGE))
+    texts = [text for text in (*templates.SAID.values(), *viewer.TEXT.values()) if " " in text.strip()]
+    assert len(texts) > 10 and not [text for text in texts if text in scripts]
+
+
+def test_what_scripts_say_is_translated(volumes):
+    text = rendered(volumes)
+    assert json.loads(re.search('<script type="application/json" id="said">(.*?)</script>', text)[1]) == {
+        "sort": "按此列排序"
+    }
+    index = json.loads(re.search('<script type="application/json" id="viewer-index">(.*?)</script>', text)[1])
+    assert [index["text"][key] for key in ("comma", "colon", "semicolon", "stop")] == ["、", "：", "；", "。"]
 
 
 def test_plural_and_lists_in_both_languages():
     assert [plural(n, "case") for n in (1, 2)] == ["1 case", "2 cases"]
     assert [listed(x) for x in ([], ["a"], ["a", "b", "c"])] == ["none", "a", "a, b and c"]
-    with speaking(language.catalogue("zh")):
+    with speaking(translations.catalogue("zh")):
         assert [plural(n, "case") for n in (1, 2)] == ["1 个病例", "2 个病例"]
         assert [listed(x) for x in ([], ["a"], ["a", "b", "c"])] == ["无", "a", "a、b 和 c"]
         assert joined(["a", "b"]) == "a、b"
@@ -142,7 +152,7 @@ def test_no_space_stands_between_chinese_letters():
         assert listed(["三例", "organ"]) == "三例和 organ" and listed(["organ", "四例"]) == "organ 和四例"
         assert listed(["左 肾", "右 肾"]) == "左 肾和右 肾"
         assert _("by {what}.", what="前景") == "按前景分层。" and _("by {what}.", what="T1") == "按 T1 分层。"
-        assert str(language.in_template("<b>{m}</b> by {what}", m="<i>", what="折")) == "<b>&lt;i&gt;</b> 按折"
+        assert str(templates.in_template("<b>{m}</b> by {what}", m="<i>", what="折")) == "<b>&lt;i&gt;</b> 按折"
     assert listed(["三例", "四例"]) == "三例 and 四例"
 
 
@@ -167,8 +177,8 @@ def test_a_failure_leaves_the_language(volumes, monkeypatch):
 
 
 def test_values_in_texts_with_tags_are_escaped():
-    assert str(language.in_template("<b>{method}</b> & {n}", method="<i>", n=1)) == "<b>&lt;i&gt;</b> & 1"
-    assert not hasattr(language.in_template("{method}", method="<i>"), "__html__")  # the template escapes it
+    assert str(templates.in_template("<b>{method}</b> & {n}", method="<i>", n=1)) == "<b>&lt;i&gt;</b> & 1"
+    assert not hasattr(templates.in_template("{method}", method="<i>"), "__html__")  # the template escapes it
 
 
 # ---------------------------------------------------------------- the page
@@ -231,13 +241,13 @@ def test_english_would_be_found(volumes):
 
 def test_what_the_split_phase_writes_is_known():
     """Its words for the strata stand in splits.json."""
-    source = (page.HERE.parent / "split/folds.py").read_text(encoding="utf-8")
-    assert f'by = {{"{tables.STRATA}": ' in source
+    source = (templates.HERE.parent / "split/folds.py").read_text(encoding="utf-8")
+    assert f'by = {{"{dataset.STRATA}": ' in source
 
 
 def test_the_viewer_speaks_it_too(volumes):
     e = translated(volumes)
-    with speaking(language.catalogue("zh")):
+    with speaking(translations.catalogue("zh")):
         made = viewer.make(e)
     assert '"slice":"{plane}，第 {at} 层，共 {count} 层"' in made.index and '"name":"横断面"' in made.index
     assert made.sentence == "全部 9 个病例都在此处，每例均有所有方法的预测。" and made.unit == "体素"
@@ -314,7 +324,7 @@ def test_every_kind_of_method_speaks_it(volumes):
     }
     settings = validate({"methods": {"a": {"kind": "unet"}, "b": {"kind": "cnn"}}}).methods
     facts = {"plan": {"patch": [16, 16], "strides": [[1, 1], [2, 2]]}, "parameters": 12345, "smoothness": 0.5}
-    catalogue = language.catalogue("zh")
+    catalogue = translations.catalogue("zh")
     with speaking(catalogue):
         for kind, model in KINDS.items():
             one = model.model_validate({"kind": kind, **given.get(kind, {})})

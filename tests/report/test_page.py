@@ -22,7 +22,8 @@ from refold.core.errors import RefoldError
 from refold.core.files import number, read_csv, read_json, sha256_file, sha256_json, write_csv
 from refold.imaging.images import read as read_image
 from refold.imaging.place import Place
-from refold.report import inputs, page, tables
+from refold.report import inputs, page
+from refold.report.sections import comparison
 
 VOID = {"meta", "br", "hr", "img", "input", "link", "image", "use", "path", "rect", "circle"}
 ROOT = Path(__file__).resolve().parents[2]
@@ -283,8 +284,8 @@ def test_tables_equal_the_summary(made, reader):
         row, digits = rows[r["set"], r["metric"], r["method"], label], TITLES[r["metric"]][1]
         for column, key in (
             ("Mean", "mean"),
-            ("Low", "ci_low"),
-            ("High", "ci_high"),
+            ("CI low", "ci_low"),
+            ("CI high", "ci_high"),
             ("SD", "sd"),
             ("Median", "median"),
             ("Min", "min"),
@@ -349,7 +350,7 @@ def test_distances_have_their_own_n(volumes):
     """Where a mask is empty there is a Dice of 0 and no distance."""
     e = inputs.read(volumes.methods, volumes.folds, volumes.folders)
     differ = set()
-    for row in tables.by_method(e, "cross-validation").rows:
+    for row in comparison.by_method(e, "cross-validation").rows:
         method, label, n, *cells = row.cells
         label = "mean" if label.text == "mean of labels" else label.text
         small = {c: cell.small for c, cell in zip(("dice", "gap", "nsd", "hd95"), cells, strict=False)}
@@ -377,19 +378,19 @@ def test_differences_equal_the_csv(volumes, texts):
         assert row["p"] == "< 0.0001" and row["p (Holm)"] == shown(r["p_holm"], 4)
         # HD95 is better where lower: a negative difference speaks for the first
         wanted = r["method_a"] if (float(r["difference"]) > 0) == (r["metric"] != "hd95_penalised") else r["method_b"]
-        assert row["In words"] == (f"{wanted} better" if float(r["p_holm"]) < 0.05 else "no clear difference")
+        assert row["Verdict"] == (f"{wanted} better" if float(r["p_holm"]) < 0.05 else "no clear difference")
 
 
 def test_ranks_equal_the_csv(volumes, texts):
     reader = parse(texts.get(volumes.root) or render(volumes))
     words = {"Dice": "dice", "NSD": "nsd", "HD95, penalised (mm)": "hd95_penalised"}
-    rows = {(words[r["Metric"]], r["Method"]): r for r in reader.table("Ranks in samples", "Best, %")}
+    rows = {(words[r["Metric"]], r["Method"]): r for r in reader.table("Ranks in bootstrap samples", "Best, %")}
     csv = [r for r in read_csv(volumes.folders.results / "metrics/ranks.csv") if r["label"] == "mean"]
     assert len(rows) == len(csv)
     for r in csv:
         row = rows[r["metric"], r["method"]]
         assert float(row["Rank"]) == float(r["rank"])
-        assert row["Ranks in samples"] == f"{float(r['rank_low']):g} to {float(r['rank_high']):g}"
+        assert row["Ranks in bootstrap samples"] == f"{float(r['rank_low']):g} to {float(r['rank_high']):g}"
         assert (row["Same rank, %"], row["Best, %"]) == ("88", "25")
 
 
@@ -425,25 +426,27 @@ def test_calibration_and_uncertainty_equal_the_csv(made, reader):
         for r in read_csv(made.folders.results / "metrics/summary.csv")
         if r["fold"] == "all"
     }
-    rows = reader.table("Calibration error", "Gain")
+    rows = reader.table("Calibration error (ECE)", "Gain")
     assert len(rows) == len(csv) and {r["Method"] for r in rows} == {"unet"}
     for row in rows:
         r = csv[part(row)]
         assert equal(row["Entropy and risk, Spearman"], r["spearman"]) and equal(row["Gain"], r["gain"])
-        assert equal(row["Risk by entropy"], r["aurc"]) and equal(row["Risk by chance"], r["aurc_random"])
-        assert equal(row["Calibration error"], summary[*part(row), "ece"]["mean"])
+        assert equal(row["Risk by entropy (AURC)"], r["aurc"]) and equal(row["Risk by chance"], r["aurc_random"])
+        assert equal(row["Calibration error (ECE)"], summary[*part(row), "ece"]["mean"])
         assert equal(row["Brier score"], summary[*part(row), "brier"]["mean"])
 
 
 def test_lesions_are_counted_all_together_and_scan_by_scan(volumes, texts):
     reader = parse(texts.get(volumes.root) or render(volumes))
-    rows = reader.table("F1 a scan", "Panoptic quality (IoU ≥ 0.1)")
+    rows = reader.table("F1 per scan", "Panoptic quality (IoU ≥ 0.1)")
     assert [(r["Method"], r["Label"]) for r in rows] == [("unet", "läsion"), ("otsu", "läsion")]
-    assert all((r["Lesions found"], r["Predicted lesions that are there"]) == ("17 of 20", "17 of 23") for r in rows)
+    assert all(
+        (r["Lesions found"], r["Predicted lesions that are true positives"]) == ("17 of 20", "17 of 23") for r in rows
+    )
     for r in read_csv(volumes.folders.results / "metrics/summary.csv"):
         if r["fold"] == "all" and r["metric"] == "lesion_f1" and r["label"] != "mean":
             row = next(x for x in rows if x["Method"] == r["method"])
-            assert equal(row["F1 a scan"], r["mean"])
+            assert equal(row["F1 per scan"], r["mean"])
     sizes = [list(r.values())[1:] for r in reader.table("Lesions", "Found") if r["Method"] == "unet"]
     assert sizes == [
         ["läsion", "small", "up to 0.0125 ml", "3 of 6"],

@@ -39,7 +39,7 @@ from refold.report.pictures import (
     shown_planes,
     tones,
 )
-from refold.report.tables import _sizes, _spread
+from refold.report.sections.dataset import _sizes, _spread
 
 NAN = math.nan
 

@@ -11,7 +11,8 @@ from rocrate.rocrate import ROCrate
 
 from refold.core import seals
 from refold.core.files import read_json, sha256_file, write_json
-from refold.report import cautions, inputs, page, provenance
+from refold.report import inputs, page, provenance
+from refold.report.sections import cautions
 from refold.run import command
 from refold.settings.stamps import Stamps
 

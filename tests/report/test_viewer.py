@@ -19,7 +19,8 @@ from hypothesis.extra import numpy as hnp
 from refold.core.errors import RefoldError
 from refold.imaging import images
 from refold.imaging.images import write_label
-from refold.report import inputs, page, pictures, viewer
+from refold.report import inputs, page, pictures, templates
+from refold.report.sections import viewer
 from tests.report.test_page import parse, render
 
 
@@ -280,17 +281,17 @@ def test_the_same_bytes_again(volumes):
 
 def test_all_keys_are_told_of():
     """The script and the help on the screen are two files; neither may know a key that the other does not."""
-    script = (page.HERE / "viewer.js").read_text(encoding="utf-8")
-    block = re.search(r"const keys = \{(.*?)\n  \};", script, re.S)[1]
-    known = set(re.findall(r'^    "?([^\s":]+)"?: \(\)', block, re.M))
+    script = templates.script("controls")
+    block = re.search(r"const keys = \{(.*?)\n    \};", script, re.S)[1]
+    known = set(re.findall(r'^ +"?([^\s":]+)"?: \(\)', block, re.M))
     told = {k for keys, _ in viewer.KEYS for k in keys if len(k) == 1 and k not in "↑↓←→…19"}
     assert known - {"="} == told  # = is + without Shift
 
 
 def test_the_script_says_nothing_of_its_own():
     """What it shows stands in TEXT, which is translated; each entry is used."""
-    script = (page.HERE / "viewer.js").read_text(encoding="utf-8")
-    said = set(re.findall(r'\bsay\((?:kept === whole \? )?"([^"]+)"', script))
+    script = "".join(map(templates.script, templates.VIEWER))
+    said = set(re.findall(r'\bsay\((?:inside === whole \? )?"([^"]+)"', script))
     said |= {"part"} if '"whole" : "part"' in script else set()
     said |= set(re.findall(r"\btext\.(\w+)", script)) | set(re.findall(r'\btext\["([^"]+)"\]', script))
     assert said <= set(viewer.TEXT)

@@ -12,7 +12,10 @@ import pytest
 from refold.core.language import plural
 from refold.evaluate.metrics import METRICS
 from refold.experiment.reading import validate
-from refold.report import cautions, figures, inputs, page, tables, words
+from refold.report import cells, figures, inputs, tables
+from refold.report.export import Kept
+from refold.report.prose import papers, split, train, writing
+from refold.report.sections import cautions, comparison, dataset, finding, folds, parameters, words
 from refold.settings.train import Loss
 
 LOSSES = ["dice_loss", "generalised_dice", "focal", "tversky", "focal_tversky", "boundary", "cldice"]
@@ -112,7 +115,7 @@ def test_every_loss_has_words_a_source_and_its_parameters(experiment, kind):
         loss = {"kind": kind, "batch_dice": batch, "focal_gamma": 1.25, "tversky_gamma": 1.75, "cldice_iterations": 7}
         prose = words.methods(changed(experiment, train={"loss": loss}))
         (said[batch],) = (text for title, text in prose.paragraphs if title == "Training")
-        cited = {key: text for key, text in words.REFERENCES.items() if key in prose.cited}
+        cited = {key: text for key, text in papers.REFERENCES.items() if key in prose.cited}
         assert [key for key in cited if key in LOSSES] == [key for key in LOSSES if key in sources]
         assert set(cited.values()) <= set(prose.references())
     by_choice = kind not in ("ce", "focal", "generalised_dice", "boundary")
@@ -142,15 +145,15 @@ def test_evaluation_in_words(experiment, folds, repeats, ran, expected):
         **experiment.splits,
         "folds": [{"fold": i, "repeat": i // folds, "train": [], "test": []} for i in range(folds * repeats)],
     }
-    assert words.evaluation(replace(experiment, splits=splits, folds=[str(i) for i in range(ran)])) == expected
+    assert split.evaluation(replace(experiment, splits=splits, folds=[str(i) for i in range(ran)])) == expected
 
 
 def test_repeats_are_a_caution(experiment):
-    folds = [
+    doubled = [
         *experiment.splits["folds"],
         *({**f, "fold": f["fold"] + 3, "repeat": 1} for f in experiment.splits["folds"]),
     ]
-    repeated = replace(experiment, splits={**experiment.splits, "folds": folds}, folds=[str(i) for i in range(6)])
+    repeated = replace(experiment, splits={**experiment.splits, "folds": doubled}, folds=[str(i) for i in range(6)])
     assert any("drawn 2 times" in c.text for c in cautions.collect(repeated))
     # of the first repeat alone nothing is said twice, and no case was left untested
     once = replace(repeated, folds=["0", "1", "2"])
@@ -205,7 +208,7 @@ def test_many_warnings_of_one_check_are_one():
     [(0.12345, 4, "0.1235"), (-0.00001, 4, "0.0000"), (-1.5, 2, "-1.50"), (math.nan, 4, "–"), (9.0, 0, "9")],
 )
 def test_numbers(value, digits, expected):
-    assert tables.shown(value, digits) == expected
+    assert cells.shown(value, digits) == expected
 
 
 @pytest.mark.parametrize(
@@ -213,18 +216,18 @@ def test_numbers(value, digits, expected):
     [("a", "unet better"), ("b", "otsu better"), ("neither", "no clear difference"), ("", "not tested")],
 )
 def test_verdict(better, expected):
-    assert tables.verdict({"method_a": "unet", "method_b": "otsu", "better": better}) == expected
+    assert comparison.verdict({"method_a": "unet", "method_b": "otsu", "better": better}) == expected
 
 
 def test_small_p():
-    assert tables.p_value(0.00009).text == "< 0.0001"
-    assert tables.p_value(0.00012).text == "0.0001"
-    assert tables.p_value(math.nan).text == "–"
+    assert cells.p_value(0.00009).text == "< 0.0001"
+    assert cells.p_value(0.00012).text == "0.0001"
+    assert cells.p_value(math.nan).text == "–"
 
 
 def test_flat():
     value = {"a": {"b": 1, "c": [1, 2.5]}, "d": None, "e": [{"f": True}], "g": {}}
-    assert tables.flat(value) == [("a.b", "1"), ("a.c", "[1, 2.5]"), ("d", "null"), ("e.0.f", "true"), ("g", "{}")]
+    assert parameters.flat(value) == [("a.b", "1"), ("a.c", "[1, 2.5]"), ("d", "null"), ("e.0.f", "true"), ("g", "{}")]
 
 
 def test_units_of_volumes_and_pictures():
@@ -276,8 +279,9 @@ def test_volumes_of_every_case_are_drawn(experiment):
 
 def test_losses_of_different_kinds_have_figures_of_their_own(experiment):
     """The training minimises the sum of two losses, the inner validation measures one of them."""
-    ((found),) = page._curves(experiment, lambda drawing: drawing)
-    drawings = {d.name: d.figure.axes[0] for d in found["svgs"]}
+    kept = Kept()
+    folds.drawings(experiment, kept)
+    drawings = {d.name: d.figure.axes[0] for d in kept.drawings}
     assert {name: axes.get_title(loc="left") for name, axes in drawings.items()} == {
         "curve-0-loss": "Training: cross-entropy + soft Dice loss",
         "curve-0-validation-loss": "Inner validation: cross-entropy",
@@ -294,8 +298,8 @@ def test_losses_of_different_kinds_have_figures_of_their_own(experiment):
 
 @pytest.mark.parametrize("kind", Loss.model_fields["kind"].annotation.__args__)
 def test_every_loss_has_a_short_name(kind):
-    assert 0 < len(f"Training: {words.loss(Loss(kind=kind))}") < 48
-    assert words.loss(Loss(kind=kind, class_weights=[1, 2])) == f"{words.loss(Loss(kind=kind))}, weighted"
+    assert 0 < len(f"Training: {train.loss(Loss(kind=kind))}") < 48
+    assert train.loss(Loss(kind=kind, class_weights=[1, 2])) == f"{train.loss(Loss(kind=kind))}, weighted"
 
 
 @pytest.mark.parametrize(
@@ -318,7 +322,7 @@ def test_few_patients_mean_what_the_simulation_says(number, interval, said, seri
 
 
 def test_the_level_of_tests_follows_that_of_intervals(experiment):
-    assert [words.alpha(c) for c in (0.95, 0.9, 0.99, 0.8, 0.999)] == ["0.05", "0.1", "0.01", "0.2", "0.001"]
+    assert [writing.alpha(c) for c in (0.95, 0.9, 0.99, 0.8, 0.999)] == ["0.05", "0.1", "0.01", "0.2", "0.001"]
     told = text(changed(experiment, evaluate={"confidence": 0.9}))
     assert (
         "90 % studentised bootstrap intervals" in told
@@ -344,14 +348,14 @@ def ranked(experiment, *order: str):
 def test_methods_stand_in_the_order_of_their_ranks(experiment):
     """The mean Dice leaves out rightly empty cases, so that a method with false positives may have the higher one."""
     assert (
-        words.ranking(experiment)[0][0]
-        == tables.by_method(experiment, "cross-validation").rows[0].cells[0].text
+        finding.ranking(experiment)[0][0]
+        == comparison.by_method(experiment, "cross-validation").rows[0].cells[0].text
         == "unet"
     )
     assert not any("order of their ranks" in c.text for c in cautions.collect(experiment))
     other = ranked(experiment, "otsu", "unet")
-    assert words.ranking(other)[0][0] == words.finding(other)["method"] == "otsu"
-    table = tables.by_method(other, "cross-validation")
+    assert finding.ranking(other)[0][0] == finding.finding(other)["method"] == "otsu"
+    table = comparison.by_method(other, "cross-validation")
     assert table.rows[0].cells[0].text == "otsu" and "Dice minus otsu’s" in table.columns
     (caution,) = [c for c in cautions.collect(other) if "order of their ranks" in c.text]
     assert caution.text.endswith("the order is unet and otsu.")
@@ -388,20 +392,20 @@ def test_lesions_of_a_region_and_repeats_are_told(experiment):
     ]
     evaluate = {"regions": {"tumour": list(experiment.labels)}, "lesions": ["tumour"]}
     e = replace(changed(experiment, evaluate=evaluate), counts=counts)
-    assert words.failed(e, "cross-validation", "unet") == (
+    assert finding.failed(e, "cross-validation", "unet") == (
         f"found 63 of 71 lesions labelled tumour (80 % to 95 %) and marked {organ} in 5 of 7 cases without it "
         "(80 % to 95 %)"
     )
-    assert {t["title"]: t["value"] for t in tables.failure_tiles(e, "unet")} == {
+    assert {t["title"]: t["value"] for t in finding.failure_tiles(e, "unet")} == {
         "Lesions found": "63 of 71", "False positives": "5 of 7",
     }  # fmt: skip
-    folds = [*e.splits["folds"], *({**f, "fold": f["fold"] + 3, "repeat": 1} for f in e.splits["folds"])]
-    twice = replace(e, splits={**e.splits, "folds": folds}, folds=[str(i) for i in range(6)])
-    assert words.failed(twice, "cross-validation", "unet") == (
+    doubled = [*e.splits["folds"], *({**f, "fold": f["fold"] + 3, "repeat": 1} for f in e.splits["folds"])]
+    twice = replace(e, splits={**e.splits, "folds": doubled}, folds=[str(i) for i in range(6)])
+    assert finding.failed(twice, "cross-validation", "unet") == (
         "found 63 of 71 lesions labelled tumour, each repeat counted (80 % to 95 %) and "
         f"marked {organ} in 5 of 7 predictions of cases without it (80 % to 95 %)"
     )
-    assert tables.failure_tiles(twice, "unet")[0]["small"] == f"{organ}, 80 % to 95 %, in 2 repeats"
+    assert finding.failure_tiles(twice, "unet")[0]["small"] == f"{organ}, 80 % to 95 %, in 2 repeats"
 
 
 @pytest.mark.parametrize(
@@ -419,13 +423,13 @@ def test_small_voxels_have_more_decimals(voxel, digits):
 
 
 def test_spacing_is_told_in_the_order_in_which_volumes_are_processed():
-    assert tables._canonical((3.0, 1.0, 2.0), "SLA") == (1.0, 2.0, 3.0)
-    assert tables._canonical((1.0, 1.2, 2.0), "LAS") == (1.0, 1.2, 2.0)
-    assert tables._canonical((5, 6), "XY") == (5, 6)
+    assert dataset._canonical((3.0, 1.0, 2.0), "SLA") == (1.0, 2.0, 3.0)
+    assert dataset._canonical((1.0, 1.2, 2.0), "LAS") == (1.0, 1.2, 2.0)
+    assert dataset._canonical((5, 6), "XY") == (5, 6)
 
 
 def test_an_interval_that_is_not_known_is_told_so(experiment):
     """As of one case: it once read 'not defined to not defined'."""
     unknown = [r | {"ci_low": math.nan, "ci_high": math.nan} for r in experiment.summary]
-    assert words.finding(replace(experiment, summary=unknown))["interval"] == "not known"
-    assert re.fullmatch(r"0\.\d{4} to 0\.\d{4}", words.finding(experiment)["interval"])
+    assert finding.finding(replace(experiment, summary=unknown))["interval"] == "not known"
+    assert re.fullmatch(r"0\.\d{4} to 0\.\d{4}", finding.finding(experiment)["interval"])

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from refold.compare.inputs import Run
+from refold.compare.reading import Run
 from refold.experiment.params import Params
+from refold.report.cells import NOT_DEFINED
 from refold.report.inputs import shown
-from refold.report.tables import NOT_DEFINED, flat
+from refold.report.sections.parameters import flat
 
 SELECTION = "selection"  # the stamp that says which methods and folds are run
 

@@ -7,25 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from refold.compare import differences, figures, inputs, locations, pairs, pictures, tables, words
-from refold.compare.inputs import Run
+from refold.compare import differences, figures, locations, pairs, pictures, reading, tables, words
 from refold.compare.pairs import Pair
+from refold.compare.reading import Run
 from refold.core.errors import RefoldError
 from refold.core.files import write_text
 from refold.core.language import _, speaking
 from refold.core.paths import RAW
-from refold.report import language
-from refold.report.cautions import Caution
-from refold.report.words import alpha
+from refold.report import templates, translations
+from refold.report.prose.writing import alpha
+from refold.report.sections.cautions import Caution
 from refold.run import graph
 from refold.settings.evaluate import Evaluate
 from refold.settings.names import MEAN
 
 HERE = Path(__file__).parent
-REPORT = HERE.parent / "report"
 FOLDER = Path("results/compare")
 CASES = 3  # pictured in each direction
 
@@ -81,7 +79,7 @@ class Comparison:
     def language(self) -> str:
         """Of the page: that of the first run's report, if this version of refold speaks it."""
         wanted = ((self.runs[0].params or {}).get("report") or {}).get("language")
-        return wanted if wanted in language.known() else language.ENGLISH
+        return wanted if wanted in translations.known() else translations.ENGLISH
 
 
 def hold(runs: list[Run], methods: list[str]) -> Comparison:
@@ -146,17 +144,8 @@ def context(comparison: Comparison, count: int) -> dict[str, Any]:
 
 def render(values: dict[str, Any]) -> str:
     """The page as text. Every value that comes from data or parameters is escaped by the template."""
-    environment = Environment(
-        loader=FileSystemLoader([HERE, REPORT]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    language.equip(environment)
-    css = "".join(p.read_text(encoding="utf-8") for p in (REPORT / "report.css", HERE / "compare.css"))
-    js = language.script((REPORT / "report.js").read_text(encoding="utf-8"))
-    return environment.get_template("compare.html.j2").render(values, css=Markup(css), js=Markup(js)) + "\n"
+    template = templates.environment(HERE).get_template("compare.html.j2")
+    return template.render(values, **templates.assets(HERE / "compare.css"))
 
 
 def _slug(text: str) -> str:
@@ -210,8 +199,8 @@ def compare(
         wanted.append((".", Path.cwd()))
     with locations.opened(wanted) as found:
         page = destination(out, found, here)
-        made = hold(inputs.read_all(found), methods)
-        with speaking(language.catalogue(made.language)):
+        made = hold(reading.read_all(found), methods)
+        with speaking(translations.catalogue(made.language)):
             write_text(page, render(context(made, count)))
         files = tables.write(page, made.runs, made.pairs, made.keys)
         return tables.short(made.runs, made.pairs, made.cautions), [page, *files]

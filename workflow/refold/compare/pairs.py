@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from refold.compare.inputs import Run
+from refold.compare.reading import Run
 from refold.core.errors import RefoldError
 from refold.evaluate.aggregate import frame, over_repeats
 from refold.evaluate.metrics import COMPARED, METRICS

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from refold.compare import words
-from refold.compare.inputs import Run
 from refold.compare.pairs import Change, Pair
+from refold.compare.reading import Run
 from refold.core import log, seals
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file

@@ -8,27 +8,14 @@ from typing import Any
 
 from refold.compare import words
 from refold.compare.differences import Keys
-from refold.compare.inputs import Run
 from refold.compare.pairs import Pair
+from refold.compare.reading import Run
 from refold.core.files import write_csv
 from refold.core.language import _, joined, plural
 from refold.imaging import lengths
-from refold.report.cautions import Caution
-from refold.report.tables import (
-    COMPARED,
-    NOT_DEFINED,
-    Cell,
-    Row,
-    Table,
-    count_of,
-    decimals,
-    label_name,
-    metric,
-    number,
-    p_value,
-    shown,
-    unit,
-)
+from refold.report.cells import NOT_DEFINED, Cell, Row, Table, label_name, number, p_value, shown
+from refold.report.sections.cautions import Caution
+from refold.report.tables import COMPARED, count_of, decimals, metric, unit
 from refold.settings.names import MEAN
 
 METRICS_CSV = (
@@ -219,15 +206,15 @@ def short(runs: list[Run], pairs: list[Pair], cautions: list[Caution]) -> str:
 
 def facts(runs: list[Run]) -> list[tuple[str, list[Any]]]:
     """What was compared: a line a fact, a column a run."""
-    n = [words.tested(r) for r in runs]
+    cases, patients = zip(*(words.tested(r) for r in runs), strict=True)
     return [
         ("named", [r.place.given for r in runs]),
         ("kind", [words.kind(r) for r in runs]),
         ("commit", [words.commit(r) for r in runs]),
         ("date", [words.date(r) for r in runs]),
         ("dataset", [r.description.name if r.description else _(words.NOT_KNOWN) for r in runs]),
-        ("cases", [c for c, _ in n]),
-        ("patients", [p for _, p in n]),
+        ("cases", list(cases)),
+        ("patients", list(patients)),
         ("methods", [joined(r.methods) for r in runs]),
         ("labels", [joined(r.labels) for r in runs]),
         ("evaluations", [joined(_(words.SETS[s]) for s in r.sets) for r in runs]),

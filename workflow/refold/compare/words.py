@@ -6,14 +6,15 @@ import math
 from typing import Any
 
 from refold.compare.differences import Keys
-from refold.compare.inputs import Run
 from refold.compare.locations import COMMIT, EXPERIMENT
 from refold.compare.pairs import DEFINES, Change, Pair, shared
+from refold.compare.reading import Run
 from refold.core.language import N_, _, joined, listed, plural
 from refold.evaluate.metrics import METRICS, REGISTRY
-from refold.report.cautions import Caution, few_patients
-from refold.report.tables import NOT_DEFINED, label_name, shown, verdict, winner
-from refold.report.words import percent
+from refold.report.cells import NOT_DEFINED, label_name, shown
+from refold.report.prose.writing import percent
+from refold.report.sections.cautions import Caution, few_patients
+from refold.report.sections.comparison import verdict, winner
 from refold.settings.evaluate import Evaluate
 from refold.settings.names import CV, HOLDOUT, MEAN
 
@@ -538,7 +539,7 @@ def metric_columns(sets: bool, several: bool, first: Run, second: Run) -> list[s
         second.mark,
         minus(second, first),
         _("p (Holm)"),
-        _("In words"),
+        _("Verdict"),
     ]
 
 

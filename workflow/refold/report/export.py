@@ -4,12 +4,35 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from markupsafe import Markup
 
 from refold.core.files import atomic, write_csv, write_text
 from refold.core.language import _
+from refold.report.cells import Table
 from refold.report.figures import Drawing
-from refold.report.tables import Table
+
+
+@dataclass
+class Kept:
+    """What the page shows that stands in files beside it too: tables by name, and drawings."""
+
+    tables: dict[str, Table] = field(default_factory=dict)
+    drawings: list[Drawing] = field(default_factory=list)
+
+    def table(self, name: str, table: Table | None) -> Table | None:
+        """Keep a table, if there is one, and give it back."""
+        if table is not None:
+            self.tables[name] = table
+        return table
+
+    def drawing(self, drawing: Drawing) -> Markup:
+        """Keep a drawing, and give what stands in the page."""
+        self.drawings.append(drawing)
+        return Markup(drawing.inline())
+
 
 LONG = 40  # rows; longer tables break over pages
 

@@ -159,7 +159,7 @@ def strip(
         row: [(v, s) for s in scored if s.method == row[1] and not math.isnan(v := s.value(row[0], metric))]
         for row in rows
     }
-    flat = [v for part in values.values() for v, _ in part]
+    flat = [v for part in values.values() for v, s in part]
     share = metric in ("dice", "nsd", "iou")
     low = math.floor(min(flat, default=0) * 10) / 10 if share else 0.0
     high = 1.0 if share else max(flat, default=1.0) or 1.0
@@ -188,7 +188,7 @@ def strip(
             axes.text(low - margin, y - 0.36, words, fontsize=11, va="center", clip_on=False)
             if not part:
                 continue
-            x = np.array([v for v, _ in part])
+            x = np.array([v for v, s in part])
             q1, median, q3 = np.percentile(x, (25, 50, 75))
             y += 0.12
             axes.fill_between([q1, q3], y - 0.22, y + 0.22, color=colour, alpha=0.18, linewidth=0)
@@ -201,7 +201,7 @@ def strip(
                 color=colour,
                 alpha=0.75,
                 linewidth=0,
-                urls=[f"case:{s.anchor}:{len(titles) + j}" for j, (_, s) in enumerate(part)],
+                urls=[f"case:{s.anchor}:{len(titles) + j}" for j, (v, s) in enumerate(part)],
                 clip_on=False,
             )
             titles += [

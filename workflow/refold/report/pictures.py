@@ -340,17 +340,17 @@ def planes(labels: Labels, case: Raw, masks: list[np.ndarray], worst: str) -> li
     """
     shades = [(g.channels, case.tones(g, masks)) for g in case.groups]
     if case.truth.ndim == 2:
-        found = [_plane(FLAT, case.image, masks, labels.values[1:], case.spacing, shades, "")]
+        shown = [_plane(FLAT, case.image, masks, labels.values[1:], case.spacing, shades, "")]
     else:
-        shown = section_mask(masks, labels.values[labels.names.index(worst)])
-        found = []
+        labelled = section_mask(masks, labels.values[labels.names.index(worst)])
+        shown = []
         for name, axis, (across, up), letters in shown_planes([case.truth.shape]):
-            index = largest_section(shown, axis)
+            index = largest_section(labelled, axis)
             # RAS+ axes grow to the right, to the front and upwards; a picture's columns and rows grow the other way
             cut, *flat = (np.take(a, index, axis=axis)[::-1, ::-1] for a in (case.image, *masks))
             spacing = (case.spacing[across], case.spacing[up])
-            found.append(_plane(name, cut, flat, labels.values[1:], spacing, shades, letters))
-    return [(group.name, [plane[i] for plane in found]) for i, group in enumerate(case.groups)]
+            shown.append(_plane(name, cut, flat, labels.values[1:], spacing, shades, letters))
+    return [(group.name, [plane[i] for plane in shown]) for i, group in enumerate(case.groups)]
 
 
 def shown_planes(shapes: Iterable[Sequence[int]]) -> list[tuple]:

@@ -21,7 +21,6 @@ from refold.core import seals, sources
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file, sha256_json
 from refold.core.language import N_, _, joined, plural
-from refold.report import tables
 from refold.report.inputs import Experiment
 from refold.run import git, graph, machine
 from refold.settings.names import HOLDOUT
@@ -165,7 +164,7 @@ def in_words(about: dict[str, Any]) -> str:
     if isinstance(processor, list):
         text = _("any processor with {features}", features=_(" and ").join(processor))
     else:
-        features = " ".join(processor["features"]) or _("not told")
+        features = " ".join(processor["features"]) or _("not recorded")
         text = f"{processor['model']} ({processor['architecture']}; {features})"
     parts = [
         about["device"],
@@ -174,22 +173,6 @@ def in_words(about: dict[str, Any]) -> str:
         about["libc"],
     ]
     return joined([*parts, *([about["precision"]] if "precision" in about else [])])
-
-
-def kinds(facts: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """(phase, jobs, machine in words) of each kind of machine."""
-    return [
-        (_(phase), ", ".join(kind["jobs"]), in_words(kind["machine"]))
-        for phase, found in facts["machines"].items()
-        for kind in found
-    ]
-
-
-def every_hash(e: Experiment, facts: dict[str, Any]) -> list[tuple[str, str]]:
-    """Hashes of the facts by their key, and those that the tables were made from."""
-    names = ("params", "data", "split", "code", "models", "predictions", "tables")
-    behind = {k: v for k, v in e.hashes.items() if k not in ("tables", "folds", "settings", "warnings")}
-    return tables.flat({**{n: facts[n] for n in names}, _("behind the tables"): behind})
 
 
 # ---------------------------------------------------------------- RO-Crate

@@ -1,5 +1,6 @@
-// Without this script all is still there: tables are just not sorted or filtered.
-const text = new Intl.Collator(undefined, { numeric: true });
+// Without this script all is still there: tables are just not sorted or filtered. Its words come from the page.
+const said = JSON.parse(document.getElementById("said").textContent);
+const collator = new Intl.Collator(undefined, { numeric: true });
 
 for (const table of document.querySelectorAll("table.sortable")) {
   const heads = [...table.tHead.rows[0].cells];
@@ -7,7 +8,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
     const button = document.createElement("button");
     button.type = "button";
     button.append(...head.childNodes);
-    button.title = "Sort by this column";
+    button.title = said.sort;
     head.append(button);
     button.addEventListener("click", () => {
       const down = head.getAttribute("aria-sort") === "ascending";
@@ -18,7 +19,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
       const rows = [...table.tBodies[0].rows].map((row) => [key(row), row]);
       rows.sort(([a], [b]) => {
         if (a === "" || b === "") return (a === "") - (b === ""); // not defined stays last, whichever the direction
-        return (numeric ? a - b : text.compare(a, b)) * (down ? -1 : 1);
+        return (numeric ? a - b : collator.compare(a, b)) * (down ? -1 : 1);
       });
       table.tBodies[0].append(...rows.map(([, row]) => row));
     });

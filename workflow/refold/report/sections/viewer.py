@@ -1,4 +1,4 @@
-"""The viewer of cases: their voxels packed into the page, which `viewer.js` unpacks one case at a time.
+"""The viewer of cases: their voxels packed into the page, which the scripts unpack one case at a time.
 
 A case is one stream of bytes, deflated and written in base64. In it stand, each with x running fastest, then y, then z:
 the grey values of each channel (8 bits; three planes for colours, the second and third minus the first), as what is
@@ -9,7 +9,6 @@ prediction, exclusive-or the truth.
 from __future__ import annotations
 
 import base64
-import json
 import math
 import zlib
 from dataclasses import dataclass
@@ -21,8 +20,11 @@ from markupsafe import Markup
 from refold.core import log
 from refold.core.language import N_, _, joined
 from refold.imaging.grid import mm
-from refold.report import pictures, tables, words
+from refold.report import pictures
+from refold.report.cells import shown
 from refold.report.inputs import Experiment, Scored
+from refold.report.sections.finding import ranking
+from refold.report.templates import as_json, script_safe
 from refold.settings.names import HOLDOUT
 
 MARGIN = 5.0  # mm (pixels for pictures) kept about truth and predictions, or a fifth of their size if that is more
@@ -40,7 +42,7 @@ OUTLINES = (
     ("#ff8f70", "12 3 2 3 2 3"),
 )
 
-# All that the script says; `{}` are filled in by it or here.
+# All that the scripts say; `{}` are filled in by them or here.
 TEXT = {
     "held out": N_("held out"),
     "fold": N_("fold {fold}"),
@@ -59,7 +61,7 @@ TEXT = {
     "sagittal": N_("sagittal"),
     "picture": N_("picture"),
     "slice": N_("{plane}, slice {at} of {count}"),
-    "errors": N_("{missed} missed, {extra} too many"),
+    "errors": N_("{missed} missed, {extra} false positive"),
     "alt": N_("{case}, {plane}, {channel}. Outlines: {outlines}. Against {method}: {errors}"),
     "no outlines": N_("none"),
     "truth": N_("truth"),
@@ -71,6 +73,10 @@ TEXT = {
     "coarse": N_("grey values are means over {factors} {unit}, outlines are whole"),
     "voxels": N_("voxels"),
     "pixels": N_("pixels"),
+    "comma": N_(", "),
+    "colon": N_(": "),
+    "semicolon": N_("; "),
+    "stop": N_("."),
     "old": N_(
         "This browser cannot unpack the images (DecompressionStream); take a newer one. The pictures further down "
         "show the same cases."
@@ -78,7 +84,7 @@ TEXT = {
 }
 
 
-# What `viewer.js` answers to, for the reader.
+# What `controls.js` answers to, for the reader.
 KEYS = (
     (("↑", "↓", "←", "→"), N_("one slice on or back in the plane last touched")),
     (("Page up", "Page down"), N_("ten slices")),
@@ -99,7 +105,7 @@ KEYS = (
 
 @dataclass(frozen=True)
 class Coded:
-    """One case ready for the page. meta: what `viewer.js` has to know. data: its bytes, deflated, in base64."""
+    """One case ready for the page. meta: what the scripts have to know. data: its bytes, deflated, in base64."""
 
     meta: dict[str, Any]
     data: str
@@ -107,7 +113,7 @@ class Coded:
     @property
     def size(self) -> int:
         """Characters in the page."""
-        return len(self.data) + len(_json(self.meta))
+        return len(self.data) + len(as_json(self.meta))
 
 
 LEAST = 0.5  # MB, however full the page is
@@ -126,15 +132,6 @@ class Viewer:
     unit: str
     truth: str = TRUTH
     keys: tuple[tuple[tuple[str, ...], str], ...] = KEYS
-
-
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-
-
-def script_safe(value: Any) -> Markup:
-    """JSON that cannot end the script element it stands in, whatever the names in it."""
-    return Markup(_json(value).replace("<", "\\u003c"))
 
 
 # ---------------------------------------------------------------- coding
@@ -269,7 +266,7 @@ def _greys(planes: list[np.ndarray]) -> bytes:
 def _layer(e: Experiment, s: Scored, truth: np.ndarray, predicted: np.ndarray) -> dict[str, Any]:
     """What is told of a prediction, and where its worst label has its largest sections in the part that is kept."""
     mask = pictures.section_mask([truth, predicted], e.description.labels.names.index(s.worst_label))
-    dice = [tables.shown(s.values[label]["dice"]) for label in e.labels]
+    dice = [shown(s.values[label]["dice"]) for label in e.labels]
     named = joined(f"{label} {d}" for label, d in zip(e.labels, dice, strict=True))
     fold = _(TEXT["held out"]) if s.fold == HOLDOUT else _(TEXT["fold"], fold=s.fold)
     return {
@@ -277,7 +274,7 @@ def _layer(e: Experiment, s: Scored, truth: np.ndarray, predicted: np.ndarray) -
         "fold": fold,
         "anchor": s.anchor,
         "dice": dice,
-        "mean": tables.shown(s.mean("dice")),
+        "mean": shown(s.mean("dice")),
         "option": f"{s.case} · {named} · {fold}",
         "at": [pictures.largest_section(mask, axis) for axis in range(3)],
     }
@@ -357,7 +354,7 @@ def make(e: Experiment, room: float = math.inf) -> Viewer | None:
         "text": {key: _(value).replace("{unit}", unit) for key, value in TEXT.items()},
         "truth": TRUTH,
         "methods": methods,
-        "first": e.methods.index(words.ranking(e)[0][0]),
+        "first": e.methods.index(ranking(e)[0][0]),
         "labels": list(e.labels),
         "wide": len(e.description.labels) > 256,
         "planes": planes,
