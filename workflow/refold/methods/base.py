@@ -55,6 +55,8 @@ class Settings(Section, ABC):
     file: ClassVar[str]  # of its model, where it has one
     places: ClassVar[tuple[str, ...]] = ()  # keys that only say where files lie: no part of what is frozen
 
+    references: ClassVar[dict[str, str]] = {}  # papers that the words of a user's own kind cite, by their keys
+
     kind: str
 
     @property

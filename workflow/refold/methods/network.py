@@ -28,6 +28,9 @@ class Network(Settings):
     fewest_stages: ClassVar[int] = 2
     whole: ClassVar[tuple[int, ...]] = ()  # axes that it does not pool
     deep_supervision: ClassVar[bool] = False  # whether `build` gives logits of several resolutions
+    # of a user's own network, for the report; of refold's own they stand in `report/prose`
+    title: ClassVar[str] = ""  # "A 3-D <title> with ..."
+    sources: ClassVar[tuple[str, ...]] = ()  # keys of its references
 
     dimension: Literal["auto", 2, 3] = "auto"
     train: TrainChanges = TrainChanges()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from types import ModuleType
-from typing import Any
 
 from refold.core.language import N_, _
 from refold.methods.base import About, Settings
@@ -36,8 +35,8 @@ def words(settings: Settings, about: About) -> str:
         return own
     module = _module(settings)
     if isinstance(settings, Network):
-        title: Any = getattr(settings, "title", None) or getattr(module, "TITLE", N_("network"))
-        sources: Any = getattr(settings, "sources", None) or getattr(module, "SOURCES", ())
+        title = settings.title or getattr(module, "TITLE", N_("network"))
+        sources = settings.sources or getattr(module, "SOURCES", ())
         if own := getattr(settings, "details", None):
             return network.words(settings, about, title, sources, own(about))
         details = getattr(module, "details", network.details)
@@ -50,4 +49,4 @@ def words(settings: Settings, about: About) -> str:
 
 def references(kind: type[Settings]) -> dict[str, str]:
     """The papers that its words cite, by their keys."""
-    return {**getattr(_module(kind), "REFERENCES", {}), **getattr(kind, "references", {})}
+    return {**getattr(_module(kind), "REFERENCES", {}), **kind.references}
