@@ -2,7 +2,7 @@
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
-# uv installs in seconds what takes pip minutes. It reads no settings of pip: `make run UV=` where only pip knows the mirror.
+# uv installs faster than pip. It reads no settings of pip: `make run UV=` where only pip knows the mirror.
 UV ?= $(shell command -v uv)
 install = $(if $(UV),$(UV) pip install --quiet --python $(1)/bin/python,$(1)/bin/python -m pip install --quiet --disable-pip-version-check)
 

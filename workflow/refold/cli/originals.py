@@ -16,10 +16,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from refold.core import log, paths, seals, sources
+from refold.core import log, seals, sources
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_file, write_json
-from refold.core.paths import SPLITS
+from refold.core.paths import CASES, CHECKS, DATASET, SPLITS
 from refold.data import layout, listing
 from refold.experiment.params import Params
 from refold.imaging import cases as table
@@ -97,7 +97,7 @@ def look(params: Params, folds: Iterable[str | int], thorough: bool = False) -> 
 def _of_dataset(dataset: Dataset, thorough: bool) -> tuple[Look, Look]:
     """Of what the catalogue reads; and of what gives rise to warnings alone, which makes no case another one."""
     found = None
-    made, root = (paths.CASES, paths.DATASET), layout.root(dataset)
+    made, root = (CASES, DATASET), layout.root(dataset)
     if not all(map(os.path.isfile, made)):
         data = Look(DATA, (), made)
     elif not (root / "dataset.json").is_file():
@@ -109,13 +109,13 @@ def _of_dataset(dataset: Dataset, thorough: bool) -> tuple[Look, Look]:
         except RefoldError as error:
             data = Look(DATA, (str(error),), made)
     differs: tuple[str, ...] = ()
-    if found and not data.differs and os.path.isfile(paths.CHECKS):
+    if found and not data.differs and os.path.isfile(CHECKS):
         try:
-            if seals.read(paths.CHECKS).get("listing") != listing.digest(listing.problems(found)):
-                differs = (f"{root}: its dataset.json or folders make other warnings than {paths.CHECKS} has",)
+            if seals.read(CHECKS).get("listing") != listing.digest(listing.problems(found)):
+                differs = (f"{root}: its dataset.json or folders make other warnings than {CHECKS} has",)
         except RefoldError as error:
             differs = (str(error),)
-    return data, Look(LISTING, differs, (paths.CHECKS,))
+    return data, Look(LISTING, differs, (CHECKS,))
 
 
 def _of_cases(now: layout.Layout, thorough: bool) -> list[str]:

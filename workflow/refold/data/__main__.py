@@ -6,8 +6,7 @@ import argparse
 import signal
 import sys
 
-from refold.core import paths
-from refold.core.paths import PARAMS
+from refold.core.paths import CASES, CHECKS, DATASET, PARAMS
 from refold.data import layout
 from refold.imaging import place
 from refold.run import command, seen
@@ -26,10 +25,10 @@ def main(argv: list[str] | None = None) -> command.Job:
         verb.add_argument("--params", default=PARAMS, help="folder of the frozen parameters")
         verb.add_argument("--place", default=place.FILE, help="file that tells where the data set lies")
         verb.add_argument("--raw", default=layout.RAW, help="folder of the data sets fetched")
-    check.add_argument("--cases", default=paths.CASES, help="table of cases, written")
+    check.add_argument("--cases", default=CASES, help="table of cases, written")
     for verb in (check, warn):
-        verb.add_argument("--dataset", default=paths.DATASET, help="description of the data set, written by catalogue")
-        verb.add_argument("--checks", default=paths.CHECKS, help="warnings, written; empty: not by this verb")
+        verb.add_argument("--dataset", default=DATASET, help="description of the data set, written by catalogue")
+        verb.add_argument("--checks", default=CHECKS, help="warnings, written; empty: not by this verb")
     check.add_argument("--log-checks", default="logs/data/checks.json", help="errors and warnings, written on errors")
     check.add_argument("--processes", type=int, default=1, help="processes; no result depends on it")
     options = parser.parse_args(argv)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from refold.core import paths
-from refold.core.paths import FOLDS, PARAMS, PREDICTIONS, SPLITS, TABLES
+from refold.core.paths import CASES, DATASET, FOLDS, PARAMS, PREDICTIONS, SPLITS, TABLES
 from refold.imaging import place
 from refold.run import command
 from refold.settings.evaluate import Evaluate
@@ -27,8 +26,8 @@ def main(argv: list[str] | None = None) -> command.Job | None:
     fold = verbs.add_parser("fold", help="metrics of one fold of one method")
     fold.add_argument("--method", required=True)
     fold.add_argument("--fold", required=True, help="a number, or holdout")
-    fold.add_argument("--cases", default=paths.CASES, help="default: %(default)s")
-    fold.add_argument("--dataset", default=paths.DATASET, help="default: %(default)s")
+    fold.add_argument("--cases", default=CASES, help="default: %(default)s")
+    fold.add_argument("--dataset", default=DATASET, help="default: %(default)s")
     fold.add_argument("--place", default=place.FILE, help="where the raw files lie (default: %(default)s)")
     fold.add_argument("--splits", default=SPLITS, help="default: %(default)s")
     fold.add_argument("--predictions", default=PREDICTIONS, help="default: %(default)s")

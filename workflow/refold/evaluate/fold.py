@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from refold.core import log, paths, seals
+from refold.core import log, seals
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file, sha256_json, significant, write_csv
-from refold.core.paths import FOLDS, PREDICTIONS, SPLITS
+from refold.core.paths import CASES, DATASET, FOLDS, PREDICTIONS, SPLITS
 from refold.evaluate.metrics import VOLUMES, compute
 from refold.evaluate.pair import Pair, pairs
 from refold.evaluate.structures import Structure, structures
@@ -119,8 +119,8 @@ def run(
     method: str,
     fold: str,
     evaluate: Evaluate,
-    case_file: str | Path = paths.CASES,
-    dataset_file: str | Path = paths.DATASET,
+    case_file: str | Path = CASES,
+    dataset_file: str | Path = DATASET,
     split_file: str | Path = SPLITS,
     predictions: str | Path = PREDICTIONS,
     output: str | Path = FOLDS,

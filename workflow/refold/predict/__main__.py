@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from refold.core import log, paths, seals, sources
+from refold.core import log, seals, sources
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file, sha256_json
-from refold.core.paths import FINGERPRINT, PARAMS, PREPROCESSED, SPLITS
+from refold.core.paths import CASES, DATASET, FINGERPRINT, PARAMS, PREPROCESSED, SPLITS
 from refold.imaging import cases, geometry, images, place, store
 from refold.imaging.dataset import Description
 from refold.imaging.intensity import Statistics
@@ -40,8 +40,8 @@ def main() -> command.Job:
     )
     parser.add_argument("--models", nargs="+", help="files of the models; default results/models/<method>/fold-<k>")
     parser.add_argument("--params", default=PARAMS, help="folder of the frozen sections")
-    parser.add_argument("--cases", default=paths.CASES)
-    parser.add_argument("--dataset", default=paths.DATASET)
+    parser.add_argument("--cases", default=CASES)
+    parser.add_argument("--dataset", default=DATASET)
     parser.add_argument("--fingerprint", default=FINGERPRINT)
     parser.add_argument("--preprocessed", default=PREPROCESSED)
     parser.add_argument("--splits", default=SPLITS)

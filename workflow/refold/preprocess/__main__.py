@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from refold.core import paths
-from refold.core.paths import PARAMS
+from refold.core.paths import CASES, DATASET, PARAMS
 from refold.imaging import cases as table
 from refold.imaging import place, store
 from refold.preprocess import cases, fingerprint
@@ -18,8 +17,8 @@ def main() -> command.Job:
     parser = argparse.ArgumentParser(prog="refold.preprocess", description=__doc__)
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--params", default=PARAMS, help="folder of the frozen parameters")
-    common.add_argument("--cases", default=paths.CASES, help="table of cases")
-    common.add_argument("--dataset", default=paths.DATASET, help="description of the data set")
+    common.add_argument("--cases", default=CASES, help="table of cases")
+    common.add_argument("--dataset", default=DATASET, help="description of the data set")
     common.add_argument("--folder", default=store.FOLDER, help="where the preprocessed cases lie")
     verbs = parser.add_subparsers(dest="verb", required=True)
     shard = verbs.add_parser("cases", parents=[common], help="preprocess the cases of one shard")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from refold.core import log, paths, seals
+from refold.core import log, seals
 from refold.core.files import sha256_file
-from refold.core.paths import PARAMS, SPLITS
+from refold.core.paths import CASES, DATASET, PARAMS, SPLITS
 from refold.imaging import cases as case_table
 from refold.imaging import place
 from refold.run import command
@@ -17,8 +17,8 @@ from refold.split import folds
 
 def main(argv: list[str] | None = None) -> command.Job:
     parser = argparse.ArgumentParser(prog="python -m refold.split", description=__doc__)
-    parser.add_argument("--cases", default=paths.CASES, help="table of cases (default: %(default)s)")
-    parser.add_argument("--dataset", default=paths.DATASET, help="its description (default: %(default)s)")
+    parser.add_argument("--cases", default=CASES, help="table of cases (default: %(default)s)")
+    parser.add_argument("--dataset", default=DATASET, help="its description (default: %(default)s)")
     parser.add_argument("--params", default=PARAMS, help="frozen parameters (default: %(default)s)")
     parser.add_argument("--place", default=place.FILE, help="where files lie (default: %(default)s)")
     parser.add_argument("--output", default=SPLITS, help="file to write (default: %(default)s)")

@@ -8,10 +8,10 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
-from refold.core import hashes, log, paths, seals, sources
+from refold.core import hashes, log, seals, sources
 from refold.core.errors import RefoldError
 from refold.core.files import sha256_file, sha256_json, write_csv
-from refold.core.paths import FINGERPRINT, PARAMS, PREPROCESSED, SPLITS
+from refold.core.paths import CASES, DATASET, FINGERPRINT, PARAMS, PREPROCESSED, SPLITS
 from refold.imaging import cases
 from refold.imaging.dataset import Description
 from refold.methods.frozen import thaw
@@ -27,8 +27,8 @@ def main() -> command.Job:
     parser.add_argument("--method", required=True)
     parser.add_argument("--fold", required=True, type=int)
     parser.add_argument("--params", default=PARAMS, help="folder of the frozen sections")
-    parser.add_argument("--cases", default=paths.CASES)
-    parser.add_argument("--dataset", default=paths.DATASET)
+    parser.add_argument("--cases", default=CASES)
+    parser.add_argument("--dataset", default=DATASET)
     parser.add_argument("--fingerprint", default=FINGERPRINT)
     parser.add_argument("--preprocessed", default=PREPROCESSED)
     parser.add_argument("--splits", default=SPLITS)
