@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refold.core.errors import RefoldError
-from refold.imaging.dataset import Labels
+from refold.imaging.dataset import Labels, numbers
 
 LABELS = Labels((0, 2, 255), ("background", "organ", "lesion"))
 
@@ -15,6 +15,11 @@ def test_values_become_indices(dtype):
     assert got.dtype == np.uint8 and got.tolist() == [[0, 2], [1, 1]]
     with pytest.raises(RefoldError, match=r"^x\.nii\.gz holds 1, 3; declared label values are 0, 2, 255; or so$"):
         LABELS.indices(np.array([0, 3, 1], dtype), "x.nii.gz", "; or so")
+
+
+def test_few_values_are_told_apart_from_whole_numbers():
+    assert numbers([17.000002, 16.999998]) == "16.999998, 17.000002"
+    assert numbers(range(9)) == "0, 1, 2, 3, 4, 5 and 3 more"
 
 
 def test_what_lies_between_or_beyond_is_no_label():
