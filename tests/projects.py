@@ -73,14 +73,7 @@ class Project:
     # ---- commands
 
     def run(self, *command: str, check: bool = True, timeout: float = 900, **more: str) -> subprocess.CompletedProcess:
-        env = {**self.env, **more}
-        if command[:2] == (sys.executable, "-m") and command[2] in warm.IMPORTS:
-            done = warm.run(command[2], command[3:], self.folder, env, timeout)
-        else:
-            done = subprocess.run(
-                command, cwd=self.folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL, text=True, timeout=timeout,
-            )  # fmt: skip
+        done = warm.run(*command, folder=self.folder, env={**self.env, **more}, timeout=timeout)
         if check and done.returncode:
             raise AssertionError(f"{' '.join(command)}: exit status {done.returncode}\n{done.stdout[-6000:]}")
         return done

@@ -20,9 +20,10 @@ from tests import warm
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def snakemake(folder, *arguments, check=True):
+def snakemake(folder, *arguments, check=True, cold=False):
     """Run Snakemake in ``folder``; its output and errors together."""
-    run = warm.run("snakemake", arguments, folder, os.environ, 900)
+    command = (sys.executable, "-m", "snakemake", *arguments)
+    run = warm.run(*command, folder=folder, env=os.environ, timeout=900, cold=cold)
     if check and run.returncode:
         raise AssertionError(run.stdout[-6000:])
     return run

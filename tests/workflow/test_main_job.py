@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):
     folder = project(tmp_path_factory.mktemp("main") / "clone")
-    run = snakemake(folder, "--cores", "2")
+    run = snakemake(folder, "--cores", "2", cold=True)
     return folder, run.stdout
 
 

@@ -18,7 +18,7 @@ from refold.evaluate import structures
 from refold.experiment import reading
 from refold.imaging import place
 from refold.methods.external import External
-from refold.run import git, graph, jobs, runlog, runs, slurm
+from refold.run import bytecode, git, graph, jobs, runlog, runs, slurm
 from refold.run.command import no_room
 from refold.settings.names import HOLDOUT
 from refold.split import planned
@@ -28,6 +28,8 @@ jobs.prepare()
 PHASES = graph.PHASES
 STARTED = time.time()
 MAIN = private.snakemake_is_main(workflow)
+if MAIN:
+    bytecode.check_by_hash(Path(workflow.basedir) / "workflow" / "refold")
 
 if unknown := set(config) - {"only_phase"}:
     raise WorkflowError(

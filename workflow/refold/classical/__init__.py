@@ -1,0 +1,1 @@
+"""Classical methods, called with plain arguments."""

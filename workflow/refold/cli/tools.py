@@ -137,7 +137,8 @@ def initialised(folder: str | Path = ".") -> None:
 
 def commit(names: Sequence[str]) -> subprocess.CompletedProcess:
     """Put what is here on DVC's record, for these stages alone."""
-    return run(sys.executable, "-m", "refold.core.private", *names, quiet=False)
+    program = "import sys; from refold.core.private import dvc_commit; sys.exit(dvc_commit(sys.argv[1:]))"
+    return run(sys.executable, "-c", program, *names, quiet=False)
 
 
 def differing(folder: str | Path = ".", thorough: bool = False) -> dict[str, list[Any]]:

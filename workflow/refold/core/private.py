@@ -5,7 +5,6 @@ Each has a test of its own in ``tests/core/test_private.py``, which says what re
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -44,20 +43,27 @@ def snakemake_executor(workflow: Any) -> tuple[str, Any]:
 
 
 def dvc_commit(names: list[str]) -> int:
-    """DVC: as `dvc commit --force`, but its run cache learns nothing, and every file is read.
+    """DVC: as `dvc commit --force`, but its run cache learns nothing, every file is read, and all stages are written
+    at once: DVC reads and writes the whole lock file for each otherwise.
 
     A record that is refused after all must leave no trace; and DVC takes a file of the same inode, size and mtime for
     unchanged, and would record its old content.
     """
     from dvc.cli import main
+    from dvc.repo import Repo, lock_repo
     from dvc.stage.cache import StageCache
     from dvc_data.hashfile.state import State, StateNoop
+
+    def commit(repo: Any, *arguments: Any, **options: Any) -> None:
+        with lock_repo(repo):
+            stages = [found.stage for name in names for found in repo.stage.collect_granular(name)]
+            for stage in stages:
+                stage.save()
+                stage.commit()
+            stages[0].dvcfile.dump_stages(stages, update_pipeline=False)
 
     StageCache.save = lambda self, stage: None
     state: Any = State
     state.get, state.get_many = StateNoop.get, StateNoop.get_many
-    return main(["commit", "--force", *names])
-
-
-if __name__ == "__main__":
-    sys.exit(dvc_commit(sys.argv[1:]))
+    Repo.commit = commit
+    return main(["commit", "--force"])

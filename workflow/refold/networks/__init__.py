@@ -1,0 +1,1 @@
+"""Networks: their layers, training loops and predictions, called with plain arguments."""
