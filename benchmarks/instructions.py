@@ -73,9 +73,9 @@ def main() -> None:
     if a.variant:
         print(json.dumps(train(a.variant[0], int(a.variant[1]), a.steps, a.edge, a.features)))
         return
-    from refold.run import machine
+    from refold.run import machine, pins
 
-    print(f"{machine.model()}, {os.cpu_count()} cores, AVX-512: {'avx512f' in machine.cpuinfo().get('flags', '')}")
+    print(f"{machine.model()}, {os.cpu_count()} cores, AVX-512: {'avx512f' in pins.cpuinfo().get('flags', '')}")
     found: dict[tuple[str, int], list[dict]] = {v: [] for v in (*VARIANTS, *((i, 1) for i in a.also))}
     for _ in range(a.rounds):
         for instructions, threads in found:

@@ -25,8 +25,3 @@ def test_a_name_that_pandas_reads_as_text_is_one(name):
 def test_a_name_that_pandas_reads_as_a_number_is_none(name):
     assert pandas.read_csv(io.StringIO(f"label\n{name}\n"))["label"].dtype.kind in "if"
     assert names.taken(name) == "is read as a number by programs that read tables"
-
-
-def test_a_few_of_many_names_in_quotes():
-    assert names.quoted("abc") == "'a', 'b', 'c'"
-    assert names.quoted("abcdefg") == "'a', 'b', 'c', 'd', 'e' and 2 more"

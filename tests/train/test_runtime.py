@@ -10,7 +10,7 @@ import pytest
 
 from refold.core.errors import RefoldError
 from refold.experiment.reading import validate
-from refold.run import machine
+from refold.run import pins
 from refold.train import runtime
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,7 +51,7 @@ def step(threads=1, instructions="avx2", before=""):
 
 @pytest.mark.slow
 def test_the_instructions_reach_onednn_and_the_users_environment_does_not():
-    if not machine.has_avx2():
+    if not pins.has_avx2():
         pytest.skip("this processor has no AVX2 to be held to")
     out = step()
     assert "ISA AVX2 None" in out

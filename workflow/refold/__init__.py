@@ -1,7 +1,7 @@
 """refold: reproducible k-fold experiments in medical image segmentation."""
 
-from refold.run import machine
+from refold.run import pins
 
 __version__ = "0.1.0"
 
-machine.pin()  # here, because every phase imports this before it imports NumPy
+pins.pin()  # here, because every phase imports this before it imports NumPy

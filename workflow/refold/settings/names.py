@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
 
 MEAN = "mean"  # over the labels, in tables
 ALL = "all"  # folds together
@@ -69,9 +68,3 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def quoted(names: Iterable[str], most: int = 5) -> str:
-    """``'a', 'b' and 7 more``, in the order given."""
-    names = list(names)
-    return ", ".join(map(repr, names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "")

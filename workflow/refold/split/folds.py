@@ -12,10 +12,10 @@ import numpy as np
 
 from refold.core.errors import RefoldError
 from refold.core.paths import CASES
+from refold.core.words import quoted
 from refold.imaging.cases import Case
 from refold.imaging.dataset import Description
 from refold.settings.base import nearest
-from refold.settings.names import quoted
 from refold.settings.split import Split
 from refold.split import planned
 from refold.split.strata import strata

@@ -8,7 +8,7 @@ from typing import Any
 
 from refold.core.errors import RefoldError
 from refold.core.files import read_json, sha256_json
-from refold.settings.names import quoted
+from refold.core.words import quoted
 from refold.settings.split import Split
 
 FORM = '{"folds": [{"train": [...], "test": [...]}, ...], "holdout": [...]}'

@@ -13,11 +13,11 @@ import numpy as np
 
 from refold.core import rng
 from refold.core.errors import RefoldError
+from refold.core.words import quoted
 from refold.imaging import intensity, store
 from refold.imaging.dataset import Description
 from refold.imaging.intensity import Statistics
 from refold.imaging.store import Stored
-from refold.settings.names import quoted
 
 
 @dataclass(frozen=True)
