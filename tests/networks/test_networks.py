@@ -316,7 +316,7 @@ def segmenter(kind: str, train: Train, **more) -> NetworkSegmenter:
 @pytest.mark.slow
 @pytest.mark.parametrize("kind, dimension", BOTH)
 def test_learns_two_cases_by_heart(kind, dimension, tmp_path):
-    shape, patch = ((14, 16), [16, 16]) if dimension == 2 else ((14, 16, 12), [16, 16, 12])
+    shape, patch = ((14, 16), [16, 16]) if dimension == 2 else ((10, 12, 8), [12, 12, 8])
     settings = Train(
         epochs=80 if kind == "cnn" else 40, samples_per_epoch=8, patch=patch, learning_rate=0.01, averaging=0,
         warmup_epochs=1, validation_fraction=0, foreground_fraction=0,
