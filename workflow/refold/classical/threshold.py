@@ -174,7 +174,7 @@ class ThresholdSegmenter(Segmenter):
 def _best_assignment(counts: np.ndarray) -> tuple[list[int], float]:
     """The label of each class with the highest mean Dice over the foreground labels, and that mean.
 
-    One class at least is background, where the cases have any. Where voxels of value zero are background already, no
+    Of equally good ones that with the better background is taken. One class at least is background, where the cases have any. Where voxels of value zero are background already, no
     class need be; such an assignment is taken if it is the better one over all labels, the background among them.
 
     A label's Dice depends only on the set of classes that it gets, so trying each set for each label (3 ** classes
@@ -196,19 +196,22 @@ def _best_assignment(counts: np.ndarray) -> tuple[list[int], float]:
     dice = (2 * hits / np.maximum(sizes, 1)).sum(axis=0) / np.maximum(present.sum(axis=0), 1)
 
     @cache
-    def best(label: int, free: int, spare: bool) -> tuple[float, tuple[int, ...]]:
-        """Of the labels from ``label`` on the best sum and sets, of the classes ``free``; one left over if ``spare``"""
+    def best(label: int, free: int, spare: bool) -> tuple[float, float, tuple[int, ...]]:
+        """Of the labels from ``label`` on the best sum, the Dice of the background that is left over, and the sets.
+
+        Of the classes ``free``; one is left over if ``spare``.
+        """
         if label == labels:
-            return (-np.inf if spare and not free else 0.0), ()
+            return -np.inf if spare and not free else 0.0, float(dice[free, 0]), ()
         choices = ((*best(label + 1, free & ~s, spare), s) for s in subsets.tolist() if s & free == s)
-        score, rest, subset = max(((dice[s, label] + score, rest, s) for score, rest, s in choices), key=lambda c: c[0])
-        return float(score), (subset, *rest)
+        found = ((float(dice[s, label] + score), ground, (s, *rest)) for score, ground, rest, s in choices)
+        return max(found, key=lambda c: (round(c[0], 12), c[1]))  # sums in another order are equal all the same
 
     every = 2**classes - 1
-    score, chosen = best(1, every, bool(counts[:, :, 0].any()))
+    score, ground, chosen = best(1, every, bool(counts[:, :, 0].any()))
     if counts[:, 0].any():
-        other, sets = best(1, every, False)
-        if other + dice[every - sum(sets), 0] > score + dice[every - sum(chosen), 0]:
+        other, bare, sets = best(1, every, False)
+        if other + bare > score + ground:
             score, chosen = other, sets
     assignment = [
         next((label for label, subset in enumerate(chosen, start=1) if subset >> k & 1), 0) for k in range(classes)
