@@ -269,7 +269,7 @@ def test_a_damaged_table_of_folds_is_made_again(params):
 WRONG = [
     ("an unsafe name", {"image": "imagesTr/b c.nii.gz", "label": "labelsTr/b c.nii.gz"}, "no safe name"),
     ("a path outside", {"image": "../b_2.nii.gz", "label": "labelsTr/b_2.nii.gz"}, r"\.\./b_2\.nii\.gz"),
-    ("an unknown format", {"image": "imagesTr/b_2.mha", "label": "labelsTr/b_2.nii.gz"}, r"b_2\.mha"),
+    ("an unknown format", {"image": "imagesTr/b_2.gipl", "label": "labelsTr/b_2.nii.gz"}, r"b_2\.gipl"),
     ("no label", {"image": "imagesTr/b_2.nii.gz"}, "label"),
 ]
 

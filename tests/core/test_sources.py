@@ -32,7 +32,7 @@ def test_how_params_yaml_is_read_is_no_business_of_a_phase(phase):
 @pytest.mark.parametrize("phase", PHASES)
 def test_a_phase_depends_on_no_other_but_the_one_before(phase):
     packages = {f.partition("/")[0] for f in names(phase) if "/" in f}
-    below = {"core", "settings", "imaging", "run", "methods"}
+    below = {"core", "settings", "formats", "imaging", "run", "methods"}
     networks = {"networks", "train"} if phase in ("train", "predict", "evaluate", "report") else set()
     assert packages <= {*below, *networks, *(("experiment",) if phase == "report" else ()), phase, BEFORE[phase]}
 
@@ -41,7 +41,7 @@ def test_a_phase_depends_on_no_other_but_the_one_before(phase):
 def test_a_kind_of_method_depends_on_no_other(kind):
     """Only so does editing one method leave the others' models alone."""
     found = {f.removeprefix("workflow/refold/") for f in sources.closure(sources.kind(kind))}
-    below = {"core", "settings", "imaging", "run", "methods", "train", "networks", "classical"}
+    below = {"core", "settings", "formats", "imaging", "run", "methods", "train", "networks", "classical"}
     assert {f.partition("/")[0] for f in found if "/" in f} <= below
     others = {f"methods/{k}.py" for k in methods.kinds()} - {f"methods/{kind}.py"}
     assert not found & others

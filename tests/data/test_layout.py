@@ -281,7 +281,7 @@ def test_an_ending_that_no_file_has(folder, tmp_path):
     "given, words",
     [
         (None, "`file_ending` is missing"),
-        (".nrrd", "`file_ending` is '.nrrd'"),
+        (".gipl", "`file_ending` is '.gipl'"),
         ("nii.gz", "`file_ending` is 'nii.gz'"),
         ([".nii.gz"], "`file_ending` is ['.nii.gz']"),
     ],
@@ -496,8 +496,8 @@ def test_cases_left_out_may_be_anything(tmp_path):
 
 
 WRONG = {
-    "unknown format": {"image": "imagesTr/odd.mha", "label": "labelsTr/odd.mha"},
-    "label of another format": {"image": "imagesTr/odd.nii.gz", "label": "labelsTr/odd.nrrd"},
+    "unknown format": {"image": "imagesTr/odd.gipl", "label": "labelsTr/odd.gipl"},
+    "label of another format": {"image": "imagesTr/odd.nii.gz", "label": "labelsTr/odd.gipl"},
     "image outside": {"image": "../odd.nii.gz", "label": "labelsTr/odd.nii.gz"},
     "label outside": {"image": "imagesTr/odd.nii.gz", "label": "/elsewhere/odd.nii.gz"},
     "no path": {"image": "imagesTr/odd.nii.gz", "label": 7},

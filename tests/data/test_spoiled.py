@@ -630,14 +630,14 @@ def entry_absolute(s):
     entries(s, lambda t: t[1].update(image="/etc/secret.nii.gz"))
 
 
-@spoiled("format", "imagesTr/patient002_a.mha has an unknown format")
+@spoiled("format", "imagesTr/patient002_a.gipl has an unknown format")
 def entry_of_unknown_format(s):
-    entries(s, lambda t: t[1].update(image="imagesTr/patient002_a.mha"))
+    entries(s, lambda t: t[1].update(image="imagesTr/patient002_a.gipl"))
 
 
-@spoiled("format, few-cases", "`file_ending` is '.mha'", make=nnunet)
+@spoiled("format, few-cases", "`file_ending` is '.gipl'", make=nnunet)
 def nnunet_of_unknown_format(s):
-    s.save(file_ending=".mha", numTraining=0)
+    s.save(file_ending=".gipl", numTraining=0)
 
 
 @spoiled("duplicate-case", "the same case name as patient001_a")

@@ -358,7 +358,9 @@ def test_absent_and_unknown_files(tmp_path):
         images.read(tmp_path / "none.nii.gz")
     with pytest.raises(RefoldError, match=r"none[.]png is missing"):
         images.read(tmp_path / "none.png")
-    with pytest.raises(RefoldError, match=r"a[.]bmp: unknown image format; known are [.]nii[.]gz, [.]nii, [.]png"):
+    with pytest.raises(
+        RefoldError, match=r"a[.]bmp: unknown image format; known are [.]nii[.]gz, [.]nii, [.]seg[.]nrrd, "
+    ):
         images.read(tmp_path / "a.bmp")
     (tmp_path / "a.png").mkdir()
     with pytest.raises(RefoldError, match=r"a[.]png cannot be read"):

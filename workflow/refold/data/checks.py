@@ -156,8 +156,11 @@ def check_case(root: Path, description: Description, entry: layout.Entry) -> Res
     read = {p: _read(root, p, p == entry.label, rule, result) for p in dict.fromkeys(present)}
     volumes = {p: v for p, v in read.items() if v is not None}
     for path in volumes:
-        if images.suffix(path) in images.NIFTI:
-            _header(root, path, result)
+        if images.suffix(path) in images.VOLUME:
+            if images.suffix(path) in images.NIFTI:
+                _header(root, path, result)
+            for check, message in volumes[path].notes:
+                result.note(check, path, message)
             if description.single and 1 not in volumes[path].data.shape[:3]:
                 message = f"tensorImageSize is 2D, the file is a volume of shape {_text(volumes[path].data.shape[:3])}"
                 result.note("dimension", path, message)

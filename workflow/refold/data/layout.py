@@ -26,7 +26,8 @@ from refold.settings.dataset import Dataset
 RAW = paths.RAW
 UNPACKED = ".unpacked.json"  # in raw/<name>: from which archive; hidden, so it is taken for no file of the data set
 ARCHIVES = (".tar", ".tar.gz", ".tgz", ".zip")
-NIFTI = (".nii.gz", ".nii")  # as in imaging.images, which would import numpy
+# as in imaging.images, which would import numpy
+VOLUME = (".nii.gz", ".nii", ".seg.nrrd", ".nrrd", ".mha", ".mgz", ".mgh")
 JPEG = (".jpg", ".jpeg")
 PICTURE = (".png", ".tif", ".tiff", *JPEG)
 PHANTOM_PATTERN = r"^(patient\d+)"
@@ -333,7 +334,7 @@ class _Reader:
         if any(len(part.encode()) > LONGEST_NAME for part in pure.parts):
             self.note("entry", f"{what}: {value[:80]}... has a name of over {LONGEST_NAME} bytes", case, "dataset.json")
             return None
-        if not text.lower().endswith(NIFTI + PICTURE):
+        if not text.lower().endswith(VOLUME + PICTURE):
             self.note("format", f"{what}: {value} has an unknown format", case, text)
             return None
         return text
@@ -417,9 +418,9 @@ class _Reader:
             return self.listed(entries, "dataset", channels, list(items))
         folders = {f: sorted(self.there(f)) for f in (IMAGES, LABELS)}
         ending = values.get("file_ending")
-        if not isinstance(ending, str) or ending.lower() not in NIFTI + PICTURE:
+        if not isinstance(ending, str) or ending.lower() not in VOLUME + PICTURE:
             message = f"`file_ending` is {'missing' if ending is None else repr(ending)}; "
-            message += f"known are {', '.join(NIFTI + PICTURE)}{_endings(IMAGES, folders[IMAGES])}"
+            message += f"known are {', '.join(VOLUME + PICTURE)}{_endings(IMAGES, folders[IMAGES])}"
             self.note("format", message, file="dataset.json")
             return []
         images = {n[: -len(ending)]: i for n, i in self.channel_numbers(IMAGES).items() if n.endswith(ending)}
@@ -456,7 +457,7 @@ class _Reader:
                     "not-read", f"the list `{key}` names {len(with_label)} case(s) with labels", file="dataset.json"
                 )
         for folder in ("labelsTs", "labelsVal"):
-            files = [n for n in sorted(self.there(folder)) if n.lower().endswith(NIFTI + PICTURE)]
+            files = [n for n in sorted(self.there(folder)) if n.lower().endswith(VOLUME + PICTURE)]
             if files and not any(f"{folder}/{n}" in used for n in files):
                 self.note("not-read", f"{folder} holds {len(files)} label(s)", file=f"{folder}/{files[0]}")
 
@@ -623,7 +624,7 @@ def unlisted(layout: Layout) -> list[str]:
     used = {p for e in (*layout.entries, *layout.excluded) for p in (*e.images, e.label)}
     folders = sorted({os.path.dirname(p) for p in used})
     present = (os.path.join(f, n) for f in folders for n in _names(layout.root / f))
-    return sorted(p for p in present if p not in used and p.lower().endswith(NIFTI + PICTURE))
+    return sorted(p for p in present if p not in used and p.lower().endswith(VOLUME + PICTURE))
 
 
 def _names(folder: Path) -> list[str]:
@@ -636,7 +637,7 @@ def _names(folder: Path) -> list[str]:
 
 def _stem(path: str) -> str:
     name = PurePosixPath(path).name
-    suffix = next((s for s in NIFTI + PICTURE if name.lower().endswith(s)), "")
+    suffix = next((s for s in VOLUME + PICTURE if name.lower().endswith(s)), "")
     return name[: len(name) - len(suffix)]
 
 

@@ -21,7 +21,7 @@ CHECKS: dict[str, tuple[Literal["error", "warning"], str]] = {
         "give data of two patients or more, or put dataset.patient_pattern or patient_table right",
     ),
     "no-foreground": ("error", "check that the labels are the right files: there is nothing to learn"),
-    "mixed-dimension": ("error", "keep volumes (NIfTI) and pictures (PNG, TIFF, JPEG) in separate data sets"),
+    "mixed-dimension": ("error", "keep volumes and pictures (PNG, TIFF, JPEG) in separate data sets"),
     "dimension": ("error", "put tensorImageSize right, or give files of that dimension"),
     "colours": ("error", "give each label of dataset.json a colour of its own under dataset.colours"),
     "patient-table": ("error", "give a CSV file with the columns case and patient, one row a case"),
@@ -32,11 +32,16 @@ CHECKS: dict[str, tuple[Literal["error", "warning"], str]] = {
     "case-name": ("error", "rename the label file: letters, digits, _ . - only, first a letter or digit, at most 150"),
     "duplicate-case": ("error", "remove one entry or rename its files (upper and lower case count as the same)"),
     "no-patient": ("error", "put dataset.patient_pattern right, or add the case to dataset.patient_table"),
-    "format": ("error", "convert to .nii.gz, .nii, .png, .tif or .tiff; images may also be .jpg or .jpeg"),
+    "format": (
+        "error",
+        "convert to .nii.gz, .nii, .nrrd, .mha, .mgz, .png, .tif or .tiff; images may also be .jpg or .jpeg",
+    ),
     "missing-file": ("error", "put the file there, or remove the case"),
     # one case's files
     "unreadable": ("error", "copy the file again from its origin, or remove the case"),
     "stack": ("error", "give one picture a file, or volumes as NIfTI"),
+    "overlap": ("error", "export the segments as one label map, which asks which of them wins"),
+    "scale": ("error", "store the scaled values, without a scale in the header"),
     "colour-model": ("error", "convert to RGB or grey with the program that made it, which knows its colours"),
     "orientation-tag": (
         "error",

@@ -299,7 +299,8 @@ TEXTS: dict[str, dict[str, str]] = {
     "External": {
         "kind": "Another program's label maps.",
         "folder": (
-            "Folder of the files `<case>.nii.gz` (or `.nii`; in 2-D `.png`, `.tif` or `.tiff`), or with a folder "
+            "Folder of the files `<case>.nii.gz` (or `.nii`, `.nrrd`, `.mha`, `.mgz`; in 2-D `.png`, `.tif` or "
+            "`.tiff`), or with a folder "
             "each fold, `fold_<k>/` or nnU-Net's `fold_<k>/validation/`; for the held-out cases `holdout/`."
         ),
         "program": "What made them, for the report.",

@@ -1,4 +1,5 @@
-"""Reading and writing images: NIfTI in 3-D, PNG, TIFF and JPEG in 2-D, one convention for both.
+"""Reading and writing images: NIfTI and the formats of `refold.formats` in 3-D, PNG, TIFF and JPEG in 2-D, one
+convention for all.
 
 Arrays have their spatial axes first, in the order x, y (, z), and channels last. A 2-D picture, stored as rows and
 columns, is transposed so that axis 0 is x (columns) and axis 1 is y (rows). Spacing is in mm; pictures without a
@@ -20,11 +21,14 @@ import numpy as np
 
 from refold.core.errors import RefoldError
 from refold.core.files import atomic
+from refold.formats import metaimage, mgh, nrrd
 from refold.imaging import pictures
 from refold.imaging.dataset import PLAIN, Rule
 from refold.imaging.grid import differences, mm
 
 NIFTI = (".nii.gz", ".nii")
+FORMATS = {suffix: module for module in (nrrd, metaimage, mgh) for suffix in module.SUFFIXES}
+VOLUME = (*NIFTI, *FORMATS)
 JPEG = (".jpg", ".jpeg")
 PICTURE = (".png", ".tif", ".tiff", *JPEG)
 ELSEWHERE = 10  # tolerances of `grid.differences` that a label map of another program may use up
@@ -39,10 +43,11 @@ class Image:
 
     data: (x, y[, z], channels) for images, (x, y[, z]) for labels; the stored dtype (float64 if a NIfTI is scaled).
     affine: (dimension + 1, dimension + 1) float64, voxel indices to mm in RAS+.
-    flat: a NIfTI of two axes (x, y), which stand here as (x, y, 1).
+    flat: a volume's file of two axes (x, y), which stand here as (x, y, 1).
     rounded: how far a label's values were from the whole numbers that stand here for them.
     zero: the value that the file's scaling made of 0, and how many voxels had it; they are 0 here. None: 0 is 0.
     about: what a picture is besides; None for a volume.
+    notes: what a file of `FORMATS` says that the checks should pass on, as (check, message).
     """
 
     data: np.ndarray
@@ -51,6 +56,7 @@ class Image:
     rounded: float = 0.0
     zero: tuple[float, int] | None = None
     about: pictures.About | None = None
+    notes: tuple[tuple[str, str], ...] = ()
 
     @property
     def dimension(self) -> int:
@@ -65,7 +71,7 @@ class Image:
 def suffix(path: str | Path) -> str:
     """``.nii.gz`` for ``a.b.nii.gz``; the empty string when the format is none of those known."""
     name = Path(path).name.lower()
-    return next((s for s in (*NIFTI, *PICTURE) if name.endswith(s)), "")
+    return next((s for s in (*VOLUME, *PICTURE) if name.endswith(s)), "")
 
 
 def stem(path: str | Path) -> str:
@@ -81,7 +87,7 @@ def read(path: str | Path, label: bool = False, rule: Rule = PLAIN) -> Image:
     these numbers, all of them or none. A NIfTI of two axes is read as a volume of one slice.
 
     Args:
-        path: a NIfTI (``.nii``, ``.nii.gz``), PNG, TIFF or JPEG file.
+        path: a file of `VOLUME` or `PICTURE`.
         label: a label has no channel axis.
         rule: of the data set: `Description.rule`. It is for pictures.
 
@@ -90,10 +96,14 @@ def read(path: str | Path, label: bool = False, rule: Rule = PLAIN) -> Image:
     """
     kind = suffix(path)
     if not kind:
-        raise RefoldError(f"{path}: unknown image format; known are {', '.join((*NIFTI, *PICTURE))}")
+        raise RefoldError(f"{path}: unknown image format; known are {', '.join((*VOLUME, *PICTURE))}")
     try:
         if kind in NIFTI:
             image, step = _read_nifti(path, label)
+        elif kind in FORMATS:
+            found = FORMATS[kind].read(path)
+            data = _axes(path, found.data, label)
+            image, step = Image(data, found.affine, found.flat, notes=found.notes), 0.0
         else:
             data, about = pictures.read(path, label, rule)
             image, step = Image(data, np.eye(3), about=about), 0.0
@@ -145,6 +155,18 @@ def _zero(data: np.ndarray, slope: float, inter: float) -> tuple[np.ndarray, tup
     return data, (float(value), count) if count else None
 
 
+def _axes(path: str | Path, data: np.ndarray, label: bool) -> np.ndarray:
+    """A volume's three axes for a label, with channels behind them for an image."""
+    if label and data.ndim == 4 and data.shape[3] == 1:
+        data = data[..., 0]
+    if not label and data.ndim == 3:
+        data = data[..., None]
+    if data.ndim != (3 if label else 4):
+        what = "a label needs 2 or 3 axes" if label else "an image needs 2 or 3 axes, or 4 with channels last"
+        raise RefoldError(f"{path} has shape {data.shape}: {what}")
+    return data
+
+
 def _read_nifti(path: str | Path, label: bool) -> tuple[Image, float]:
     """The image, and the step between stored numbers: 0 where they are not scaled."""
     import nibabel
@@ -165,13 +187,7 @@ def _read_nifti(path: str | Path, label: bool) -> tuple[Image, float]:
         data = data[..., None]
     while data.ndim > 4 and data.shape[3] == 1:  # NIfTI keeps channels on axis 5 when axis 4 (time) has length 1
         data = data[:, :, :, 0]
-    if label and data.ndim == 4 and data.shape[3] == 1:
-        data = data[..., 0]
-    if not label and data.ndim == 3:
-        data = data[..., None]
-    if data.ndim != (3 if label else 4):
-        what = "a label needs 2 or 3 axes" if label else "an image needs 2 or 3 axes, or 4 with channels last"
-        raise RefoldError(f"{path} has shape {data.shape}: {what}")
+    data = _axes(path, data, label)
     affine, zero = np.array(image.affine, float), None
     if flat and not affine[:3, 2].any():  # the third voxel size of two axes may be 0
         normal = np.cross(affine[:3, 0], affine[:3, 1])

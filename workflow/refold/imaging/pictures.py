@@ -17,7 +17,7 @@ from typing import cast
 
 import numpy as np
 
-from refold.core.errors import RefoldError
+from refold.formats.record import Refused
 from refold.imaging.dataset import Rule
 
 MOST_COLOURS = 6  # shown in a message
@@ -35,17 +35,6 @@ TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
     8: lambda a: a[:, ::-1].swapaxes(0, 1),
 }
-
-
-class Refused(RefoldError):
-    """A file that is read as no picture of this data set; ``check`` names the data check that it fails."""
-
-    def __init__(self, check: str, message: str):
-        super().__init__(message)
-        self.check = check
-
-    def __reduce__(self) -> tuple[type[Refused], tuple[str, str]]:
-        return type(self), (self.check, str(self))  # or it could not leave the process of a pool
 
 
 @dataclass(frozen=True)

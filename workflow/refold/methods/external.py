@@ -12,7 +12,7 @@ from refold.core.errors import RefoldError
 from refold.methods.base import Settings
 from refold.settings.names import HOLDOUT
 
-ENDINGS = {2: (".png", ".tif", ".tiff"), 3: (".nii.gz", ".nii")}  # by the data's dimension
+ENDINGS = {2: (".png", ".tif", ".tiff"), 3: (".nii.gz", ".nii", ".nrrd", ".mha", ".mgz")}  # by the data's dimension
 
 
 def find(folder: Path, fold: str, case: str, dimension: int) -> Path | None:
