@@ -28,7 +28,7 @@ def read(path: str | Path) -> Volume:
     if str(path).lower().endswith(".mgz"):
         raw = gzip.decompress(raw)  # to its end, where the check sum stands
     image: Any = MGHImage.from_bytes(raw)
-    notes = ()
+    notes: tuple[tuple[str, str], ...] = ()
     if not int(image.header["goodRASFlag"]):
         notes = (("no-orientation", "the header does not say where the patient lies; taken for coronal slices"),)
     data = np.asarray(image.dataobj)
