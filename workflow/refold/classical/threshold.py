@@ -174,8 +174,9 @@ class ThresholdSegmenter(Segmenter):
 def _best_assignment(counts: np.ndarray) -> tuple[list[int], float]:
     """The label of each class with the highest mean Dice over the foreground labels, and that mean.
 
-    Of equally good ones that with the better background is taken. One class at least is background, where the cases have any. Where voxels of value zero are background already, no
-    class need be; such an assignment is taken if it is the better one over all labels, the background among them.
+    Of equally good ones that with the better background is taken. One class at least is background, where the cases
+    have any. Where voxels of value zero are background already, no class need be; such an assignment is taken if it is
+    the better one over all labels, the background among them.
 
     A label's Dice depends only on the set of classes that it gets, so trying each set for each label (3 ** classes
     splits a label) finds the same optimum as trying all labels ** classes assignments.
