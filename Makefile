@@ -2,7 +2,8 @@
 PYTHON ?= python3
 CORES ?= all
 BIN := .venv/bin
-# uv installs faster than pip; compiled as by pip, so that the first run need not. It reads no settings of pip: `make run UV=` where only pip knows the mirror.
+# uv installs faster than pip, and compiles as pip does, so that the first run need not. It reads no settings of pip:
+# `make run UV=` where only pip knows the mirror.
 UV ?= $(shell command -v uv)
 install = $(if $(UV),$(UV) pip install --quiet --compile-bytecode --python $(1)/bin/python,$(1)/bin/python -m pip install --quiet --disable-pip-version-check)
 

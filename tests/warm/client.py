@@ -36,7 +36,8 @@ def main(real: str, name: str, file: str, *arguments: str) -> None:
         signal.signal(number, lambda number, frame: os.kill(process, number))
     status = int(answers.readline())
     if status < 0:
-        signal.signal(-status, signal.SIG_DFL) if -status != signal.SIGKILL else None
+        if -status != signal.SIGKILL:
+            signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     os._exit(status)
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from refold.core.errors import RefoldError
-from refold.formats.record import Refused, Volume, place
+from refold.formats.record import Refused, Volume, place, stand
 
 SUFFIXES = (".seg.nrrd", ".nrrd")
 SIGNS = {
@@ -120,9 +120,8 @@ def _affine(
             # a cell begins half a voxel before its centre
             half = np.array([0.5 if centred[a] != "node" else 0.0 for a in axes])
             origin[: len(axes)] = start + half * vectors[range(len(axes)), range(len(axes))]
-    if len(axes) == 2 and not vectors[:, 2].any():
-        normal = np.cross(vectors[:, 0], vectors[:, 1])
-        vectors[:, 2] = normal / (np.linalg.norm(normal) or 1)
+    if len(axes) == 2:
+        stand(vectors)
     if space not in SIGNS:
         told = f"its space is {space}" if space else "it names no space"
         notes.append(("no-orientation", f"{told}, so where the patient lies is a guess; taken for RAS"))

@@ -36,6 +36,13 @@ class Volume:
     notes: tuple[tuple[str, str], ...] = ()
 
 
+def stand(directions: np.ndarray) -> None:
+    """Give (3, 3) directions of two axes a third, in place, that stands on both and is 1 mm long, if they have none."""
+    if not directions[:, 2].any():
+        normal = np.cross(directions[:, 0], directions[:, 1])
+        directions[:, 2] = normal / (np.linalg.norm(normal) or 1)
+
+
 def place(directions: np.ndarray, origin: np.ndarray, signs: tuple[int, int, int]) -> np.ndarray:
     """An affine in RAS+.
 

@@ -22,6 +22,7 @@ import numpy as np
 from refold.core.errors import RefoldError
 from refold.core.files import atomic
 from refold.formats import metaimage, mgh, nrrd
+from refold.formats.record import stand
 from refold.imaging import pictures
 from refold.imaging.dataset import PLAIN, Rule
 from refold.imaging.grid import differences, mm
@@ -189,9 +190,8 @@ def _read_nifti(path: str | Path, label: bool) -> tuple[Image, float]:
         data = data[:, :, :, 0]
     data = _axes(path, data, label)
     affine, zero = np.array(image.affine, float), None
-    if flat and not affine[:3, 2].any():  # the third voxel size of two axes may be 0
-        normal = np.cross(affine[:3, 0], affine[:3, 1])
-        affine[:3, 2] = normal / (np.linalg.norm(normal) or 1)
+    if flat:  # the third voxel size of two axes may be 0
+        stand(affine[:3, :3])
     if scaled and not label and data.size:
         data, zero = _zero(data, slope, inter)
     return Image(data, affine, flat, zero=zero), abs(slope) if scaled else 0.0
